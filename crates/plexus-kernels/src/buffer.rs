@@ -1,0 +1,210 @@
+//! Memory: aligned buffers, and matrices that several threads write tile by tile.
+
+use crate::threads::Pool;
+use bytemuck::{Pod, Zeroable};
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+
+/// One cache line of floats.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+/// A growable buffer of floats that starts on a cache line (64 bytes). It derefs to a slice.
+///
+/// # Examples
+/// ```
+/// let buffer = plexus_kernels::buffer::Buffer::zeros(3);
+/// assert_eq!(&buffer[..], [0.0, 0.0, 0.0]);
+/// assert_eq!(buffer.as_ptr() as usize % 64, 0);
+/// ```
+#[derive(Clone, Default)]
+pub struct Buffer {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl Buffer {
+    /// A buffer of `len` zeros.
+    pub fn zeros(len: usize) -> Self {
+        Buffer { lines: vec![Line([0.0; 16]); len.div_ceil(16)], len }
+    }
+
+    /// A copy of a slice.
+    pub fn from_slice(values: &[f32]) -> Self {
+        let mut buffer = Buffer::zeros(values.len());
+        buffer.copy_from_slice(values);
+        buffer
+    }
+
+    /// Makes the buffer at least `len` long; new elements are zero, old ones stay, nothing shrinks.
+    pub fn grow(&mut self, len: usize) {
+        if len > self.len {
+            self.lines.resize(len.div_ceil(16), Line([0.0; 16]));
+            self.len = len;
+        }
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        &bytemuck::cast_slice(&self.lines)[..self.len]
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+    }
+}
+
+impl std::fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl PartialEq for Buffer {
+    fn eq(&self, other: &Self) -> bool {
+        self[..] == other[..]
+    }
+}
+
+/// A rectangle of a row-major matrix that one task may write.
+pub struct TileMut<'a> {
+    start: *mut f32,
+    rows: usize,
+    cols: usize,
+    stride: usize,
+    life: PhantomData<&'a mut [f32]>,
+}
+
+impl TileMut<'_> {
+    /// Rows of the rectangle.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Columns of the rectangle.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// The elements of one row of the rectangle.
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    #[inline(always)]
+    pub fn row(&mut self, row: usize) -> &mut [f32] {
+        assert!(row < self.rows);
+        // SAFETY: `for_each_tile` made this rectangle inside one slice and gave it to nobody else; `row` is inside it,
+        // and the returned borrow keeps `self` borrowed, so no second one exists.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(row * self.stride), self.cols) }
+    }
+}
+
+/// A pointer that may go to the threads of a pool; see the SAFETY comment of its one use.
+struct Start(*mut f32);
+// SAFETY: the pointer is only used to make disjoint rectangles, in `for_each_tile`.
+unsafe impl Sync for Start {}
+
+/// Cuts a row-major matrix into rectangles and gives each to one task: `work(row, col, tile)`.
+///
+/// Rectangles are `tile_rows` by `tile_cols`, smaller at the lower and right edge; `row` and `col` are where one starts.
+/// The cut depends on the sizes alone.
+///
+/// # Shapes
+/// - `matrix`: `rows` rows of `cols` elements, `stride >= cols` elements apart; the last row needs no padding.
+///
+/// # Panics
+/// Where the slice is too short, `stride < cols`, or a tile size is zero.
+pub fn for_each_tile(
+    matrix: MatrixMut<'_>,
+    (tile_rows, tile_cols): (usize, usize),
+    pool: &Pool,
+    work: impl Fn(usize, usize, TileMut<'_>) + Sync + Send,
+) {
+    let MatrixMut { values, rows, cols, stride } = matrix;
+    assert!(tile_rows > 0 && tile_cols > 0, "tiles of zero size");
+    if rows == 0 || cols == 0 {
+        return;
+    }
+    assert!(cols <= stride && (rows - 1) * stride + cols <= values.len(), "the matrix is larger than its slice");
+    let across = cols.div_ceil(tile_cols);
+    let start = Start(values.as_mut_ptr());
+    pool.for_each(rows.div_ceil(tile_rows) * across, |task| {
+        let start = &start;
+        let (row, col) = (task / across * tile_rows, task % across * tile_cols);
+        // SAFETY: (row, col) is inside the slice by the assertion above.
+        let corner = unsafe { start.0.add(row * stride + col) };
+        // Each task number comes once, and different numbers give different cells of the grid: rectangles are disjoint,
+        // and all end before `values` is free again, because `for_each` returns after the last task.
+        let tile = TileMut {
+            start: corner,
+            rows: tile_rows.min(rows - row),
+            cols: tile_cols.min(cols - col),
+            stride,
+            life: PhantomData,
+        };
+        work(row, col, tile);
+    });
+}
+
+/// A row-major matrix to be written: `rows` by `cols`, rows `stride` elements apart.
+#[derive(Debug)]
+pub struct MatrixMut<'a> {
+    /// The elements.
+    pub values: &'a mut [f32],
+    /// Number of rows.
+    pub rows: usize,
+    /// Number of columns.
+    pub cols: usize,
+    /// Elements from one row to the next.
+    pub stride: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_cover_the_matrix_once_and_leave_the_padding_alone() {
+        for (rows, cols, stride) in [(0, 3, 3), (1, 1, 1), (5, 7, 9), (16, 16, 16), (3, 100, 101)] {
+            for threads in [1, 2] {
+                let mut values = vec![0.0f32; rows * stride];
+                let matrix = MatrixMut { values: &mut values, rows, cols, stride };
+                for_each_tile(matrix, (2, 3), &Pool::new(threads), |row, col, mut tile| {
+                    for i in 0..tile.rows() {
+                        for (j, value) in tile.row(i).iter_mut().enumerate() {
+                            *value += ((row + i) * 1000 + col + j + 1) as f32;
+                        }
+                    }
+                });
+                for (at, &value) in values.iter().enumerate() {
+                    let (row, col) = (at / stride, at % stride);
+                    let want = if col < cols { (row * 1000 + col + 1) as f32 } else { 0.0 };
+                    assert_eq!(value, want);
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "larger than its slice")]
+    fn a_matrix_larger_than_its_slice_is_refused() {
+        let mut values = [0.0; 5];
+        let matrix = MatrixMut { values: &mut values, rows: 2, cols: 3, stride: 3 };
+        for_each_tile(matrix, (1, 1), &Pool::single(), |_, _, _| {});
+    }
+
+    #[test]
+    fn growing_keeps_the_values() {
+        let mut buffer = Buffer::from_slice(&[1.0, 2.0]);
+        buffer.grow(20);
+        assert_eq!(buffer[..3], [1.0, 2.0, 0.0]);
+        assert_eq!(buffer.len(), 20);
+        buffer.grow(1);
+        assert_eq!(buffer.len(), 20);
+    }
+}

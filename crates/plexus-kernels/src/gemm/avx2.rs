@@ -1,0 +1,18 @@
+//! The AVX2 row.
+
+use super::body::{Row, Tiles};
+use super::{Block, Kernel};
+use crate::buffer::TileMut;
+use crate::isa::Isa;
+
+/// Six rows of two vectors: twelve sums, two vectors of b and one broadcast fill fifteen of sixteen registers.
+pub(super) const KERNEL: Kernel =
+    Kernel { name: "gemm_f32_avx2_6x16", isa: Isa::Avx2, mr: 6, nr: 16, consistent: true, block, row };
+
+fn block(block: &Block<'_>, tile: TileMut<'_>) {
+    Isa::Avx2.run(Tiles::<6, 2> { block, tile });
+}
+
+fn row(block: &Block<'_>, tile: TileMut<'_>) {
+    Isa::Avx2.run(Row::<2> { block, tile });
+}

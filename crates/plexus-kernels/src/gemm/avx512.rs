@@ -1,0 +1,18 @@
+//! The AVX-512 row.
+
+use super::body::{Row, Tiles};
+use super::{Block, Kernel};
+use crate::buffer::TileMut;
+use crate::isa::Isa;
+
+/// Twelve rows of two vectors: twenty-four sums of thirty-two registers; two loads of b serve twenty-four products.
+pub(super) const KERNEL: Kernel =
+    Kernel { name: "gemm_f32_avx512_12x32", isa: Isa::Avx512, mr: 12, nr: 32, consistent: true, block, row };
+
+fn block(block: &Block<'_>, tile: TileMut<'_>) {
+    Isa::Avx512.run(Tiles::<12, 2> { block, tile });
+}
+
+fn row(block: &Block<'_>, tile: TileMut<'_>) {
+    Isa::Avx512.run(Row::<2> { block, tile });
+}

@@ -1,0 +1,205 @@
+//! The loop nest, written once for every instruction set.
+
+use super::{Block, KC};
+use crate::buffer::TileMut;
+use crate::isa::{Simd, Vectorized};
+use crate::map::Function;
+
+/// The most elements that a register tile may have on any instruction set (12 x 32).
+const TILE: usize = 12 * 32;
+
+/// Computes a rectangle in register tiles of `MR` rows by `NV` vectors.
+pub(super) struct Tiles<'a, 'b, const MR: usize, const NV: usize> {
+    pub block: &'a Block<'a>,
+    pub tile: TileMut<'b>,
+}
+
+impl<const MR: usize, const NV: usize> Vectorized for Tiles<'_, '_, MR, NV> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        let (block, tile) = (self.block, &mut self.tile);
+        let (k, nr) = (block.k, NV * S::LEN);
+        let (rows, cols) = (tile.rows(), tile.cols());
+        let blocks = k.div_ceil(KC).max(1);
+        let mut sums = [0.0f32; TILE];
+        for kb in 0..blocks {
+            let (start, end) = (kb * KC, k.min((kb + 1) * KC));
+            let finish = Finish {
+                add: kb > 0 || block.accumulate,
+                last: kb + 1 == blocks,
+                bias: block.bias,
+                function: block.function,
+            };
+            // A panel of b stays in the first-level cache while all panels of a pass by.
+            for j in (0..cols).step_by(nr) {
+                let panel = &block.b[(block.col + j) * k..][start * nr..end * nr];
+                let width = nr.min(cols - j);
+                for i in (0..rows).step_by(MR) {
+                    let a = &block.a[(block.row + i) * k..][start * MR..end * MR];
+                    let height = MR.min(rows - i);
+                    // Fewer rows have bodies of their own: a batch of two must not pay for six.
+                    match height {
+                        1 => product::<S, MR, 1, NV>(s, a, panel, &mut sums),
+                        2 => product::<S, MR, 2, NV>(s, a, panel, &mut sums),
+                        3 => product::<S, MR, 3, NV>(s, a, panel, &mut sums),
+                        4 => product::<S, MR, 4, NV>(s, a, panel, &mut sums),
+                        _ => product::<S, MR, MR, NV>(s, a, panel, &mut sums),
+                    }
+                    for (r, sums) in sums.chunks_exact(nr).take(height).enumerate() {
+                        let to = &mut tile.row(i + r)[j..j + width];
+                        finish.row(s, &sums[..width], to, block.col + j);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The register tile: `sums[r, c] = Σ_p a[p, r] · b[p, c]` over the whole panels, for the first `R` of `MR` rows.
+#[inline(always)]
+fn product<S: Simd, const MR: usize, const R: usize, const NV: usize>(
+    s: S,
+    a: &[f32],
+    b: &[f32],
+    sums: &mut [f32; TILE],
+) {
+    let mut total = [[s.splat(0.0); NV]; R];
+    for (a, b) in a.chunks_exact(MR).zip(b.chunks_exact(NV * S::LEN)) {
+        let mut w = [s.splat(0.0); NV];
+        for v in 0..NV {
+            w[v] = s.load(&b[v * S::LEN..(v + 1) * S::LEN]);
+        }
+        for r in 0..R {
+            let x = s.splat(a[r]);
+            for v in 0..NV {
+                total[r][v] = s.mul_add(x, w[v], total[r][v]);
+            }
+        }
+    }
+    // Through memory and not straight to the result: an index that is not a constant would force the sums out of the
+    // registers inside the loop above.
+    for r in 0..R {
+        for v in 0..NV {
+            s.store(total[r][v], &mut sums[(r * NV + v) * S::LEN..(r * NV + v + 1) * S::LEN]);
+        }
+    }
+}
+
+/// What happens to the sums of one block of `k` on their way into the result.
+struct Finish<'a> {
+    add: bool,
+    last: bool,
+    bias: Option<&'a [f32]>,
+    function: Function,
+}
+
+impl Finish<'_> {
+    /// Writes a stretch of one row; `col` is its first column in the whole matrix.
+    #[inline(always)]
+    fn row<S: Simd>(&self, s: S, sums: &[f32], to: &mut [f32], col: usize) {
+        let bias = if self.last { self.bias.map(|bias| &bias[col..col + to.len()]) } else { None };
+        let whole = to.len() / S::LEN * S::LEN;
+        for at in (0..whole).step_by(S::LEN) {
+            let mut y = s.load(&sums[at..]);
+            if self.add {
+                y = s.add(s.load(&to[at..]), y);
+            }
+            if let Some(bias) = bias {
+                y = s.add(y, s.load(&bias[at..]));
+            }
+            if self.last {
+                y = self.function.apply(s, y);
+            }
+            s.store(y, &mut to[at..]);
+        }
+        if whole < to.len() {
+            let mut y = s.load_part(&sums[whole..], 0.0);
+            if self.add {
+                y = s.add(s.load_part(&to[whole..], 0.0), y);
+            }
+            if let Some(bias) = bias {
+                y = s.add(y, s.load_part(&bias[whole..], 0.0));
+            }
+            if self.last {
+                y = self.function.apply(s, y);
+            }
+            s.store_part(y, &mut to[whole..]);
+        }
+    }
+}
+
+/// Computes a stretch of a single row: the weights are read once, several panels side by side.
+pub(super) struct Row<'a, 'b, const NV: usize> {
+    pub block: &'a Block<'a>,
+    pub tile: TileMut<'b>,
+}
+
+/// Panels read side by side: enough sums in flight to hide the latency of a multiply-add.
+const PANELS: usize = 4;
+
+impl<const NV: usize> Vectorized for Row<'_, '_, NV> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        let (block, tile) = (self.block, &mut self.tile);
+        let (k, nr) = (block.k, NV * S::LEN);
+        let cols = tile.cols();
+        let blocks = k.div_ceil(KC).max(1);
+        let mut sums = [0.0f32; TILE];
+        for j in (0..cols).step_by(PANELS * nr) {
+            let width = (PANELS * nr).min(cols - j);
+            let panels = &block.b[(block.col + j) * k..];
+            let to = &mut tile.row(0)[j..j + width];
+            // Blocks of k inside, so that a panel is read from start to end; the order of sums is that of `Tiles`.
+            for kb in 0..blocks {
+                let (start, end) = (kb * KC, k.min((kb + 1) * KC));
+                let a = &block.a[start..end];
+                let panel = |index: usize| &panels[index * nr * k..][start * nr..end * nr];
+                if width > (PANELS - 1) * nr {
+                    let b = [panel(0), panel(1), panel(2), panel(3)];
+                    rows_of_panels::<S, NV>(s, a, b, &mut sums);
+                } else {
+                    for index in 0..width.div_ceil(nr) {
+                        let mut one = [0.0f32; TILE];
+                        product::<S, 1, 1, NV>(s, a, panel(index), &mut one);
+                        sums[index * nr..(index + 1) * nr].copy_from_slice(&one[..nr]);
+                    }
+                }
+                let finish = Finish {
+                    add: kb > 0 || block.accumulate,
+                    last: kb + 1 == blocks,
+                    bias: block.bias,
+                    function: block.function,
+                };
+                finish.row(s, &sums[..width], to, block.col + j);
+            }
+        }
+    }
+}
+
+/// One row of a against four panels of b at once.
+#[inline(always)]
+fn rows_of_panels<S: Simd, const NV: usize>(s: S, a: &[f32], b: [&[f32]; PANELS], sums: &mut [f32; TILE]) {
+    let nr = NV * S::LEN;
+    let mut total = [[s.splat(0.0); NV]; PANELS];
+    let panels = b[0].chunks_exact(nr).zip(b[1].chunks_exact(nr)).zip(b[2].chunks_exact(nr).zip(b[3].chunks_exact(nr)));
+    for (x, ((b0, b1), (b2, b3))) in a.iter().zip(panels) {
+        let x = s.splat(*x);
+        for v in 0..NV {
+            let at = v * S::LEN..(v + 1) * S::LEN;
+            total[0][v] = s.mul_add(x, s.load(&b0[at.clone()]), total[0][v]);
+            total[1][v] = s.mul_add(x, s.load(&b1[at.clone()]), total[1][v]);
+            total[2][v] = s.mul_add(x, s.load(&b2[at.clone()]), total[2][v]);
+            total[3][v] = s.mul_add(x, s.load(&b3[at]), total[3][v]);
+        }
+    }
+    for panel in 0..PANELS {
+        for v in 0..NV {
+            let at = panel * nr + v * S::LEN;
+            s.store(total[panel][v], &mut sums[at..at + S::LEN]);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Every row of the table against the reference.
+
+use super::*;
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+fn values(len: usize, seed: u64) -> Vec<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..len).map(|_| rng.random_range(-1.0f32..1.0)).collect()
+}
+
+fn available() -> impl Iterator<Item = &'static Kernel> {
+    KERNELS.iter().filter(|kernel| kernel.isa.is_available())
+}
+
+/// How `a` and `b` lie in memory.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    /// `input · weightᵀ`
+    Forward,
+    /// `grad_output · weight`
+    GradInput,
+    /// `grad_outputᵀ · input`
+    GradWeight,
+}
+
+fn views<'a>(order: Order, a: &'a [f32], b: &'a [f32], (m, n, k): (usize, usize, usize)) -> (View<'a>, View<'a>) {
+    match order {
+        Order::Forward => (View::row_major(a, m, k), View::row_major(b, n, k).transposed()),
+        Order::GradInput => (View::row_major(a, m, k), View::row_major(b, k, n)),
+        Order::GradWeight => (View::row_major(a, k, m).transposed(), View::row_major(b, k, n)),
+    }
+}
+
+const GUARD: f32 = 12345.0;
+
+/// Runs one product with padding and guards around the result and compares every element with the reference.
+fn check(kernel: &'static Kernel, order: Order, size: (usize, usize, usize), accumulate: bool, with_bias: bool) {
+    let (m, n, k) = size;
+    // One element in front makes the starts unaligned.
+    let (a, b) = (values(m * k + 1, 1), values(k * n + 1, 2));
+    let (a, b) = views(order, &a[1..], &b[1..], size);
+    let bias = values(n, 3);
+    let bias = with_bias.then_some(&bias[..]);
+    let stride = n + 3;
+    let start = values(m * n, 4);
+    for packed in [false, true] {
+        let mut c = vec![GUARD; 5 + m * stride + 5];
+        for i in 0..m {
+            c[5 + i * stride..][..n].copy_from_slice(&start[i * n..][..n]);
+        }
+        let weights = Packed::for_kernel(kernel, b, &Pool::single());
+        let operand = if packed { Operand::Packed(&weights) } else { Operand::Plain(b) };
+        let matrix = MatrixMut { values: &mut c[5..5 + m * stride], rows: m, cols: n, stride };
+        let call = Gemm { a, b: operand, c: matrix, accumulate, bias, function: Function::Identity };
+        gemm_with(kernel, call, &mut Scratch::default(), &Pool::single());
+
+        let mut want: Vec<f64> = start.iter().map(|&x| f64::from(x)).collect();
+        reference::gemm(a, b, bias, |x| x, &mut want, accumulate);
+        for (at, &got) in c.iter().enumerate() {
+            let inside = at >= 5 && at - 5 < m * stride && (at - 5) % stride < n;
+            if !inside {
+                assert_eq!(got, GUARD, "{kernel:?} {order:?} {size:?} wrote outside, at {at}");
+                continue;
+            }
+            let (i, j) = ((at - 5) / stride, (at - 5) % stride);
+            let steps = (KC.min(k) + k.div_ceil(KC) + 2) as f64;
+            let bound = steps * 2f64.powi(-24) * (reference::magnitude(a, b, i, j) + 3.0);
+            let error = (f64::from(got) - want[i * n + j]).abs();
+            assert!(error <= bound, "{kernel:?} {order:?} {size:?} [{i}, {j}]: {got} want {}", want[i * n + j]);
+        }
+    }
+}
+
+#[test]
+fn every_row_matches_the_reference_at_odd_sizes() {
+    for kernel in available() {
+        let (mr, nr) = (kernel.mr, kernel.nr);
+        let ms = [0, 1, 2, 3, mr - 1, mr, mr + 1, 2 * mr + 5];
+        let ns = [0, 1, 7, 8, 9, nr - 1, nr, nr + 1, 4 * nr, 4 * nr + 3, 9 * nr + 1];
+        for order in [Order::Forward, Order::GradInput, Order::GradWeight] {
+            for &m in &ms {
+                for &n in &ns {
+                    for k in [0, 1, 2, 7, 8, 9, 33] {
+                        check(kernel, order, (m, n, k), (m + n + k) % 2 == 0, k % 2 == 0);
+                    }
+                }
+            }
+            for size in
+                [(1, 65, KC - 1), (3, 17, KC), (1, 33, KC + 1), (5, 40, 2 * KC + 77), (131, 70, 19), (250, 1030, 3)]
+            {
+                check(kernel, order, size, true, true);
+                check(kernel, order, size, false, false);
+            }
+        }
+    }
+}
+
+/// The whole result for one kernel and pool.
+fn product(kernel: &'static Kernel, pool: &Pool, a: &[f32], b: &[f32], (m, n, k): (usize, usize, usize)) -> Vec<u32> {
+    let mut c = vec![0.0; m * n];
+    let call = Gemm {
+        a: View::row_major(a, m, k),
+        b: Operand::Plain(View::row_major(b, n, k).transposed()),
+        c: MatrixMut { values: &mut c, rows: m, cols: n, stride: n },
+        accumulate: false,
+        bias: None,
+        function: Function::Tanh,
+    };
+    gemm_with(kernel, call, &mut Scratch::default(), pool);
+    c.iter().map(|x| x.to_bits()).collect()
+}
+
+#[test]
+fn output_is_the_same_for_any_thread_count() {
+    for kernel in available() {
+        for size in [(1, 3000, 400), (130, 517, 300), (64, 64, 64), (7, 1000, 601)] {
+            let (a, b) = (values(size.0 * size.2, 5), values(size.1 * size.2, 6));
+            let one = product(kernel, &Pool::new(1), &a, &b, size);
+            for threads in [2, 7] {
+                assert_eq!(one, product(kernel, &Pool::new(threads), &a, &b, size), "{kernel:?} {size:?} {threads}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_of_a_batch_has_the_bits_of_the_row_alone() {
+    for kernel in available() {
+        let (m, n, k) = (23, 150, 700);
+        let (a, b) = (values(m * k, 7), values(n * k, 8));
+        let batch = product(kernel, &Pool::single(), &a, &b, (m, n, k));
+        for i in 0..m {
+            let alone = product(kernel, &Pool::single(), &a[i * k..(i + 1) * k], &b, (1, n, k));
+            assert_eq!(alone, batch[i * n..(i + 1) * n], "{kernel:?} row {i}");
+        }
+    }
+}
+
+#[test]
+fn consistent_rows_give_the_same_bits() {
+    let size = (13, 77, 530);
+    let (a, b) = (values(size.0 * size.2, 9), values(size.1 * size.2, 10));
+    let mut results = available().filter(|kernel| kernel.consistent).map(|kernel| {
+        // The function is not part of the promise: compare the sums.
+        let mut c = vec![0.0f32; size.0 * size.1];
+        let call = Gemm {
+            a: View::row_major(&a, size.0, size.2),
+            b: Operand::Plain(View::row_major(&b, size.1, size.2).transposed()),
+            c: MatrixMut { values: &mut c, rows: size.0, cols: size.1, stride: size.1 },
+            accumulate: false,
+            bias: None,
+            function: Function::Identity,
+        };
+        gemm_with(kernel, call, &mut Scratch::default(), &Pool::single());
+        c
+    });
+    if let Some(first) = results.next() {
+        assert!(results.all(|other| other == first));
+    }
+}
+
+#[test]
+fn nan_infinity_and_zero_go_through_as_in_the_reference() {
+    for kernel in available() {
+        for special in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 1e-40, f32::MAX] {
+            for m in [1, 9] {
+                let (n, k) = (35, 20);
+                let mut a = values(m * k, 11);
+                let mut b = values(n * k, 12);
+                a[3] = special;
+                b[5] = 0.0; // meets nothing special: 0 · ∞ is tested in the next line
+                b[3] = 0.0;
+                let (av, bv) = (View::row_major(&a, m, k), View::row_major(&b, n, k).transposed());
+                let mut want = vec![0.0f64; m * n];
+                reference::gemm(av, bv, None, |x| x, &mut want, false);
+                let mut c = vec![0.0f32; m * n];
+                let matrix = MatrixMut { values: &mut c, rows: m, cols: n, stride: n };
+                let call = Gemm {
+                    a: av,
+                    b: Operand::Plain(bv),
+                    c: matrix,
+                    accumulate: false,
+                    bias: None,
+                    function: Function::Identity,
+                };
+                gemm_with(kernel, call, &mut Scratch::default(), &Pool::single());
+                for (got, want) in c.iter().zip(&want) {
+                    assert_eq!(got.is_nan(), want.is_nan(), "{kernel:?} {special} {got} {want}");
+                    assert_eq!(got.is_infinite(), want.is_infinite(), "{kernel:?} {special} {got} {want}");
+                    if got.is_infinite() {
+                        assert_eq!(f64::from(got.signum()), want.signum());
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_function_is_applied_once_to_the_finished_sum() {
+    for kernel in available() {
+        for m in [1, 8] {
+            let (n, k) = (50, 300);
+            let (a, b, bias) = (values(m * k, 13), values(n * k, 14), values(n, 15));
+            let (av, bv) = (View::row_major(&a, m, k), View::row_major(&b, n, k).transposed());
+            let mut want = vec![0.0f64; m * n];
+            reference::gemm(av, bv, Some(&bias), |x| if x > 0.0 { x } else { 0.25 * x }, &mut want, false);
+            let mut c = vec![f32::NAN; m * n];
+            let call = Gemm {
+                a: av,
+                b: Operand::Plain(bv),
+                c: MatrixMut { values: &mut c, rows: m, cols: n, stride: n },
+                accumulate: false,
+                bias: Some(&bias),
+                function: Function::LeakyRelu { slope: 0.25 },
+            };
+            gemm_with(kernel, call, &mut Scratch::default(), &Pool::single());
+            for (got, want) in c.iter().zip(&want) {
+                assert!((f64::from(*got) - want).abs() < 1e-4, "{kernel:?} {got} {want}");
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "rows and columns of b")]
+fn sizes_that_do_not_fit_are_refused() {
+    let (a, b, mut c) = (values(6, 1), values(8, 2), vec![0.0; 4]);
+    let call = Gemm {
+        a: View::row_major(&a, 2, 3),
+        b: Operand::Plain(View::row_major(&b, 4, 2)),
+        c: MatrixMut { values: &mut c, rows: 2, cols: 2, stride: 2 },
+        accumulate: false,
+        bias: None,
+        function: Function::Identity,
+    };
+    gemm(call, &mut Scratch::default(), &Pool::single());
+}

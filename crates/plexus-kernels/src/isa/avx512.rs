@@ -1,0 +1,127 @@
+//! The verbs on AVX-512 (F, DQ, BW, VL): sixteen lanes.
+
+use super::{Isa, Simd, Vectorized};
+use std::arch::x86_64::*;
+
+/// Proof that the processor has AVX-512 F, DQ, BW, VL and FMA; made only by [`Avx512::detect`].
+#[derive(Clone, Copy, Debug)]
+pub struct Avx512(());
+
+impl Avx512 {
+    /// The token, where this processor has the instructions.
+    #[inline]
+    pub fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("fma"))
+        .then_some(Avx512(()))
+    }
+
+    /// Runs a generic body compiled with these instructions.
+    #[inline]
+    pub fn run<V: Vectorized>(self, body: V) -> V::Output {
+        #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
+        fn compiled<V: Vectorized>(token: Avx512, body: V) -> V::Output {
+            body.run(token)
+        }
+        // SAFETY: the features are present: `self` exists, and `detect` is its only source.
+        unsafe { compiled(self, body) }
+    }
+}
+
+// SAFETY of every block in this `impl`: the instructions are available, because `self` exists only after `detect`
+// found them. `load` and `store` touch 16 elements of a slice whose length was checked on the line before.
+#[allow(clippy::undocumented_unsafe_blocks)]
+impl Simd for Avx512 {
+    const ISA: Isa = Isa::Avx512;
+    const LEN: usize = 16;
+    type F = __m512;
+    type M = __mmask16;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::F {
+        unsafe { _mm512_set1_ps(x) }
+    }
+    #[inline(always)]
+    fn load(self, from: &[f32]) -> Self::F {
+        let from = &from[..16];
+        unsafe { _mm512_loadu_ps(from.as_ptr()) }
+    }
+    #[inline(always)]
+    fn store(self, v: Self::F, to: &mut [f32]) {
+        let to = &mut to[..16];
+        unsafe { _mm512_storeu_ps(to.as_mut_ptr(), v) }
+    }
+    #[inline(always)]
+    fn add(self, a: Self::F, b: Self::F) -> Self::F {
+        unsafe { _mm512_add_ps(a, b) }
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F {
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F {
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    fn div(self, a: Self::F, b: Self::F) -> Self::F {
+        unsafe { _mm512_div_ps(a, b) }
+    }
+    #[inline(always)]
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
+        unsafe { _mm512_max_ps(a, b) }
+    }
+    #[inline(always)]
+    fn min(self, a: Self::F, b: Self::F) -> Self::F {
+        unsafe { _mm512_min_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn sqrt(self, a: Self::F) -> Self::F {
+        unsafe { _mm512_sqrt_ps(a) }
+    }
+    #[inline(always)]
+    fn round(self, a: Self::F) -> Self::F {
+        unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+    }
+    #[inline(always)]
+    fn abs(self, a: Self::F) -> Self::F {
+        unsafe { _mm512_andnot_ps(_mm512_set1_ps(-0.0), a) }
+    }
+    #[inline(always)]
+    fn copysign(self, magnitude: Self::F, sign: Self::F) -> Self::F {
+        unsafe {
+            let bit = _mm512_set1_ps(-0.0);
+            _mm512_or_ps(_mm512_andnot_ps(bit, magnitude), _mm512_and_ps(bit, sign))
+        }
+    }
+    #[inline(always)]
+    fn pow2(self, n: Self::F) -> Self::F {
+        unsafe {
+            let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
+        }
+    }
+    #[inline(always)]
+    fn lt(self, a: Self::F, b: Self::F) -> Self::M {
+        unsafe { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b) }
+    }
+    #[inline(always)]
+    fn le(self, a: Self::F, b: Self::F) -> Self::M {
+        unsafe { _mm512_cmp_ps_mask::<_CMP_LE_OQ>(a, b) }
+    }
+    #[inline(always)]
+    fn eq(self, a: Self::F, b: Self::F) -> Self::M {
+        unsafe { _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b) }
+    }
+    #[inline(always)]
+    fn select(self, mask: Self::M, yes: Self::F, no: Self::F) -> Self::F {
+        unsafe { _mm512_mask_blend_ps(mask, no, yes) }
+    }
+}

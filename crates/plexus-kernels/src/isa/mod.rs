@@ -1,0 +1,128 @@
+//! Instruction sets: which exist, which this machine has, which one is used.
+//!
+//! A kernel body is written once, generic over [`Simd`] (the verbs, in `lanes.rs`), and run by [`Isa::run`], which
+//! compiles it once per instruction set. Holding a token such as [`Avx2`](avx2::Avx2) is the proof that the processor
+//! has the instructions: tokens are made only after detection. All `unsafe` of the vector code is in the files of this
+//! folder; kernel families have none.
+
+#[cfg(target_arch = "x86_64")]
+pub mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub mod avx512;
+mod lanes;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod mode;
+pub mod portable;
+
+pub use lanes::{Simd, Vectorized};
+
+use std::fmt;
+use std::sync::OnceLock;
+
+/// An instruction set that kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Isa {
+    /// Plain Rust: any processor. Multiplies and adds are rounded separately.
+    Portable,
+    /// x86-64 with AVX2 and FMA: eight lanes.
+    Avx2,
+    /// x86-64 with AVX-512 F, DQ, BW and VL: sixteen lanes.
+    Avx512,
+}
+
+/// `PLEXUS_ISA` names an instruction set that does not exist or that this machine lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IsaError {
+    /// What the variable says.
+    pub requested: String,
+}
+
+impl fmt::Display for IsaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let available: Vec<&str> = Isa::available().map(Isa::name).collect();
+        write!(
+            f,
+            "PLEXUS_ISA is \"{}\", but this machine runs: {}. Unset it to use the best one ({}).",
+            self.requested,
+            available.join(", "),
+            Isa::best().name()
+        )
+    }
+}
+
+impl std::error::Error for IsaError {}
+
+impl Isa {
+    /// Every instruction set, the plainest first.
+    pub const ALL: [Isa; 3] = [Isa::Portable, Isa::Avx2, Isa::Avx512];
+
+    /// The name used in kernel names and in `PLEXUS_ISA`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Isa::Portable => "portable",
+            Isa::Avx2 => "avx2",
+            Isa::Avx512 => "avx512",
+        }
+    }
+
+    /// Whether this processor has it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Isa::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => avx2::Avx2::detect().is_some(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => avx512::Avx512::detect().is_some(),
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => false,
+        }
+    }
+
+    /// The instruction sets of this processor, the plainest first.
+    pub fn available() -> impl Iterator<Item = Isa> {
+        Isa::ALL.into_iter().filter(|isa| isa.is_available())
+    }
+
+    /// The best instruction set of this processor.
+    pub fn best() -> Isa {
+        Isa::available().last().unwrap_or(Isa::Portable)
+    }
+
+    /// What `PLEXUS_ISA` asks for, or the best one where it is unset.
+    ///
+    /// # Errors
+    /// [`IsaError`] when the variable names something that cannot run here.
+    pub fn from_environment() -> Result<Isa, IsaError> {
+        match std::env::var("PLEXUS_ISA") {
+            Err(_) => Ok(Isa::best()),
+            Ok(requested) if requested.is_empty() => Ok(Isa::best()),
+            Ok(requested) => Isa::available().find(|isa| isa.name() == requested).ok_or(IsaError { requested }),
+        }
+    }
+
+    /// The instruction set in use: [`Isa::from_environment`], read once; the best one where the variable is wrong.
+    pub fn selected() -> Isa {
+        static SELECTED: OnceLock<Isa> = OnceLock::new();
+        *SELECTED.get_or_init(|| Isa::from_environment().unwrap_or_else(|_| Isa::best()))
+    }
+
+    /// Runs a generic body compiled for this instruction set.
+    ///
+    /// # Panics
+    /// Where the processor lacks the instruction set.
+    #[inline]
+    pub fn run<V: Vectorized>(self, body: V) -> V::Output {
+        match self {
+            Isa::Portable => body.run(portable::Portable),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => avx2::Avx2::detect().expect("this processor has no AVX2").run(body),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => avx512::Avx512::detect().expect("this processor has no AVX-512").run(body),
+            #[cfg(not(target_arch = "x86_64"))]
+            other => panic!("this processor has no {}", other.name()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

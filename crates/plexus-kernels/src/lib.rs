@@ -1,0 +1,16 @@
+//! Arithmetic on buffers, as fast as this machine allows.
+//!
+//! Is this the crate you want? It knows slices of `f32`, their lengths and strides, and the instruction sets of the
+//! processor; it knows no layers, names or files. To build and run networks use `plexus-nn`, or the face, `plexus`.
+//!
+//! Start reading in [`isa`] (one generic body for every instruction set) and [`gemm`] (`y = Wx + b` and its gradients).
+//! One folder is one kernel family: `mod.rs` holds the contract, the safe entry and the table of rows;
+//! `reference.rs` the plain loops that define the result.
+//!
+//! Deliberately not here: a tensor type, shapes, error results. A wrong length is a bug of the caller and panics.
+
+pub mod buffer;
+pub mod gemm;
+pub mod isa;
+pub mod map;
+pub mod threads;

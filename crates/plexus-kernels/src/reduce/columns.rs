@@ -1,0 +1,84 @@
+//! Sums down the columns of a matrix of terms: the shape of bias gradients and of the statistics of batch norm.
+
+use crate::isa::{Isa, Simd, Vectorized};
+use crate::map::pieces::{self, Rows};
+use crate::threads::Pool;
+
+/// Columns of one block: 1 KiB of sums, which stay in the first level of cache.
+pub(crate) const BLOCK: usize = 256;
+
+/// `N` matrices whose columns are summed together, computed where they are needed.
+pub(crate) trait Terms<const N: usize>: Sync {
+    /// The elements of row `row` from column `col` on; `lanes` of them exist.
+    fn at<S: Simd>(&self, s: S, row: usize, col: usize, lanes: usize) -> [S::F; N];
+}
+
+/// `lanes` elements from `at` on, which is the constant `S::LEN` wherever speed matters; zero beyond.
+#[inline(always)]
+pub(crate) fn load<S: Simd>(s: S, values: &[f32], at: usize, lanes: usize) -> S::F {
+    if lanes == S::LEN { s.load(&values[at..at + S::LEN]) } else { s.load_part(&values[at..at + lanes], 0.0) }
+}
+
+/// As [`load`], of a vector that may be missing.
+#[inline(always)]
+pub(crate) fn load_or<S: Simd>(s: S, values: Option<&[f32]>, at: usize, lanes: usize, missing: f32) -> S::F {
+    match values {
+        Some(values) => load(s, values, at, lanes),
+        None => s.splat(missing),
+    }
+}
+
+/// Adds the sum of every column: `sums[t][j] += Σ_i terms[t][i, j]`.
+///
+/// Rows are added in groups of four, groups in order up to 64 rows (one piece), pieces pairwise.
+pub(crate) fn add<const N: usize>(
+    isa: Isa,
+    (rows, cols): (usize, usize),
+    terms: &impl Terms<N>,
+    sums: [&mut [f32]; N],
+    pool: &Pool,
+) {
+    assert!(sums.iter().all(|sums| sums.len() == cols), "one sum for each column");
+    if rows == 0 || cols == 0 {
+        return;
+    }
+    let blocks = sums.map(|sums| Rows(sums, BLOCK));
+    pieces::for_each(pool, rows * BLOCK, blocks, |first, blocks| {
+        // A piece is one block, because the width is at least that of a piece, or several where there are few rows.
+        let mut blocks = blocks.map(|Rows(sums, _)| sums);
+        let len = blocks[0].len();
+        for start in (0..len).step_by(BLOCK) {
+            let (col, cols) = (first * BLOCK + start, BLOCK.min(len - start));
+            let totals = pieces::reduce(
+                pool,
+                BLOCK,
+                0..rows,
+                |_, rows| isa.run(Block { terms, rows, col, cols }),
+                |mut a, b| {
+                    for (a, b) in a.iter_mut().flatten().zip(b.iter().flatten()) {
+                        *a += b;
+                    }
+                    a
+                },
+            );
+            for (sums, totals) in blocks.iter_mut().zip(&totals) {
+                for (sum, total) in sums[start..start + cols].iter_mut().zip(totals) {
+                    *sum += total;
+                }
+            }
+        }
+    });
+}
+
+struct Block<'a, T> {
+    terms: &'a T,
+    rows: std::ops::Range<usize>,
+    col: usize,
+    cols: usize,
+}
+
+impl<const N: usize, T: Terms<N>> VectorizedBlock<N> for Block<'_, T> {}
+trait VectorizedBlock<const N: usize> {}
+
+#[cfg(test)]
+mod tests {}

@@ -1,0 +1,201 @@
+//! Sums of columns and of everything, scaling, adding, and the search for numbers that are not finite.
+//!
+//! ```text
+//! add_column_sums:     sums[j] += Σ_i matrix[i, j]
+//! sum_f64:             Σ_i values[i]
+//! sum_of_squares_f64:  Σ_i values[i]²
+//! scale_in_place:      values[i] = factor · values[i]
+//! add_assign:          into[i] += from[i]
+//! ```
+//!
+//! # Shapes
+//! Row-major, any alignment; zero elements have sum zero. Slices do not overlap.
+//!
+//! # Numerics
+//! The order of additions depends on the sizes alone: results are the same bits for any number of threads. Sums over
+//! everything accumulate in 64 bits. Column sums accumulate in 32 bits, pairwise above 64 rows, which keeps the error
+//! below `(20 + log2(rows)) · 2^-24 · Σ|x|`. NaN and infinities propagate.
+
+pub(crate) mod columns;
+pub mod reference;
+
+use crate::isa::{Isa, Simd, Vectorized};
+use crate::map::pieces;
+use crate::threads::Pool;
+
+/// Adds the sum of every column: `sums[j] += Σ_i matrix[i, j]`.
+///
+/// # Shapes
+/// - `matrix`: `[rows, cols]`
+/// - `sums`: `[cols]`
+///
+/// # Panics
+/// Where the lengths disagree.
+///
+/// # Examples
+/// ```
+/// let mut sums = [10.0, 20.0];
+/// let pool = plexus_kernels::threads::Pool::single();
+/// plexus_kernels::reduce::add_column_sums(2, 2, &[1.0, 2.0, 3.0, 4.0], &mut sums, &pool);
+/// assert_eq!(sums, [14.0, 26.0]);
+/// ```
+pub fn add_column_sums(rows: usize, cols: usize, matrix: &[f32], sums: &mut [f32], pool: &Pool) {
+    add_column_sums_on(Isa::selected(), rows, cols, matrix, sums, pool);
+}
+
+/// [`add_column_sums`] on a given instruction set.
+pub fn add_column_sums_on(isa: Isa, rows: usize, cols: usize, matrix: &[f32], sums: &mut [f32], pool: &Pool) {
+    assert_eq!(matrix.len(), rows * cols, "the matrix has rows · cols elements");
+    columns::add(isa, (rows, cols), &Plain { matrix, cols }, [sums], pool);
+}
+
+/// The elements of a matrix.
+struct Plain<'a> {
+    matrix: &'a [f32],
+    cols: usize,
+}
+
+impl columns::Terms<1> for Plain<'_> {
+    #[inline(always)]
+    fn at<S: Simd>(&self, s: S, row: usize, col: usize, lanes: usize) -> [S::F; 1] {
+        [columns::load(s, self.matrix, row * self.cols + col, lanes)]
+    }
+}
+
+/// The sum of all values, accumulated in 64 bits.
+pub fn sum_f64(values: &[f32], pool: &Pool) -> f64 {
+    sum_f64_on(Isa::selected(), values, pool)
+}
+
+/// [`sum_f64`] on a given instruction set; all give the same bits.
+pub fn sum_f64_on(isa: Isa, values: &[f32], pool: &Pool) -> f64 {
+    pieces::reduce(pool, 1, values, |_, values| isa.run(Sum::<false>(values)), |a, b| a + b)
+}
+
+/// The sum of the squares of all values, accumulated in 64 bits.
+pub fn sum_of_squares_f64(values: &[f32], pool: &Pool) -> f64 {
+    sum_of_squares_f64_on(Isa::selected(), values, pool)
+}
+
+/// [`sum_of_squares_f64`] on a given instruction set; all give the same bits.
+pub fn sum_of_squares_f64_on(isa: Isa, values: &[f32], pool: &Pool) -> f64 {
+    pieces::reduce(pool, 1, values, |_, values| isa.run(Sum::<true>(values)), |a, b| a + b)
+}
+
+struct Sum<'a, const SQUARED: bool>(&'a [f32]);
+
+impl<const SQUARED: bool> Vectorized for Sum<'_, SQUARED> {
+    type Output = f64;
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> f64 {
+        // Plain code: the verbs have no 64-bit lanes. Sixteen sums keep the adders of every instruction set busy.
+        let mut sums = [0.0f64; 16];
+        let mut groups = self.0.chunks_exact(16);
+        for group in groups.by_ref() {
+            for (sum, &x) in sums.iter_mut().zip(group) {
+                let x = f64::from(x);
+                *sum += if SQUARED { x * x } else { x };
+            }
+        }
+        for (sum, &x) in sums.iter_mut().zip(groups.remainder()) {
+            let x = f64::from(x);
+            *sum += if SQUARED { x * x } else { x };
+        }
+        for half in [8, 4, 2, 1] {
+            for i in 0..half {
+                sums[i] += sums[i + half];
+            }
+        }
+        sums[0]
+    }
+}
+
+/// Multiplies every value: `values[i] = factor · values[i]`.
+pub fn scale_in_place(values: &mut [f32], factor: f32, pool: &Pool) {
+    scale_in_place_on(Isa::selected(), values, factor, pool);
+}
+
+/// [`scale_in_place`] on a given instruction set; all give the same bits.
+pub fn scale_in_place_on(isa: Isa, values: &mut [f32], factor: f32, pool: &Pool) {
+    pieces::for_each(pool, 1, values, |_, values| isa.run(Scale(values, factor)));
+}
+
+struct Scale<'a>(&'a mut [f32], f32);
+
+impl Vectorized for Scale<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for value in self.0 {
+            *value *= self.1;
+        }
+    }
+}
+
+/// Adds element by element: `into[i] += from[i]`.
+///
+/// # Panics
+/// Where the lengths differ.
+pub fn add_assign(into: &mut [f32], from: &[f32], pool: &Pool) {
+    add_assign_on(Isa::selected(), into, from, pool);
+}
+
+/// [`add_assign`] on a given instruction set; all give the same bits.
+pub fn add_assign_on(isa: Isa, into: &mut [f32], from: &[f32], pool: &Pool) {
+    assert_eq!(into.len(), from.len(), "one addend for each element");
+    pieces::for_each(pool, 1, (into, from), |_, (into, from)| isa.run(Add(into, from)));
+}
+
+struct Add<'a>(&'a mut [f32], &'a [f32]);
+
+impl Vectorized for Add<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for (into, &from) in self.0.iter_mut().zip(self.1) {
+            *into += from;
+        }
+    }
+}
+
+/// The index of the first value that is NaN or infinite.
+pub fn first_not_finite(values: &[f32], pool: &Pool) -> Option<usize> {
+    first_not_finite_on(Isa::selected(), values, pool)
+}
+
+/// [`first_not_finite`] on a given instruction set.
+pub fn first_not_finite_on(isa: Isa, values: &[f32], pool: &Pool) -> Option<usize> {
+    pieces::reduce(
+        pool,
+        1,
+        values,
+        |start, values| {
+            let suspect = !isa.run(AllFinite(values));
+            let found = if suspect { values.iter().position(|value| !value.is_finite()) } else { None };
+            found.map(|at| start + at)
+        },
+        Option::or,
+    )
+}
+
+struct AllFinite<'a>(&'a [f32]);
+
+impl Vectorized for AllFinite<'_> {
+    type Output = bool;
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> bool {
+        let zero = s.splat(0.0);
+        let (mut a, mut b) = (zero, zero);
+        let mut groups = self.0.chunks_exact(2 * S::LEN);
+        for group in groups.by_ref() {
+            // Zero times a finite number is zero; otherwise NaN, which no addition removes.
+            a = s.mul_add(s.load(group), zero, a);
+            b = s.mul_add(s.load(&group[S::LEN..]), zero, b);
+        }
+        let clean = s.sum(s.add(a, b)) == 0.0;
+        clean && groups.remainder().iter().all(|value| value.is_finite())
+    }
+}
+
+#[cfg(test)]
+mod tests;

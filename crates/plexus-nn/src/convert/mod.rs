@@ -1,0 +1,3 @@
+//! The same network in another form.
+
+pub mod absorbed_bias;

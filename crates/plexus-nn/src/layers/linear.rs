@@ -1,0 +1,342 @@
+//! Fully connected layer: every output sees every input.
+
+use crate::init::Init;
+use crate::layer::{Backward, Cost, Forward, LayerKind, Mismatch, Operand, ParamSpec, Primitive};
+use crate::shape::Shape;
+use plexus_kernels::buffer::MatrixMut;
+use plexus_kernels::gemm::{self, Gemm, Packed, View, gemm};
+use plexus_kernels::map::Function;
+use plexus_kernels::reduce;
+use plexus_kernels::threads::Pool;
+use serde::{Deserialize, Serialize};
+
+/// Multiplies a batch by a weight matrix and adds a bias.
+///
+/// ```text
+/// output[b, o]      = bias[o] + Σ_i input[b, i] · weight[o, i]
+/// grad_input[b, i]  = Σ_o grad_output[b, o] · weight[o, i]
+/// grad_weight[o, i] += Σ_b grad_output[b, o] · input[b, i]
+/// grad_bias[o]      += Σ_b grad_output[b, o]
+/// ```
+///
+/// There is no activation in it. Leading axes of a sample are kept: the last axis is contracted, so a sequence
+/// `[steps, features]` is multiplied step by step.
+///
+/// # Shapes
+/// - `input`: `[…, in_features]`; zero features leave the bias
+/// - `weight`: `[out_features, in_features]`
+/// - `bias`: `[out_features]`
+/// - `output`: `[…, out_features]`
+///
+/// # Examples
+/// ```
+/// use plexus_nn::{Network, Shape, layers::Linear};
+/// let network = Network::chain(Shape::new([4096]), [Linear::new(4096).into()]).check().unwrap();
+/// assert_eq!(network.layout().weights_len(), 16_781_312);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Linear {
+    /// Size of the last axis of the output.
+    pub out_features: usize,
+    /// Size of the last axis of the input; `None` takes what comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_features: Option<usize>,
+    /// Whether a bias is added.
+    #[serde(default = "yes")]
+    pub bias: bool,
+    /// First values of the weight; the default is uniform within ±1/√in_features, as PyTorch.
+    #[serde(default = "uniform_fan_in", skip_serializing_if = "is_uniform_fan_in")]
+    pub weight_init: Init,
+    /// First values of the bias; the default is uniform within ±1/√in_features, as PyTorch.
+    #[serde(default = "uniform_fan_in", skip_serializing_if = "is_uniform_fan_in")]
+    pub bias_init: Init,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn uniform_fan_in() -> Init {
+    Init::UniformFanIn
+}
+
+fn is_uniform_fan_in(init: &Init) -> bool {
+    *init == Init::UniformFanIn
+}
+
+impl Linear {
+    /// A linear layer with bias that takes whatever width comes.
+    pub fn new(out_features: usize) -> Self {
+        Linear {
+            out_features,
+            in_features: None,
+            bias: true,
+            weight_init: Init::UniformFanIn,
+            bias_init: Init::UniformFanIn,
+        }
+    }
+
+    /// The same without a bias.
+    pub fn without_bias(self) -> Self {
+        Linear { bias: false, ..self }
+    }
+
+    /// The weight and the bias in the layer's flat range.
+    fn split<'a>(&self, weights: &'a [f32]) -> (&'a [f32], Option<&'a [f32]>) {
+        let (weight, bias) = weights.split_at(weights.len() - if self.bias { self.out_features } else { 0 });
+        (weight, self.bias.then_some(bias))
+    }
+
+    /// The one product that every fully connected layer goes through.
+    fn multiply(&self, cx: Forward<'_>, bias: bool) {
+        let (weight, layer_bias) = self.split(cx.weights);
+        let in_features = last(cx.input_shape);
+        let rows = rows(cx.batch, cx.input_shape);
+        let b = match cx.packed {
+            Some(packed) => gemm::Operand::Packed(packed),
+            None => gemm::Operand::Plain(View::row_major(weight, self.out_features, in_features).transposed()),
+        };
+        let call = Gemm {
+            a: View::row_major(cx.input, rows, in_features),
+            b,
+            c: MatrixMut { values: cx.output, rows, cols: self.out_features, stride: self.out_features },
+            accumulate: false,
+            bias: if bias { layer_bias } else { None },
+            function: cx.function,
+        };
+        gemm(call, cx.scratch, cx.pool);
+    }
+}
+
+impl LayerKind for Linear {
+    const KIND: &'static str = "linear";
+
+    fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+        let Some(features) = input.last() else {
+            return Err(Mismatch::new("the input", "at least one axis", "a single number", "Reshape it to [1]."));
+        };
+        match self.in_features {
+            Some(expected) if expected != features => Err(Mismatch::new(
+                "in_features",
+                format!("{expected} features (its in_features)"),
+                format!("{features} features"),
+                format!("Set in_features = {features}, or leave it out."),
+            )),
+            _ => Ok(input.with_last(self.out_features)),
+        }
+    }
+
+    fn params(&self, input: &Shape) -> Vec<ParamSpec> {
+        let in_features = last(input);
+        let weight = ParamSpec {
+            role: "weight",
+            shape: vec![self.out_features, in_features],
+            init: self.weight_init,
+            trainable: true,
+        };
+        let mut params = vec![weight];
+        if self.bias {
+            let init = match self.bias_init {
+                Init::UniformFanIn => Init::Uniform { bound: (in_features.max(1) as f32).recip().sqrt() },
+                other => other,
+            };
+            params.push(ParamSpec { role: "bias", shape: vec![self.out_features], init, trainable: true });
+        }
+        params
+    }
+
+    fn cost(&self, input: &Shape, output: &Shape) -> Cost {
+        Cost { macs: output.len().unwrap_or(0) as u64 * last(input) as u64 }
+    }
+
+    fn fuses_function(&self) -> bool {
+        true
+    }
+
+    fn pack(&self, input: &Shape, weights: &[f32], pool: &Pool) -> Option<Packed> {
+        let (weight, _) = self.split(weights);
+        Some(Packed::new(View::row_major(weight, self.out_features, last(input)).transposed(), pool))
+    }
+
+    fn forward(&self, cx: Forward<'_>) {
+        self.multiply(cx, true);
+    }
+
+    fn backward(&self, cx: Backward<'_>) {
+        let in_features = last(cx.input_shape);
+        let rows = rows(cx.batch, cx.input_shape);
+        let (weight, _) = self.split(cx.weights);
+        let (grad_weight, grad_bias) = cx.grad_weights.split_at_mut(weight.len());
+        let grad_output = View::row_major(cx.grad_output, rows, self.out_features);
+        let call = Gemm {
+            a: grad_output.transposed(),
+            b: gemm::Operand::Plain(View::row_major(cx.input, rows, in_features)),
+            c: MatrixMut { values: grad_weight, rows: self.out_features, cols: in_features, stride: in_features },
+            accumulate: true,
+            bias: None,
+            function: Function::Identity,
+        };
+        gemm(call, cx.scratch, cx.pool);
+        if self.bias {
+            reduce::add_column_sums(rows, self.out_features, cx.grad_output, grad_bias, cx.pool);
+        }
+        if let Some(grad_input) = cx.grad_input {
+            let call = Gemm {
+                a: grad_output,
+                b: gemm::Operand::Plain(View::row_major(weight, self.out_features, in_features)),
+                c: MatrixMut { values: grad_input, rows, cols: in_features, stride: in_features },
+                accumulate: false,
+                bias: None,
+                function: Function::Identity,
+            };
+            gemm(call, cx.scratch, cx.pool);
+        }
+    }
+
+    fn primitives(&self, cx: Forward<'_>) -> Vec<Primitive> {
+        let Forward { batch, input_shape, input, output, weights, scratch, pool, pass, .. } = cx;
+        let (weight, bias) = self.split(weights);
+        let shape = input_shape.with_last(self.out_features);
+        let plain = Forward {
+            batch,
+            input_shape,
+            input,
+            output: &mut *output,
+            weights,
+            pass,
+            packed: None,
+            function: Function::Identity,
+            scratch,
+            pool,
+        };
+        self.multiply(plain, false);
+        let product = Operand::new("product", shape.axes(), output);
+        let mut primitives = vec![Primitive {
+            operation: "multiply".to_string(),
+            formula: "product[o] = sum over i of input[i] * weight[o, i]".to_string(),
+            operands: vec![
+                Operand::new("input", input_shape.axes(), input),
+                Operand::new("weight", &[self.out_features, last(input_shape)], weight),
+            ],
+            result: product.clone(),
+        }];
+        if let Some(bias) = bias {
+            for row in output.chunks_exact_mut(self.out_features.max(1)) {
+                reduce::add_assign(row, bias, pool);
+            }
+            primitives.push(Primitive {
+                operation: "add".to_string(),
+                formula: "output[o] = product[o] + bias[o]".to_string(),
+                operands: vec![product, Operand::new("bias", &[self.out_features], bias)],
+                result: Operand::new("output", shape.axes(), output),
+            });
+        }
+        primitives
+    }
+}
+
+/// Size of the contracted axis.
+fn last(input: &Shape) -> usize {
+    input.last().unwrap_or(0)
+}
+
+/// Rows that are multiplied: samples times leading axes.
+fn rows(batch: usize, input: &Shape) -> usize {
+    batch * input.axes().iter().rev().skip(1).product::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{gradcheck, run_layer};
+
+    #[test]
+    fn the_worked_batch_gives_its_golden_numbers() {
+        // Weights are stored [out, in]: the transpose of the inputs-times-weights form of the example.
+        let run = run_layer(
+            &Linear::new(2).into(),
+            &Shape::new([3]),
+            2,
+            &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+            &[1.0, 3.0, 5.0, 2.0, 4.0, 6.0, 10.0, 20.0],
+            &[1.0, -1.0, 2.0, 0.5],
+        );
+        assert_eq!(run.output, [32.0, 48.0, 59.0, 84.0]);
+        assert_eq!(run.grad_input, [-1.0, -1.0, -1.0, 3.0, 8.0, 13.0]);
+        assert_eq!(run.grad_weights, [9.0, 12.0, 15.0, 1.0, 0.5, 0.0, 3.0, -0.5]);
+    }
+
+    #[test]
+    fn weight_gradients_are_added_and_input_gradients_overwrite() {
+        let layer: crate::layers::Layer = Linear::new(2).into();
+        let inputs = [1.0, 2.0, 3.0];
+        let weights = [1.0, 3.0, 5.0, 2.0, 4.0, 6.0, 10.0, 20.0];
+        let once = run_layer(&layer, &Shape::new([3]), 1, &inputs, &weights, &[1.0, -1.0]);
+        let twice = crate::testing::run_layer_twice(&layer, &Shape::new([3]), 1, &inputs, &weights, &[1.0, -1.0]);
+        assert_eq!(once.grad_input, twice.grad_input);
+        let doubled: Vec<f32> = once.grad_weights.iter().map(|g| 2.0 * g).collect();
+        assert_eq!(doubled, twice.grad_weights);
+    }
+
+    #[test]
+    fn the_jacobian_with_respect_to_the_weight_is_the_outer_product() {
+        // ∂y[t] / ∂W[i, j] = x[j] where i = t, else 0: row t of the Jacobian is the gradient for a unit grad_output.
+        let (outputs, inputs) = (3, 4);
+        let x = [0.5, -1.0, 2.0, 0.25];
+        let weights = vec![0.1; outputs * inputs + outputs];
+        for t in 0..outputs {
+            let mut unit = vec![0.0; outputs];
+            unit[t] = 1.0;
+            let run = run_layer(&Linear::new(outputs).into(), &Shape::new([inputs]), 1, &x, &weights, &unit);
+            for i in 0..outputs {
+                for j in 0..inputs {
+                    let want = if i == t { x[j] } else { 0.0 };
+                    assert_eq!(run.grad_weights[i * inputs + j], want);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn time_steps_are_independent() {
+        let weights: Vec<f32> = (0..3 * 2 + 2).map(|i| i as f32 * 0.3 - 1.0).collect();
+        let layer: crate::layers::Layer = Linear::new(2).into();
+        let steps: Vec<f32> = (0..12).map(|i| (i as f32).sin()).collect();
+        let sequence = run_layer(&layer, &Shape::new([4, 3]), 1, &steps, &weights, &[1.0; 8]);
+        let as_batch = run_layer(&layer, &Shape::new([3]), 4, &steps, &weights, &[1.0; 8]);
+        assert_eq!(sequence.output, as_batch.output);
+        assert_eq!(sequence.grad_weights, as_batch.grad_weights);
+        let mut reversed: Vec<f32> = steps.chunks(3).rev().flatten().copied().collect();
+        let backwards = run_layer(&layer, &Shape::new([4, 3]), 1, &reversed, &weights, &[1.0; 8]);
+        let want: Vec<f32> = sequence.output.chunks(2).rev().flatten().copied().collect();
+        assert_eq!(backwards.output, want);
+        reversed.truncate(6);
+        let shorter = run_layer(&layer, &Shape::new([2, 3]), 1, &reversed, &weights, &[1.0; 4]);
+        assert_eq!(shorter.output, want[..4]);
+    }
+
+    #[test]
+    fn gradients_are_the_derivatives() {
+        gradcheck(&Linear::new(5).into(), &Shape::new([3]), 4);
+        gradcheck(&Linear::new(3).without_bias().into(), &Shape::new([2, 4]), 2);
+        gradcheck(&Linear::new(1).into(), &Shape::new([1]), 1);
+    }
+
+    #[test]
+    fn a_declared_width_that_does_not_fit_is_refused_with_both_numbers() {
+        let layer = Linear { in_features: Some(784), ..Linear::new(10) };
+        let mismatch = layer.infer(&Shape::new([100])).unwrap_err();
+        assert!(mismatch.expected.contains("784") && mismatch.got.contains("100"));
+    }
+
+    #[test]
+    fn counts_with_and_without_bias() {
+        let count = |layer: Linear, inputs: usize| -> usize {
+            layer.params(&Shape::new([inputs])).iter().map(ParamSpec::len).sum()
+        };
+        assert_eq!(count(Linear::new(4096), 4096), 16_781_312);
+        assert_eq!(count(Linear::new(4096).without_bias(), 4096), 16_777_216);
+        assert_eq!(count(Linear::new(1), 3072), 3073);
+    }
+}

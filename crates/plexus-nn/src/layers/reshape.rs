@@ -1,0 +1,63 @@
+//! Reshape: other axes for the same numbers.
+
+use crate::layer::{Backward, Forward, LayerKind, Mismatch};
+use crate::shape::Shape;
+use serde::{Deserialize, Serialize};
+
+/// Gives a sample other axes; the numbers stay where they are (row-major).
+///
+/// # Shapes
+/// - `input`: any shape with as many elements as `shape`
+/// - `output`: `shape`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reshape {
+    /// The new axes of one sample.
+    pub shape: Shape,
+}
+
+impl LayerKind for Reshape {
+    const KIND: &'static str = "reshape";
+
+    fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+        match (input.len(), self.shape.len()) {
+            (Some(from), Some(to)) if from == to => Ok(self.shape.clone()),
+            (from, to) => {
+                let count = |len: Option<usize>| len.map_or("too many".to_string(), |len| len.to_string());
+                Err(Mismatch::new(
+                    "the number of elements",
+                    format!("{} elements for the new shape {}", count(to), self.shape),
+                    format!("{} elements", count(from)),
+                    "A reshape keeps the number of elements.",
+                ))
+            }
+        }
+    }
+
+    fn is_identity(&self, _training: bool) -> bool {
+        true
+    }
+
+    fn forward(&self, cx: Forward<'_>) {
+        cx.output.copy_from_slice(cx.input);
+    }
+
+    fn backward(&self, cx: Backward<'_>) {
+        if let Some(grad_input) = cx.grad_input {
+            grad_input.copy_from_slice(cx.grad_output);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_number_of_elements_is_refused() {
+        let layer = Reshape { shape: Shape::new([2, 3]) };
+        assert_eq!(layer.infer(&Shape::new([6])), Ok(Shape::new([2, 3])));
+        let mismatch = layer.infer(&Shape::new([7])).unwrap_err();
+        assert!(mismatch.expected.contains('6') && mismatch.got.contains('7'));
+    }
+}

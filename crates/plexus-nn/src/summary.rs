@@ -1,0 +1,101 @@
+//! What a network consists of, line by line.
+
+use crate::check::CheckedNetwork;
+use serde::Serialize;
+
+/// One line of a summary: one layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SummaryLayer {
+    /// Its name.
+    pub name: String,
+    /// Its kind; for an activation the function.
+    pub kind: String,
+    /// Shape of one input sample.
+    pub input_shape: Vec<usize>,
+    /// Shape of one output sample.
+    pub output_shape: Vec<usize>,
+    #[allow(missing_docs)]
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+/// Numbers that are added up over the layers. All are exact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Numbers that training changes by gradient.
+    pub params: u64,
+    /// The same without biases.
+    pub params_without_bias: u64,
+    /// Running statistics and constants, kept beside them.
+    pub constants: u64,
+    /// Multiply-adds for one sample; `flops = 2 · macs`.
+    pub macs: u64,
+    /// Bytes of all numbers of the layer, in f32.
+    pub param_bytes: u64,
+    /// Bytes of the output of one sample, in f32.
+    pub activation_bytes: u64,
+}
+
+/// A network, layer by layer, and the totals.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Shape of one input sample.
+    pub input_shape: Vec<usize>,
+    /// One line a layer.
+    pub layers: Vec<SummaryLayer>,
+    /// The sums of all lines.
+    pub total: Counts,
+}
+
+/// Counts a network.
+///
+/// # Examples
+/// ```
+/// use plexus_nn::{Shape, summary::summary, zoo};
+/// let network = zoo::mlp(Shape::new([784]), &[100], 10, plexus_kernels::map::Function::Relu);
+/// let total = summary(&network.check().unwrap()).total;
+/// assert_eq!((total.params, total.params_without_bias, total.macs), (79_510, 79_400, 79_400));
+/// ```
+pub fn summary(network: &CheckedNetwork) -> Summary {
+    let layers = network.network().layers.iter().enumerate().map(|(index, named)| {
+        let (input, output) = (network.input_shape(index), network.output_shape(index));
+        let mut counts = Counts {
+            macs: named.layer.cost(input, output).macs,
+            activation_bytes: 4 * output.len().unwrap_or(0) as u64,
+            ..Counts::default()
+        };
+        for spec in named.layer.params(input) {
+            let len = spec.len() as u64;
+            counts.param_bytes += 4 * len;
+            match (spec.trainable, spec.role) {
+                (false, _) => counts.constants += len,
+                (true, "bias") => counts.params += len,
+                (true, _) => {
+                    counts.params += len;
+                    counts.params_without_bias += len;
+                }
+            }
+        }
+        let kind = match named.layer.function() {
+            Some(function) => function.name(),
+            None => named.layer.kind(),
+        };
+        SummaryLayer {
+            name: named.name.clone(),
+            kind: kind.to_string(),
+            input_shape: input.axes().to_vec(),
+            output_shape: output.axes().to_vec(),
+            counts,
+        }
+    });
+    let layers: Vec<SummaryLayer> = layers.collect();
+    let total = layers.iter().fold(Counts::default(), |total, layer| Counts {
+        params: total.params + layer.counts.params,
+        params_without_bias: total.params_without_bias + layer.counts.params_without_bias,
+        constants: total.constants + layer.counts.constants,
+        macs: total.macs + layer.counts.macs,
+        param_bytes: total.param_bytes + layer.counts.param_bytes,
+        activation_bytes: total.activation_bytes + layer.counts.activation_bytes,
+    });
+    Summary { input_shape: network.input().axes().to_vec(), layers, total }
+}

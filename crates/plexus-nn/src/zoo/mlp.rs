@@ -1,0 +1,52 @@
+//! The multi-layer perceptron.
+
+use crate::layers::{Activation, Flatten, Layer, Linear};
+use crate::network::Network;
+use crate::shape::Shape;
+use plexus_kernels::map::Function;
+
+/// A multi-layer perceptron: linear layers with a function between them, and a linear layer last.
+///
+/// ```text
+/// h⁰ = input        hˡ = f(Wˡ hˡ⁻¹ + bˡ)        output = Wᴸ hᴸ⁻¹ + bᴸ
+/// ```
+///
+/// No hidden layers make a linear model. A sample of several axes is flattened first. Weights and biases start as PyTorch's.
+///
+/// # Examples
+/// ```
+/// use plexus_nn::{Shape, zoo};
+/// let network = zoo::mlp(Shape::new([784]), &[100], 10, plexus_kernels::map::Function::Relu).check().unwrap();
+/// assert_eq!(network.layout().weights_len(), 79_510);
+/// ```
+pub fn mlp(input: Shape, hidden: &[usize], outputs: usize, function: Function) -> Network {
+    let mut layers: Vec<Layer> = Vec::new();
+    for &out_features in hidden {
+        layers.push(Linear::new(out_features).into());
+        layers.push(Activation::new(function).into());
+    }
+    layers.push(Linear::new(outputs).into());
+    let several_axes = input.axes().len() != 1;
+    let mut network = Network::chain(input, layers);
+    if several_axes {
+        network.insert_front("flatten", Flatten {}.into());
+    }
+    network
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_the_sum_of_inputs_plus_one_times_outputs() {
+        let count = |inputs: usize, hidden: &[usize], outputs: usize| {
+            let network = mlp(Shape::new([inputs]), hidden, outputs, Function::Relu).check().unwrap();
+            network.layout().weights_len()
+        };
+        assert_eq!(count(784, &[100], 10), 79_510);
+        assert_eq!(count(3, &[4, 4], 1), 41);
+        assert_eq!(count(784, &[512, 256], 10), 535_818);
+        assert_eq!(count(7, &[], 3), 24);
+    }
+}

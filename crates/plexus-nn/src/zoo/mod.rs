@@ -1,0 +1,5 @@
+//! Networks with names.
+
+mod mlp;
+
+pub use mlp::mlp;

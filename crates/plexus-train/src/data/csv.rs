@@ -1,0 +1,442 @@
+//! Tables of text as data sets: which rows, which target, encoded by a schema.
+
+use super::schema::{ClassFinder, find_column, number};
+use super::{DataOptions, DataSource, Dataset, Samples, Schema, Table, TableOptions, Targets, Task};
+use crate::error::{DataError, listed, nearest, shown};
+use plexus_nn::Shape;
+use rand::rngs::ChaCha8Rng;
+use rand::{Rng, SeedableRng};
+use std::path::Path;
+
+/// The most values that the encoded table may have: 2^32, 16 GiB.
+const MOST_VALUES: usize = 1 << 32;
+
+/// Opens a CSV file: splits its rows, fits a schema to the training part (or takes the one given) and encodes both.
+pub(super) fn open(path: &Path, options: &DataOptions) -> Result<DataSource, DataError> {
+    if !(0.0..1.0).contains(&options.test_fraction) {
+        let got = options.test_fraction.to_string();
+        return Err(DataError::BadOption { option: "the test fraction", expected: "at least 0 and below 1", got });
+    }
+    let table = read_table(path, options, options.schema.as_ref())?;
+    let (train, test) = split(&table, options.test_fraction, options.split_seed)?;
+    let schema = match &options.schema {
+        Some(schema) => schema.clone(),
+        None => Schema::fit(&table, target_index(&table, options.target.as_deref())?, &train, options)?,
+    };
+    let encoder = Encoder::new(&table, &schema)?;
+    let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    Ok(DataSource {
+        train: encoder.encode(format!("{name}, training part"), &train)?,
+        test: encoder.encode(format!("{name}, test part"), &test)?,
+        columns: Some(schema),
+    })
+}
+
+/// Reads all rows of a CSV file, with their targets, as a trained model takes them.
+///
+/// With a header, columns are found by name and may stand in any order; without one, they stand as in the training
+/// file, the target among them. Of the options, only `header` and `delimiter` are heeded.
+///
+/// # Errors
+/// - those of [`Table::open`]
+/// - [`DataError::ColumnNotFound`], [`DataError::FieldCount`]: the columns are not those of the model
+/// - [`DataError::UnknownClass`]: a target that the model has no output for
+/// - those of [`Schema::encode`], with file and line
+pub fn read_with_schema(path: &Path, schema: &Schema, options: &DataOptions) -> Result<Dataset, DataError> {
+    let table = read_table(path, options, Some(schema))?;
+    let rows: Vec<usize> = (0..table.len()).collect();
+    Encoder::new(&table, schema)?.encode(path.display().to_string(), &rows)
+}
+
+fn read_table(path: &Path, options: &DataOptions, schema: Option<&Schema>) -> Result<Table, DataError> {
+    let known_names = schema.map(|schema| schema.columns.iter().map(|column| column.name.as_str()).collect());
+    let options = TableOptions {
+        header: options.header,
+        delimiter: options.delimiter,
+        known_names: known_names.unwrap_or_default(),
+    };
+    Table::open(path, &options)
+}
+
+/// Finds the target: the name of a column, else a number from 1; the last column where nothing is said.
+fn target_index(table: &Table, target: Option<&str>) -> Result<usize, DataError> {
+    let columns = table.columns();
+    let Some(target) = target else { return Ok(columns.len() - 1) };
+    let by_name = columns.iter().position(|name| name == target.trim());
+    let by_number = || {
+        target
+            .trim()
+            .parse::<usize>()
+            .ok()
+            .filter(|number| (1..=columns.len()).contains(number))
+            .map(|number| number - 1)
+    };
+    by_name.or_else(by_number).ok_or_else(|| DataError::TargetNotFound {
+        path: table.path(),
+        target: shown(target),
+        suggestion: nearest(target, columns.iter().map(String::as_str)),
+        columns: listed(columns.iter()),
+    })
+}
+
+/// Chooses the rows for training and for the test, each in the order of the file.
+///
+/// A Fisher-Yates shuffle by ChaCha8, written here so that the rows chosen stay the same whatever the libraries do.
+/// The test part is the fraction rounded, but at least one row and at most all but one.
+fn split(table: &Table, fraction: f64, seed: u64) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+    let rows = table.len();
+    if rows > u32::MAX as usize {
+        return Err(DataError::TooLarge { path: table.path(), what: format!("{rows} rows, the most is {}", u32::MAX) });
+    }
+    let mut order: Vec<usize> = (0..rows).collect();
+    if fraction == 0.0 {
+        return Ok((order, Vec::new()));
+    }
+    if rows < 2 {
+        return Err(DataError::TooFewRows { path: table.path(), rows });
+    }
+    let test_rows = ((rows as f64 * fraction).round() as usize).clamp(1, rows - 1);
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    for last in (1..rows).rev() {
+        // A 64-bit number scaled down: the bias is below rows / 2^64.
+        let chosen = (u128::from(random.next_u64()) * (last as u128 + 1)) >> 64;
+        order.swap(last, chosen as usize);
+    }
+    let mut train = order.split_off(test_rows);
+    train.sort_unstable();
+    order.sort_unstable();
+    Ok((train, order))
+}
+
+/// A table, a schema, and where the columns of one stand in the other.
+struct Encoder<'a> {
+    table: &'a Table,
+    schema: &'a Schema,
+    positions: Vec<usize>,
+    target: usize,
+}
+
+impl<'a> Encoder<'a> {
+    fn new(table: &'a Table, schema: &'a Schema) -> Result<Self, DataError> {
+        let place = table.header_place();
+        if table.has_header() {
+            let positions = schema.locate(&place, table.columns())?;
+            let target = find_column(&place, table.columns(), &schema.target)?;
+            return Ok(Encoder { table, schema, positions, target });
+        }
+        let (expected, got) = (schema.columns.len() + 1, table.columns().len());
+        if expected != got || schema.target_index >= expected {
+            let hint = "; without a header, the columns must be those of the training file, target included";
+            return Err(DataError::FieldCount { place: table.place(0), expected, got, hint });
+        }
+        let target = schema.target_index;
+        Ok(Encoder { table, schema, positions: (0..got).filter(|&column| column != target).collect(), target })
+    }
+
+    fn encode(&self, name: String, rows: &[usize]) -> Result<Dataset, DataError> {
+        let (table, schema) = (self.table, self.schema);
+        let features = schema.features();
+        let len =
+            rows.len().checked_mul(features).filter(|&len| len <= MOST_VALUES).ok_or_else(|| DataError::TooLarge {
+                path: table.path(),
+                what: format!("{} rows of {features} features, the most is {MOST_VALUES} values", rows.len()),
+            })?;
+        let mut samples = Vec::with_capacity(len);
+        for &row in rows {
+            let fields = self.positions.iter().map(|&column| table.cell(row, column));
+            schema.encode_fields(&table.place(row), fields, &mut samples)?;
+        }
+        let targets = rows.iter().map(|&row| (row, table.cell(row, self.target)));
+        let targets = match schema.task {
+            Task::Classification => {
+                let mut finder = ClassFinder::new(schema);
+                let indices =
+                    targets.map(|(row, field)| finder.find(|| table.place(row), field)).collect::<Result<_, _>>()?;
+                Targets::Classes { names: schema.classes.clone(), indices }
+            }
+            Task::Regression => {
+                let values = targets
+                    .map(|(row, field)| number(&table.place(row), &schema.target, field))
+                    .collect::<Result<_, _>>()?;
+                Targets::Values { names: vec![schema.target.clone()], values }
+            }
+        };
+        Ok(Dataset { name, input: Shape::new([features]), samples: Samples::F32(samples), targets })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{ColumnKind, Missing};
+
+    struct File(tempfile::TempDir);
+
+    impl File {
+        fn new(text: &str) -> File {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            std::fs::write(folder.path().join("t.csv"), text).expect("a temporary file");
+            File(folder)
+        }
+
+        fn open(&self, options: &DataOptions) -> Result<DataSource, DataError> {
+            open(&self.0.path().join("t.csv"), options)
+        }
+    }
+
+    fn read(text: &str, options: &DataOptions) -> DataSource {
+        File::new(text).open(options).expect("is read")
+    }
+
+    fn refusal(text: &str, options: &DataOptions) -> String {
+        let file = File::new(text);
+        let message = file.open(options).expect_err("is refused").to_string();
+        message.replace(&format!("{}{}", file.0.path().display(), std::path::MAIN_SEPARATOR), "")
+    }
+
+    fn whole() -> DataOptions {
+        DataOptions { test_fraction: 0.0, ..DataOptions::default() }
+    }
+
+    fn values(set: &Dataset) -> &[f32] {
+        let Samples::F32(values) = &set.samples else { unreachable!("CSV gives numbers") };
+        values
+    }
+
+    fn schema(source: &DataSource) -> &Schema {
+        source.columns.as_ref().expect("CSV has a schema")
+    }
+
+    #[test]
+    fn a_table_of_numbers_and_words_becomes_features_and_classes() {
+        let source = read("size,colour,kind\n1,red,dog\n2,blue,cat\n,red,dog\n6,?,cat\n", &whole());
+        assert_eq!(schema(&source).feature_names(), ["size", "colour=blue", "colour=missing", "colour=red"]);
+        assert_eq!(source.train.input, Shape::new([4]));
+        assert_eq!(
+            values(&source.train),
+            [1.0, 0.0, 0.0, 1.0, 2.0, 1.0, 0.0, 0.0, 3.0, 0.0, 0.0, 1.0, 6.0, 0.0, 1.0, 0.0]
+        );
+        let names = vec!["cat".to_string(), "dog".to_string()];
+        assert_eq!(source.train.targets, Targets::Classes { names, indices: vec![1, 0, 1, 0] });
+        assert!(source.test.is_empty());
+        assert_eq!((source.test.row_len(), source.test.class_count()), (4, 2));
+    }
+
+    #[test]
+    fn the_target_is_chosen_by_name_or_number_or_is_the_last() {
+        let text = "a,b,2\n1,x,3\n4,y,6\n";
+        let options = |target: &str| DataOptions {
+            target: Some(target.into()),
+            header: Some(true),
+            task: Some(Task::Regression),
+            ..whole()
+        };
+        assert_eq!(schema(&read(text, &options("a"))).target_index, 0);
+        assert_eq!(schema(&read(text, &options("1"))).target_index, 0);
+        // A name goes before a number.
+        assert_eq!(schema(&read(text, &options("2"))).target_index, 2);
+        let text = "width,height,price\n1,2,3\n";
+        assert_eq!(
+            refusal(text, &options("prise")),
+            "t.csv has no column \"prise\" (did you mean \"price\"?); columns: width, height, price"
+        );
+        for target in ["0", "4", "-1", "", "99999999999999999999"] {
+            assert!(
+                refusal(text, &options(target)).contains(&format!("no column {target:?}; columns: width")),
+                "{target}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_task_follows_from_the_target() {
+        let task = |targets: Vec<String>| {
+            let rows: String = targets.iter().map(|target| format!("1,{target}\n")).collect();
+            schema(&read(&format!("x,y\n{rows}"), &whole())).task
+        };
+        let cycle =
+            |rows: usize, distinct: usize| (0..rows).map(|row| (row % distinct).to_string()).collect::<Vec<_>>();
+        assert_eq!(task(vec!["a".into(), "b".into()]), Task::Classification);
+        assert_eq!(task(cycle(40, 20)), Task::Classification);
+        assert_eq!(task(cycle(400, 21)), Task::Regression);
+        assert_eq!(task(cycle(3000, 30)), Task::Classification);
+        assert_eq!(task(cycle(3000, 31)), Task::Regression);
+        assert_eq!(task(cycle(10, 10)), Task::Regression);
+        assert_eq!(task(vec!["0.5".into(), "1".into(), "0.5".into(), "1".into()]), Task::Regression);
+        let options = DataOptions { task: Some(Task::Classification), ..whole() };
+        let source = read("x,y\n1,0.5\n2,10\n3,0.5\n4,-0\n5,9\n6,10.0\n", &options);
+        assert_eq!(schema(&source).classes, ["0", "0.5", "9", "10"]);
+        let options = DataOptions { task: Some(Task::Regression), ..whole() };
+        let source = read("x,y\n1,0\n2,1\n3,0\n", &options);
+        assert_eq!(source.train.targets, Targets::Values { names: vec!["y".into()], values: vec![0.0, 1.0, 0.0] });
+    }
+
+    #[test]
+    fn the_split_is_fixed_by_the_seed_and_loses_no_row() {
+        let rows: String = (0..50).map(|row| format!("{row},{}\n", row % 2)).collect();
+        let text = format!("x,y\n{rows}");
+        let source = read(&text, &DataOptions::default());
+        // Written down when this was made: a change here changes which rows every earlier result was tested on.
+        assert_eq!(values(&source.test), SPLIT_OF_50_BY_SEED_0);
+        assert_eq!(source, read(&text, &DataOptions::default()));
+        assert_ne!(source.test, read(&text, &DataOptions { split_seed: 1, ..DataOptions::default() }).test);
+        let mut all = [values(&source.train), values(&source.test)].concat();
+        assert!(values(&source.train).is_sorted() && values(&source.test).is_sorted());
+        all.sort_by(f32::total_cmp);
+        assert_eq!(all, (0..50).map(|row| row as f32).collect::<Vec<_>>());
+    }
+
+    const SPLIT_OF_50_BY_SEED_0: [f32; 10] = [1.0, 3.0, 9.0, 10.0, 13.0, 17.0, 18.0, 26.0, 28.0, 43.0];
+
+    #[test]
+    fn means_and_categories_come_from_the_training_part_only() {
+        // Each row has its own word and number, so what the test rows hold can be told apart.
+        let rows: String = (0..20).map(|row| format!("{row},w{row:02},{}\n", ["a", "b"][row % 2])).collect();
+        let source =
+            read(&format!("x,word,y\n,w00,a\n{rows}"), &DataOptions { split_seed: 5, ..DataOptions::default() });
+        let schema = schema(&source);
+        let ColumnKind::Category { categories } = &schema.columns[1].kind else { panic!("words are categories") };
+        let width = schema.features();
+        let numbers: Vec<f32> = values(&source.train).chunks(width).map(|row| row[0]).collect();
+        let ColumnKind::Number { mean } = schema.columns[0].kind else { panic!("numbers are numbers") };
+        let held_out: Vec<&[f32]> = values(&source.test).chunks(width).collect();
+        assert_eq!(held_out.len(), 4);
+        for row in &held_out {
+            let word = format!("w{:02}", row[0]);
+            if word != "w00" && row[0] != mean {
+                assert!(!categories.contains(&word) && row[1..].iter().all(|&value| value == 0.0), "{word}");
+            }
+        }
+        let present: Vec<f32> = numbers.iter().copied().filter(|&value| value != mean).collect();
+        let sum: f32 = present.iter().sum();
+        assert!((sum / present.len() as f32 - mean).abs() < 1e-4);
+    }
+
+    #[test]
+    fn what_was_saved_with_a_model_encodes_other_files() {
+        let trained = read("size,colour,kind\n1,red,dog\n3,blue,cat\n", &whole());
+        let schema = schema(&trained);
+        // Another order, another column, a class that is a number elsewhere, a word never seen, a value missing.
+        let file = File::new("kind,note,colour,size\ncat,5,green,\ndog,6,red,7\n");
+        let set = read_with_schema(&file.0.path().join("t.csv"), schema, &DataOptions::default()).expect("is read");
+        assert_eq!(values(&set), [2.0, 0.0, 0.0, 7.0, 0.0, 1.0]);
+        assert_eq!(set.class_balance(), [1, 1]);
+        // No header: by position. All text, header known by its names.
+        let file = File::new("4,red,dog\n");
+        let set = read_with_schema(&file.0.path().join("t.csv"), schema, &DataOptions::default()).expect("is read");
+        assert_eq!(values(&set), [4.0, 0.0, 1.0]);
+        let options = DataOptions { schema: Some(schema.clone()), ..whole() };
+        assert_eq!(read("size,colour,kind\n,red,dog\n", &options).train.len(), 1);
+
+        assert!(
+            refusal("size,colour,kind\n1,red,cow\n", &options)
+                .contains("line 2, column \"kind\": \"cow\" is none of the model's classes: cat, dog")
+        );
+        assert!(
+            refusal("size,color,kind\n1,red,cat\n", &options)
+                .contains("no column \"colour\", which the model was trained on (did you mean \"color\"?)")
+        );
+        assert!(refusal("size,colour,sort\n1,red,cat\n", &options).contains("no column \"kind\""));
+        assert!(
+            refusal("size,colour,kind\nbig,red,cat\n2,red,dog\n", &options)
+                .contains("line 2, column \"size\": expected a number, got \"big\"")
+        );
+        assert!(refusal("1,red\n", &options).contains("expected 3 fields, got 2"));
+    }
+
+    #[test]
+    fn text_where_a_number_should_be_is_refused_with_its_place() {
+        let regression = DataOptions { task: Some(Task::Regression), ..whole() };
+        assert_eq!(
+            refusal("x,y\n1,2\n2,tall\n", &regression),
+            "t.csv, line 3, column \"y\": expected a number, got \"tall\""
+        );
+        // A slip in a long column of numbers is no category.
+        let rows: String = (0..100).map(|row| format!("{}.5,{}\n", row, row % 2)).collect();
+        let text = refusal(&format!("x,y\n{rows}12o,1\n"), &whole());
+        assert!(
+            text.contains("line 102, column \"x\": expected a number, got \"12o\"; nearly all other values"),
+            "{text}"
+        );
+        let rows: String = (0..100).map(|row| format!("1,{row}.5\n")).collect();
+        assert!(
+            refusal(&format!("x,y\n{rows}1,12o\n"), &whole()).contains("line 102, column \"y\": expected a number")
+        );
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_refused_with_their_place() {
+        for value in ["1e400", "-1e400", "inf", "Infinity", "1e39", "-NaN"] {
+            let text = refusal(&format!("x,y\n1,0\n{value},1\n"), &whole());
+            assert_eq!(
+                text,
+                format!(
+                    "t.csv, line 3, column \"x\": \"{value}\" is not a finite 32-bit number (largest magnitude 3.4e38)"
+                )
+            );
+            assert!(refusal(&format!("x,y\n1,0.5\n1,{value}\n"), &whole()).contains("line 3, column \"y\""));
+        }
+    }
+
+    #[test]
+    fn missing_values_are_refused_on_request_and_missing_targets_always() {
+        let reject = DataOptions { missing: Missing::Reject, ..whole() };
+        assert_eq!(
+            refusal("a,b,y\n1,2,0\n1,,1\n?,NA,0\n", &reject),
+            "t.csv, line 3, column \"b\": 3 missing values in all; fill them in, or let them be imputed (the default)"
+        );
+        for options in [reject, whole()] {
+            assert!(
+                refusal("a,y\n1,0\n2,1\n3,nan\n", &options)
+                    .starts_with("t.csv, line 4, column \"y\": the target is missing")
+            );
+        }
+        // A column with nothing in it is a constant zero.
+        assert_eq!(values(&read("a,b,y\n1,,0\n2,,1\n", &whole()).train), [1.0, 0.0, 2.0, 0.0]);
+    }
+
+    #[test]
+    fn tables_with_nothing_to_learn_are_refused() {
+        let options = DataOptions { task: Some(Task::Classification), ..whole() };
+        assert_eq!(
+            refusal("x,y\n1,a\n2,a\n", &options),
+            "t.csv, column \"y\": every row is of the class \"a\"; at least two classes are needed"
+        );
+        assert!(refusal("y\n1\n2\n", &whole()).contains("has only the one column \"y\""));
+        assert!(refusal("x,y\n1,2\n", &DataOptions::default()).contains("holds 1 row of data; at least 2"));
+        assert!(refusal("x,y\n", &whole()).contains("holds only a header (x, y)"));
+        assert_eq!(refusal("", &whole()), "t.csv is empty");
+    }
+
+    #[test]
+    fn columns_of_too_many_words_are_refused() {
+        let rows: String = (0..1500).map(|row| format!("name{row},{}\n", row % 2)).collect();
+        let text = refusal(&format!("who,y\n{rows}"), &DataOptions::default());
+        assert!(
+            text.contains("column \"who\": 1200 distinct texts, at most 1000 are allowed (one is \"name"),
+            "{text}"
+        );
+        let rows: String = (0..1500).map(|row| format!("1,name{row}\n")).collect();
+        assert!(refusal(&format!("x,who\n{rows}"), &whole()).contains("column \"who\": 1500 distinct texts"));
+    }
+
+    #[test]
+    fn options_outside_their_range_are_refused() {
+        for fraction in [-0.1, 1.0, f64::NAN, f64::INFINITY] {
+            let options = DataOptions { test_fraction: fraction, ..DataOptions::default() };
+            assert!(
+                refusal("x,y\n1,2\n3,4\n", &options)
+                    .starts_with("the test fraction must be at least 0 and below 1, got")
+            );
+        }
+    }
+
+    #[test]
+    fn small_tables_keep_a_row_on_each_side() {
+        for fraction in [0.01, 0.5, 0.99] {
+            let source =
+                read("x,y\n1,0.5\n2,1.5\n", &DataOptions { test_fraction: fraction, ..DataOptions::default() });
+            assert_eq!((source.train.len(), source.test.len()), (1, 1));
+        }
+    }
+}
