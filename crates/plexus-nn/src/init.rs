@@ -1,6 +1,6 @@
 //! First values of weights.
 
-use plexus_kernels::random::{self, Stream};
+use plexus_kernels::random::{Random, Stream};
 use serde::{Deserialize, Serialize};
 
 /// How a tensor starts. `fan_in` is the number of inputs of one unit, `fan_out` the number of units that see one input;
@@ -41,24 +41,23 @@ pub enum Init {
 impl Init {
     /// Fills a tensor. The numbers depend on the seed, the position of the tensor in its network and the shape alone.
     pub fn fill(self, shape: &[usize], seed: u64, tensor: u64, values: &mut [f32]) {
-        let mut rng = random::generator(seed, Stream::Init, tensor);
+        let mut random = Random::new(seed, Stream::Init, [tensor, 0]);
         let (fan_out, fan_in) = match shape {
             [] => (1, 1),
             [features] => (*features, *features),
             [rows, rest @ ..] => (*rows, rest.iter().product::<usize>()),
         };
         let (fan_in, fan_out) = (fan_in.max(1) as f64, fan_out.max(1) as f64);
-        let mut uniform = |bound: f64| random::uniform(&mut rng, -bound as f32, bound as f32, values);
         match self {
-            Init::UniformFanIn => uniform(fan_in.recip().sqrt()),
-            Init::GlorotUniform => uniform((6.0 / (fan_in + fan_out)).sqrt()),
-            Init::HeUniform => uniform((6.0 / fan_in).sqrt()),
-            Init::Uniform { bound } => uniform(f64::from(bound)),
-            Init::GlorotNormal => random::normal(&mut rng, 0.0, (2.0 / (fan_in + fan_out)).sqrt() as f32, values),
-            Init::HeNormal => random::normal(&mut rng, 0.0, (2.0 / fan_in).sqrt() as f32, values),
-            Init::NarrowNormal => random::normal(&mut rng, 0.0, 0.01, values),
+            Init::UniformFanIn => uniform(&mut random, fan_in.recip().sqrt(), values),
+            Init::GlorotUniform => uniform(&mut random, (6.0 / (fan_in + fan_out)).sqrt(), values),
+            Init::HeUniform => uniform(&mut random, (6.0 / fan_in).sqrt(), values),
+            Init::Uniform { bound } => uniform(&mut random, f64::from(bound), values),
+            Init::GlorotNormal => random.normal(0.0, (2.0 / (fan_in + fan_out)).sqrt() as f32, values),
+            Init::HeNormal => random.normal(0.0, (2.0 / fan_in).sqrt() as f32, values),
+            Init::NarrowNormal => random.normal(0.0, 0.01, values),
             Init::Orthogonal => {
-                random::normal(&mut rng, 0.0, 1.0, values);
+                random.normal(0.0, 1.0, values);
                 orthogonalise(values, fan_out as usize, fan_in as usize);
             }
             Init::Zeros => values.fill(0.0),
@@ -67,12 +66,18 @@ impl Init {
     }
 }
 
+/// Uniform within ±bound.
+fn uniform(random: &mut Random, bound: f64, values: &mut [f32]) {
+    random.uniform(-bound as f32, bound as f32, values);
+}
+
 /// Makes the rows of a `rows` by `cols` matrix orthonormal, or the columns where those are fewer.
 ///
 /// Modified Gram-Schmidt, twice over, in f64: the second round removes what rounding left in the first.
 fn orthogonalise(values: &mut [f32], rows: usize, cols: usize) {
     let (count, len) = (rows.min(cols), rows.max(cols));
-    let at = |vector: usize, element: usize| if rows <= cols { vector * cols + element } else { element * cols + vector };
+    let at =
+        |vector: usize, element: usize| if rows <= cols { vector * cols + element } else { element * cols + vector };
     let mut vectors: Vec<Vec<f64>> =
         (0..count).map(|v| (0..len).map(|e| f64::from(values[at(v, e)])).collect()).collect();
     for _ in 0..2 {

@@ -119,6 +119,27 @@ pub struct Forward<'a> {
     pub pool: &'a Pool,
 }
 
+impl Forward<'_> {
+    /// The same for one more call, without a fused function: the output stays with the caller.
+    pub fn again(&mut self) -> Forward<'_> {
+        Forward {
+            batch: self.batch,
+            input_shape: self.input_shape,
+            input: self.input,
+            output: self.output,
+            weights: self.weights,
+            pass: match &mut self.pass {
+                Pass::Training { state, saved, random } => Pass::Training { state, saved, random: *random },
+                Pass::Inference { state } => Pass::Inference { state },
+            },
+            packed: self.packed,
+            function: Function::Identity,
+            scratch: self.scratch,
+            pool: self.pool,
+        }
+    }
+}
+
 /// Everything a backward pass sees.
 pub struct Backward<'a> {
     /// Samples.
@@ -234,20 +255,17 @@ pub trait LayerKind {
 
     /// Runs forward and returns the primitives it consists of, for a trace; the last result is the output.
     ///
-    /// The default is one primitive named after the kind.
+    /// The default is one primitive named after the kind, or after its function.
     fn primitives(&self, mut cx: Forward<'_>) -> Vec<Primitive> {
-        let (input, mut output) = (cx.input, Vec::new());
-        let input_shape = cx.input_shape;
-        output.resize(cx.output.len(), 0.0);
-        let target = std::mem::replace(&mut cx.output, &mut output);
-        self.forward(cx);
-        target.copy_from_slice(&output);
+        self.forward(cx.again());
+        let Forward { input, input_shape, output, .. } = cx;
         let shape = self.infer(input_shape).map_or_else(|_| vec![output.len()], |shape| shape.axes().to_vec());
+        let operation = self.function().map_or(Self::KIND, Function::name);
         vec![Primitive {
-            operation: Self::KIND.to_string(),
-            formula: format!("output = {}(input)", Self::KIND),
+            operation: operation.to_string(),
+            formula: format!("output = {operation}(input)"),
             operands: vec![Operand::new("input", input_shape.axes(), input)],
-            result: Operand::new("output", &shape, &output),
+            result: Operand::new("output", &shape, output),
         }]
     }
 }

@@ -43,7 +43,8 @@ impl Network {
     /// A chain of layers, named `layers.0`, `layers.1`, …
     pub fn chain(input: Shape, layers: impl IntoIterator<Item = Layer>) -> Self {
         let layers = layers.into_iter().enumerate();
-        let layers = layers.map(|(index, layer)| NamedLayer { name: format!("layers.{index}"), inputs: Vec::new(), layer });
+        let layers =
+            layers.map(|(index, layer)| NamedLayer { name: format!("layers.{index}"), inputs: Vec::new(), layer });
         Network { input, layers: layers.collect() }
     }
 

@@ -199,7 +199,8 @@ impl Training {
         for (index, stage) in self.stages.iter().enumerate().skip(stop).rev() {
             let layer = &self.network.network().layers[stage.layer].layer;
             let (first, second) = self.grads.split_at_mut(1);
-            let (from, to) = if current == 0 { (&mut first[0], &mut second[0]) } else { (&mut second[0], &mut first[0]) };
+            let (from, to) =
+                if current == 0 { (&mut first[0], &mut second[0]) } else { (&mut second[0], &mut first[0]) };
             let output_len = rows * len(&self.network, stage.output);
             let input_len = rows * len_before(&self.network, stage.layer);
             let output = &self.outputs[index][..output_len];

@@ -1,6 +1,21 @@
 //! Changes weights by gradient: losses, optimisers, data, the loop.
+//!
+//! Is this the crate you want? It trains a network of `plexus-nn` on a data set in memory. For the whole job, from a
+//! file of data to a model file, use `plexus`.
+//!
+//! Start reading in [`trainer`]: one call is one update.
+//!
+//! Deliberately not here: model files, quantisation, anything printed.
 #![forbid(unsafe_code)]
+
+pub mod checkpoint;
 pub mod data;
 mod error;
+pub mod evaluate;
+pub mod loss;
 pub mod metrics;
+pub mod optim;
+pub mod schedule;
+pub mod trainer;
+
 pub use error::{DataError, Place};

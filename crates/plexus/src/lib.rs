@@ -1,1 +1,34 @@
-//! (to be written)
+//! The face of Plexus: fully connected networks, trained, saved, opened and run.
+//!
+//! Is this the crate you want? Yes, for any program that uses a model: [`Model::open`] gives a network that is checked,
+//! planned and ready to predict; [`Run`] trains one and keeps everything about it in a folder.
+//!
+//! ```no_run
+//! use plexus::{Model, Pool, Workspace};
+//! let model = Model::open("model.safetensors", Pool::single())?;
+//! let mut workspace = Workspace::default();
+//! let probabilities = model.predict(&[0.0; 64], 1, &mut workspace)?;
+//! println!("{:?}", probabilities);
+//! # Ok::<(), plexus::Error>(())
+//! ```
+//!
+//! Deliberately not here: arguments, printing, sockets.
+#![forbid(unsafe_code)]
+
+mod error;
+pub mod files;
+mod model;
+mod run;
+mod spec;
+
+pub use error::Error;
+pub use model::{Model, Task, Workspace};
+pub use plexus_kernels::isa::Isa;
+pub use plexus_kernels::threads::Pool;
+pub use run::{Finished, Run, Stepped};
+pub use spec::{NetworkSpec, RunSpec};
+
+/// What networks are made of.
+pub use plexus_nn as nn;
+/// How they learn.
+pub use plexus_train as train;

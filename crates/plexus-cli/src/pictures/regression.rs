@@ -30,7 +30,7 @@ pub fn predicted_against_target(title: &str, target: &[f64], predicted: &[f64]) 
         return Picture::note(title, "No pair of a target and a prediction: there is nothing to draw.");
     };
     // One linear axis for both directions: the distance to the diagonal is the error.
-    let axis = Axis::new(Kind::Linear, range, 6);
+    let axis = Axis::new(Kind::Linear, range, 8);
     let left = MARGIN + axis::left_margin(&axis);
     let width = left + SIDE + MARGIN + 16.0;
     let mut drawing = Drawing::new(width, TOP + SIDE + 62.0, title);

@@ -2,8 +2,9 @@
 
 use super::{Block, KC};
 use crate::buffer::TileMut;
-use crate::isa::{Simd, Vectorized};
-use crate::map::Function;
+use crate::isa::{Isa, Simd, Vectorized};
+use crate::map::{self, Function};
+use crate::threads::Pool;
 
 /// The most elements that a register tile may have on any instruction set (12 x 32).
 const TILE: usize = 12 * 32;
@@ -54,6 +55,7 @@ impl<const MR: usize, const NV: usize> Vectorized for Tiles<'_, '_, MR, NV> {
                 }
             }
         }
+        in_cache(S::ISA, block.function, tile);
     }
 }
 
@@ -110,7 +112,7 @@ impl Finish<'_> {
                 y = s.add(y, s.load(&bias[at..]));
             }
             if self.last {
-                y = self.function.apply(s, y);
+                y = in_registers(s, self.function, y);
             }
             s.store(y, &mut to[at..]);
         }
@@ -123,10 +125,31 @@ impl Finish<'_> {
                 y = s.add(y, s.load_part(&bias[whole..], 0.0));
             }
             if self.last {
-                y = self.function.apply(s, y);
+                y = in_registers(s, self.function, y);
             }
             s.store_part(y, &mut to[whole..]);
         }
+    }
+}
+
+/// The functions that cost a few instructions are applied before the sums are stored.
+#[inline(always)]
+fn in_registers<S: Simd>(s: S, function: Function, y: S::F) -> S::F {
+    match function {
+        Function::Relu => Function::Relu.apply(s, y),
+        Function::LeakyRelu { slope } => Function::LeakyRelu { slope }.apply(s, y),
+        _ => y,
+    }
+}
+
+/// The others are applied row by row while the rectangle is in the cache: an exponential in every kernel would make the
+/// program several times larger and none of them faster.
+fn in_cache(isa: Isa, function: Function, tile: &mut TileMut<'_>) {
+    if matches!(function, Function::Identity | Function::Relu | Function::LeakyRelu { .. }) {
+        return;
+    }
+    for row in 0..tile.rows() {
+        map::forward_in_place_on(isa, function, tile.row(row), &Pool::single());
     }
 }
 
@@ -177,6 +200,7 @@ impl<const NV: usize> Vectorized for Row<'_, '_, NV> {
                 finish.row(s, &sums[..width], to, block.col + j);
             }
         }
+        in_cache(S::ISA, block.function, tile);
     }
 }
 

@@ -181,11 +181,20 @@ pub enum Operand<'a> {
     Packed(&'a Packed),
 }
 
-/// Memory that [`gemm`] works in; it grows to the largest call and is then reused.
+/// Memory that kernels work in; it grows to the largest call and is then reused.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     a: Buffer,
     b: Buffer,
+    values: Buffer,
+}
+
+impl Scratch {
+    /// `len` numbers of any value, for kernels that take plain slices.
+    pub fn values(&mut self, len: usize) -> &mut [f32] {
+        self.values.grow(len);
+        &mut self.values[..len]
+    }
 }
 
 /// One product: see the module documentation for the formula.

@@ -7,7 +7,7 @@ use crate::isa::Simd;
 pub(super) const SELU_SCALE: f64 = 1.0507009873554804934193349852946;
 pub(super) const SELU_ALPHA: f64 = 1.6732632423543772848170429916717;
 /// `√(2/π)`
-const SQRT_2_OVER_PI: f32 = 0.797_884_56;
+const SQRT_2_OVER_PI: f32 = 0.797_884_6;
 const GELU_CUBE: f32 = 0.044_715;
 
 /// Evaluates an expression with the function as a constant, so that loops in the expression do not choose inside.

@@ -12,7 +12,7 @@
 use crate::isa::Simd;
 
 /// `ln 2` in two parts; the first has nine bits, so that its product with a whole number below 2^15 is exact.
-const LN_2_HIGH: f32 = 0.693_359_375;
+const LN_2_HIGH: f32 = 355.0 / 512.0;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 /// Adding and subtracting `1.5·2^23` leaves the nearest whole number, on every instruction set.
 const WHOLE: f32 = 12_582_912.0;
@@ -42,11 +42,7 @@ fn reduce<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
     let r = s.mul_add(n, s.splat(-LN_2_HIGH), x);
     let r = s.mul_add(n, s.splat(-LN_2_LOW), r);
     // (e^r − 1 − r) / r² over −0.3467..=0.6933
-    let p = polynomial(
-        s,
-        r,
-        [0.499_999_94, 0.166_666_7, 4.166_806_9e-2, 8.326_789e-3, 1.383_874_3e-3, 2.325_106e-4],
-    );
+    let p = polynomial(s, r, [0.499_999_94, 0.166_666_7, 4.166_807e-2, 8.326_789e-3, 1.383_874_3e-3, 2.325_106e-4]);
     (s.pow2(n), s.mul_add(s.mul(r, r), p, r))
 }
 
@@ -83,6 +79,8 @@ pub fn sigmoid<S: Simd>(s: S, x: S::F) -> S::F {
 }
 
 /// The error function.
+// The first coefficient is fitted: one unit in the last place from 2/√π.
+#[allow(clippy::approx_constant)]
 #[inline(always)]
 pub fn erf<S: Simd>(s: S, x: S::F) -> S::F {
     // erf x = 1 − e^−q(x), where q(x) = −ln erfc(x); one to the last bit from 4 on.

@@ -97,13 +97,7 @@ pub const FUNCTIONS: &[FunctionRow] = &[
     row("softsign", "x / (1 + |x|)", Function::Softsign, 2, 0.0),
 ];
 
-const fn row(
-    name: &'static str,
-    formula: &'static str,
-    default: Function,
-    ulp: u32,
-    absolute: f32,
-) -> FunctionRow {
+const fn row(name: &'static str, formula: &'static str, default: Function, ulp: u32, absolute: f32) -> FunctionRow {
     FunctionRow { name, formula, default, ulp, absolute }
 }
 
@@ -352,12 +346,7 @@ impl Vectorized for BackwardInPlace<'_> {
 }
 
 #[inline(always)]
-fn backward_in_place_body<S: Simd, const FROM_OUTPUT: bool>(
-    s: S,
-    function: Function,
-    saved: &[f32],
-    grad: &mut [f32],
-) {
+fn backward_in_place_body<S: Simd, const FROM_OUTPUT: bool>(s: S, function: Function, saved: &[f32], grad: &mut [f32]) {
     let mut saved = saved.chunks_exact(S::LEN);
     let mut grads = grad.chunks_exact_mut(S::LEN);
     for (x, g) in saved.by_ref().zip(grads.by_ref()) {

@@ -168,10 +168,7 @@ fn tree<P: Pieces, R: Send>(
             || tree(true, piece, start + middle, after, work, combine),
         )
     } else {
-        (
-            tree(false, piece, start, before, work, combine),
-            tree(false, piece, start + middle, after, work, combine),
-        )
+        (tree(false, piece, start, before, work, combine), tree(false, piece, start + middle, after, work, combine))
     };
     combine(a, b)
 }

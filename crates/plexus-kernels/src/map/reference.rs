@@ -75,7 +75,9 @@ pub fn derivative(function: Function, x: f64) -> f64 {
                 f64::from(alpha) * x.exp()
             }
         }
-        Function::Selu => super::function::SELU_SCALE * if x > 0.0 { 1.0 } else { super::function::SELU_ALPHA * x.exp() },
+        Function::Selu => {
+            super::function::SELU_SCALE * if x > 0.0 { 1.0 } else { super::function::SELU_ALPHA * x.exp() }
+        }
         Function::Gelu => {
             let below = 0.5 * (1.0 + erf(x * std::f64::consts::FRAC_1_SQRT_2));
             below + x * (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt()

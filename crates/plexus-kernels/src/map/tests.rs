@@ -35,7 +35,8 @@ impl Vectorized for Run<'_> {
 /// Every so many bit patterns of the 32-bit range, and the special ones.
 fn sweep(step: usize) -> Vec<f32> {
     let mut values: Vec<f32> = (0..=u32::MAX).step_by(step).map(f32::from_bits).collect();
-    for edge in [0.0, 1.0, 3.0, 20.0, 87.336_54, 88.7228, 88.722_84, 88.8, 104.0, 1e-38, 1e-45, f32::MAX, f32::INFINITY] {
+    for edge in [0.0, 1.0, 3.0, 20.0, 87.336_54, 88.7228, 88.722_84, 88.8, 104.0, 1e-38, 1e-45, f32::MAX, f32::INFINITY]
+    {
         values.extend([edge, -edge, edge * 1.000_001, edge * -1.000_001]);
     }
     values.push(f32::NAN);

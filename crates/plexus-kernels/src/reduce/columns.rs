@@ -70,15 +70,60 @@ pub(crate) fn add<const N: usize>(
     });
 }
 
-struct Block<'a, T> {
+struct Block<'a, T, const N: usize> {
     terms: &'a T,
     rows: std::ops::Range<usize>,
     col: usize,
     cols: usize,
 }
 
-impl<const N: usize, T: Terms<N>> VectorizedBlock<N> for Block<'_, T> {}
-trait VectorizedBlock<const N: usize> {}
+impl<const N: usize, T: Terms<N>> Vectorized for Block<'_, T, N> {
+    type Output = [[f32; BLOCK]; N];
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Self::Output {
+        let mut sums = [[0.0; BLOCK]; N];
+        let whole = self.cols / S::LEN * S::LEN;
+        let mut row = self.rows.start;
+        // Four rows at once: a sum is read and written once for four terms.
+        while row + 4 <= self.rows.end {
+            for at in (0..whole).step_by(S::LEN) {
+                let col = self.col + at;
+                let a = self.terms.at(s, row, col, S::LEN);
+                let b = self.terms.at(s, row + 1, col, S::LEN);
+                let c = self.terms.at(s, row + 2, col, S::LEN);
+                let d = self.terms.at(s, row + 3, col, S::LEN);
+                for t in 0..N {
+                    let four = s.add(s.add(a[t], b[t]), s.add(c[t], d[t]));
+                    let sum = &mut sums[t][at..at + S::LEN];
+                    s.store(s.add(s.load(sum), four), sum);
+                }
+            }
+            row += 4;
+        }
+        for row in row..self.rows.end {
+            for at in (0..whole).step_by(S::LEN) {
+                add_to(s, self.terms.at(s, row, self.col + at, S::LEN), &mut sums, at, S::LEN);
+            }
+        }
+        let lanes = self.cols - whole;
+        if lanes > 0 {
+            for row in self.rows {
+                add_to(s, self.terms.at(s, row, self.col + whole, lanes), &mut sums, whole, lanes);
+            }
+        }
+        sums
+    }
+}
 
-#[cfg(test)]
-mod tests {}
+/// Adds one vector of terms to the sums of its columns.
+#[inline(always)]
+fn add_to<S: Simd, const N: usize>(s: S, terms: [S::F; N], sums: &mut [[f32; BLOCK]; N], at: usize, lanes: usize) {
+    for (sums, term) in sums.iter_mut().zip(terms) {
+        let sums = &mut sums[at..at + lanes];
+        if lanes == S::LEN {
+            s.store(s.add(s.load(sums), term), sums);
+        } else {
+            s.store_part(s.add(s.load_part(sums, 0.0), term), sums);
+        }
+    }
+}

@@ -6,6 +6,8 @@
 //! sum_of_squares_f64:  Σ_i values[i]²
 //! scale_in_place:      values[i] = factor · values[i]
 //! add_assign:          into[i] += from[i]
+//! multiply:            output[i] = a[i] · b[i]
+//! multiply_assign:     into[i] = into[i] · by[i]
 //! ```
 //!
 //! # Shapes
@@ -154,6 +156,58 @@ impl Vectorized for Add<'_> {
     fn run<S: Simd>(self, _: S) {
         for (into, &from) in self.0.iter_mut().zip(self.1) {
             *into += from;
+        }
+    }
+}
+
+/// Multiplies element by element: `output[i] = a[i] · b[i]`.
+///
+/// # Panics
+/// Where the lengths differ.
+pub fn multiply(a: &[f32], b: &[f32], output: &mut [f32], pool: &Pool) {
+    multiply_on(Isa::selected(), a, b, output, pool);
+}
+
+/// [`multiply`] on a given instruction set; all give the same bits.
+pub fn multiply_on(isa: Isa, a: &[f32], b: &[f32], output: &mut [f32], pool: &Pool) {
+    assert!(a.len() == output.len() && b.len() == output.len(), "two factors for each element");
+    pieces::for_each(pool, 1, (a, b, output), |_, (a, b, output)| isa.run(Multiply(a, b, output)));
+}
+
+struct Multiply<'a>(&'a [f32], &'a [f32], &'a mut [f32]);
+
+impl Vectorized for Multiply<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for ((&a, &b), output) in self.0.iter().zip(self.1).zip(self.2) {
+            *output = a * b;
+        }
+    }
+}
+
+/// Multiplies element by element where the values are: `into[i] = into[i] · by[i]`.
+///
+/// # Panics
+/// Where the lengths differ.
+pub fn multiply_assign(into: &mut [f32], by: &[f32], pool: &Pool) {
+    multiply_assign_on(Isa::selected(), into, by, pool);
+}
+
+/// [`multiply_assign`] on a given instruction set; all give the same bits.
+pub fn multiply_assign_on(isa: Isa, into: &mut [f32], by: &[f32], pool: &Pool) {
+    assert_eq!(into.len(), by.len(), "one factor for each element");
+    pieces::for_each(pool, 1, (into, by), |_, (into, by)| isa.run(MultiplyAssign(into, by)));
+}
+
+struct MultiplyAssign<'a>(&'a mut [f32], &'a [f32]);
+
+impl Vectorized for MultiplyAssign<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for (into, &by) in self.0.iter_mut().zip(self.1) {
+            *into *= by;
         }
     }
 }

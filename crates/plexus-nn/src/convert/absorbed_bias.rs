@@ -54,9 +54,9 @@ pub fn release(absorbed: &[f32], out_features: usize) -> (Vec<f32>, Vec<f32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Shape;
     use crate::layers::Linear;
     use crate::testing::run_layer;
-    use crate::Shape;
 
     #[test]
     fn both_forms_compute_the_same_and_count_the_same() {

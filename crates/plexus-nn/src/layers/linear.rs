@@ -194,23 +194,11 @@ impl LayerKind for Linear {
         }
     }
 
-    fn primitives(&self, cx: Forward<'_>) -> Vec<Primitive> {
-        let Forward { batch, input_shape, input, output, weights, scratch, pool, pass, .. } = cx;
+    fn primitives(&self, mut cx: Forward<'_>) -> Vec<Primitive> {
+        self.multiply(cx.again(), false);
+        let Forward { input_shape, input, output, weights, pool, .. } = cx;
         let (weight, bias) = self.split(weights);
         let shape = input_shape.with_last(self.out_features);
-        let plain = Forward {
-            batch,
-            input_shape,
-            input,
-            output: &mut *output,
-            weights,
-            pass,
-            packed: None,
-            function: Function::Identity,
-            scratch,
-            pool,
-        };
-        self.multiply(plain, false);
         let product = Operand::new("product", shape.axes(), output);
         let mut primitives = vec![Primitive {
             operation: "multiply".to_string(),

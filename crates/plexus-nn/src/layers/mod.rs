@@ -122,3 +122,9 @@ macro_rules! layers {
 layers! {
     Linear, Activation, Softmax, LogSoftmax, Flatten, Reshape, Dropout, BatchNorm, LayerNorm, Standardise,
 }
+
+/// Rows and columns of a batch whose last axis is one row.
+fn rows_and_cols(len: usize, shape: &Shape) -> (usize, usize) {
+    let cols = shape.last().unwrap_or(0);
+    (len.checked_div(cols).unwrap_or(0), cols)
+}

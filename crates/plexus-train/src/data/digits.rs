@@ -9,7 +9,7 @@ const ROWS: usize = 1797;
 const PIXELS: usize = 64;
 const PACKED: &[u8] = include_bytes!("digits.bin.gz");
 
-/// Every so manieth image, the last of each run, is for the test.
+/// One image in so many, the last of each run, is for the test.
 const TEST_EVERY: usize = 5;
 
 /// Opens the built-in digits: 1,797 images `[1, 8, 8]`, values 0..=16, ten classes.

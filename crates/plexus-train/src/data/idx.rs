@@ -284,7 +284,7 @@ mod tests {
 
     fn refusal(changes: &[(&str, Option<Vec<u8>>)]) -> String {
         let folder = folder(changes);
-        let error = open(folder.path(), "idx", 1).err().expect("is refused");
+        let error = open(folder.path(), "idx", 1).expect_err("is refused");
         let text = error.to_string();
         assert!(text.contains(folder.path().to_str().expect("UTF-8")), "names the file: {text}");
         text.replace(&format!("{}{}", folder.path().display(), std::path::MAIN_SEPARATOR), "")
@@ -442,12 +442,12 @@ mod tests {
             "{text}"
         );
         let folder = folder(&[]);
-        let text = open(&folder.path().join("nowhere"), "idx", 1).err().expect("is refused").to_string();
+        let text = open(&folder.path().join("nowhere"), "idx", 1).expect_err("is refused").to_string();
         assert!(text.starts_with("cannot read") && text.contains("nowhere"));
-        let text = open(&folder.path().join(TEST_IMAGES), "idx", 1).err().expect("is refused").to_string();
+        let text = open(&folder.path().join(TEST_IMAGES), "idx", 1).expect_err("is refused").to_string();
         assert!(text.contains("is a file; give the folder"));
         let empty = tempfile::tempdir().expect("a temporary folder");
-        assert!(open(empty.path(), "idx", 1).err().expect("is refused").to_string().contains("it holds: nothing"));
+        assert!(open(empty.path(), "idx", 1).expect_err("is refused").to_string().contains("it holds: nothing"));
     }
 
     /// Reads the real files from `$PLEXUS_DATA/mnist`, by default beside the workspace in `shared/data`.

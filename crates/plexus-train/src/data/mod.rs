@@ -8,6 +8,7 @@
 mod csv;
 mod dataset;
 mod digits;
+mod fit;
 mod idx;
 mod schema;
 mod table;

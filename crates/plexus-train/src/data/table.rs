@@ -266,7 +266,7 @@ fn swallows(rest: &str, delimiter: u8) -> bool {
     reader(&probe, delimiter)
         .read_record(&mut record)
         .expect("flexible records of checked UTF-8 in memory cannot fail");
-    record.iter().last().is_some_and(|field| field.ends_with(MARK))
+    record.iter().next_back().is_some_and(|field| field.ends_with(MARK))
 }
 
 const MARK: &str = "\n\u{1}end";

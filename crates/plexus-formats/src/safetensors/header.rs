@@ -1,0 +1,228 @@
+//! The header of a safetensors file: read with limits, then verified by the `safetensors` crate.
+
+use crate::error::FormatError;
+use crate::limits::{MAX_AXES, MAX_HEADER_BYTES, MAX_TENSORS};
+use plexus_nn::Params;
+use safetensors::{SafeTensorError, SafeTensors};
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::ops::Range;
+
+/// A verified header.
+pub(super) struct Header {
+    pub metadata: BTreeMap<String, String>,
+    /// In the order of their data.
+    pub tensors: Vec<TensorHeader>,
+    /// Where the data start in the file.
+    pub data_start: usize,
+}
+
+/// What the header says about one tensor; the range lies inside the data.
+pub(super) struct TensorHeader {
+    pub name: String,
+    pub dtype: String,
+    pub shape: Vec<usize>,
+    pub range: Range<usize>,
+}
+
+/// Reads and verifies the header, and that the data are as long as it says.
+pub(super) fn parse_header(bytes: &[u8]) -> Result<Header, FormatError> {
+    let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
+        return Err(FormatError::NotAModel { reason: format!("{} bytes are too few", bytes.len()) });
+    };
+    let length = u64::from_le_bytes(*length);
+    if rest.first().is_some_and(|&first| first != b'{') {
+        return Err(FormatError::NotAModel { reason: "the header does not start with `{`".to_string() });
+    }
+    if length > MAX_HEADER_BYTES as u64 {
+        return Err(FormatError::HeaderTooLarge { bytes: length, limit: MAX_HEADER_BYTES });
+    }
+    let length = length as usize;
+    if length > rest.len() {
+        return Err(FormatError::HeaderCutOff { header: length, left: rest.len() });
+    }
+    let (json, data) = rest.split_at(length);
+    let json =
+        std::str::from_utf8(json).map_err(|error| FormatError::HeaderNotUtf8 { offset: 8 + error.valid_up_to() })?;
+    let RawHeader { metadata, tensors } =
+        serde_json::from_str(json).map_err(|error| FormatError::Header { message: shown(&error.to_string()) })?;
+    let mut tensors: Vec<TensorHeader> = tensors.into_iter().map(TensorHeader::from).collect();
+    tensors.sort_by_key(|tensor| (tensor.range.start, tensor.range.end));
+    let expected = tensors.last().map_or(0, |tensor| tensor.range.end);
+    verify(bytes, &tensors).map_err(|error| match error {
+        // The crate looks at the length last, so everything else is in order.
+        FormatError::Header { .. } if expected != data.len() => FormatError::DataLength { expected, got: data.len() },
+        error => error,
+    })?;
+    Ok(Header { metadata, tensors, data_start: 8 + length })
+}
+
+/// Lets the `safetensors` crate decide whether offsets, shapes and lengths agree, and tells its refusal in our words.
+fn verify(bytes: &[u8], tensors: &[TensorHeader]) -> Result<(), FormatError> {
+    let error = match SafeTensors::read_metadata(bytes) {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    let size = |tensor: &&TensorHeader| {
+        let len = tensor.shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis));
+        tensor.dtype == "F32" && len.and_then(|len| len.checked_mul(4)) != Some(tensor.range.len())
+    };
+    let found = match &error {
+        SafeTensorError::InvalidOffset(name) => tensors.iter().find(|tensor| tensor.name == *name),
+        SafeTensorError::TensorInvalidInfo | SafeTensorError::ValidationOverflow => tensors.iter().find(size),
+        _ => None,
+    };
+    Err(match (error, found) {
+        (SafeTensorError::InvalidOffset(_), Some(tensor)) => {
+            FormatError::Offsets { tensor: tensor.name.clone(), begin: tensor.range.start, end: tensor.range.end }
+        }
+        (_, Some(tensor)) => FormatError::TensorSize {
+            tensor: tensor.name.clone(),
+            shape: tensor.shape.clone(),
+            bytes: tensor.range.len(),
+        },
+        (error, None) => FormatError::Header { message: shown(&error.to_string()) },
+    })
+}
+
+impl From<(String, RawTensor)> for TensorHeader {
+    fn from((name, raw): (String, RawTensor)) -> Self {
+        let RawTensor { dtype, shape, data_offsets: (begin, end) } = raw;
+        TensorHeader { name, dtype, shape: shape.0, range: begin..end }
+    }
+}
+
+/// One entry as it stands in the file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTensor {
+    dtype: String,
+    shape: Axes,
+    data_offsets: (usize, usize),
+}
+
+/// A shape of at most [`MAX_AXES`] axes.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Axes(Vec<usize>);
+
+impl<'de> Deserialize<'de> for Axes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AxesVisitor;
+        impl<'de> Visitor<'de> for AxesVisitor {
+            type Value = Axes;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a shape of at most {MAX_AXES} axes")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Axes, A::Error> {
+                let mut axes = Vec::new();
+                while let Some(axis) = items.next_element()? {
+                    if axes.len() == MAX_AXES {
+                        return Err(de::Error::custom(format!("a shape has more than {MAX_AXES} axes")));
+                    }
+                    axes.push(axis);
+                }
+                Ok(Axes(axes))
+            }
+        }
+        deserializer.deserialize_seq(AxesVisitor)
+    }
+}
+
+/// The header as it stands in the file: every name once, and no more than [`MAX_TENSORS`].
+///
+/// The `safetensors` crate takes the last of two entries with one name; here the second is refused.
+struct RawHeader {
+    metadata: BTreeMap<String, String>,
+    tensors: Vec<(String, RawTensor)>,
+}
+
+impl<'de> Deserialize<'de> for RawHeader {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct HeaderVisitor;
+        impl<'de> Visitor<'de> for HeaderVisitor {
+            type Value = RawHeader;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of tensors")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawHeader, A::Error> {
+                let mut header = RawHeader { metadata: BTreeMap::new(), tensors: Vec::new() };
+                let mut seen = HashSet::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    if !seen.insert(name.clone()) {
+                        return Err(de::Error::custom(format!("the name `{name}` appears twice")));
+                    }
+                    if name == "__metadata__" {
+                        header.metadata = map.next_value::<UniqueMap>()?.0;
+                        continue;
+                    }
+                    if name.chars().any(char::is_control) {
+                        return Err(de::Error::custom("the name of a tensor has control characters"));
+                    }
+                    if header.tensors.len() == MAX_TENSORS {
+                        return Err(de::Error::custom(format!("more than {MAX_TENSORS} tensors")));
+                    }
+                    header.tensors.push((name, map.next_value()?));
+                }
+                Ok(header)
+            }
+        }
+        deserializer.deserialize_map(HeaderVisitor)
+    }
+}
+
+/// A map of strings in which every key stands once.
+struct UniqueMap(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for UniqueMap {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct UniqueVisitor;
+        impl<'de> Visitor<'de> for UniqueVisitor {
+            type Value = UniqueMap;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of strings to strings (`__metadata__`)")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UniqueMap, A::Error> {
+                let mut entries = BTreeMap::new();
+                while let Some((key, value)) = map.next_entry::<String, String>()? {
+                    if entries.contains_key(&key) {
+                        return Err(de::Error::custom(format!("the metadata key `{key}` appears twice")));
+                    }
+                    entries.insert(key, value);
+                }
+                Ok(UniqueMap(entries))
+            }
+        }
+        deserializer.deserialize_map(UniqueVisitor)
+    }
+}
+
+/// The header of the given weights, padded so that the data start at a multiple of eight bytes; and the data's length.
+pub(super) fn write_header(params: &Params, metadata: &BTreeMap<String, String>) -> (String, usize) {
+    let mut header = format!("{{\"__metadata__\":{}", json(metadata));
+    let mut end = 0;
+    for (entry, values) in params.tensors() {
+        let begin = end;
+        end += 4 * values.len();
+        let raw = RawTensor { dtype: "F32".to_string(), shape: Axes(entry.shape.clone()), data_offsets: (begin, end) };
+        header += &format!(",{}:{}", json(&entry.name), json(&raw));
+    }
+    header.push('}');
+    while header.len() % 8 != 0 {
+        header.push(' ');
+    }
+    (header, end)
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("strings and whole numbers always have a JSON form")
+}
+
+/// Text from a file, for a message: not too long, and nothing that drives a terminal.
+pub(super) fn shown(text: &str) -> String {
+    let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let start: String = text.chars().take(300).map(clean).collect();
+    if text.chars().count() > 300 { start + "…" } else { start }
+}

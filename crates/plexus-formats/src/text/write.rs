@@ -1,0 +1,120 @@
+//! Writes a network as text.
+
+use super::parse_network;
+use crate::error::FormatError;
+use plexus_nn::layers::Layer;
+use plexus_nn::{NamedLayer, Network};
+use serde_json::{Map, Value};
+
+/// Writes a network as text that [`parse_network`](crate::parse_network) reads back to the same network.
+///
+/// Keys at their default are left out, and an activation behind a layer takes its short form.
+///
+/// # Errors
+/// [`FormatError::CannotWrite`] for what the text form refuses: sizes of zero, numbers that are not finite, names with
+/// control characters, more layers than [`MAX_LAYERS`](crate::limits::MAX_LAYERS).
+///
+/// # Examples
+/// ```
+/// use plexus_nn::{Network, Shape, layers::Linear};
+/// let network = Network::chain(Shape::new([784]), [Linear::new(10).into()]);
+/// let text = plexus_formats::write_network(&network).unwrap();
+/// assert_eq!(text, "input = [784]\n\n[[layer]]\nkind = \"linear\"\nout_features = 10\n");
+/// ```
+pub fn write_network(network: &Network) -> Result<String, FormatError> {
+    let mut text = format!("input = {}\n", network.input);
+    let mut layers = network.layers.iter().enumerate().peekable();
+    while let Some((index, named)) = layers.next() {
+        let unnamed = named.name == format!("layers.{index}");
+        text += "\n[[layer]]\n";
+        let mut object = own_keys(named)?;
+        match function(&mut object) {
+            // A function with its constants at their defaults is a kind of its own.
+            Some(function) => line(&mut text, "kind", &function),
+            None => line(&mut text, "kind", &Value::String(named.layer.kind().to_string())),
+        }
+        if !unnamed {
+            line(&mut text, "name", &Value::String(named.name.clone()));
+        }
+        if !named.inputs.is_empty() {
+            line(&mut text, "inputs", &Value::Array(named.inputs.iter().cloned().map(Value::String).collect()));
+        }
+        for (key, value) in &object {
+            line(&mut text, key, value);
+        }
+        if let Some((_, behind)) = layers.peek()
+            && is_short_form(named, unnamed, index, behind)
+        {
+            let mut object = own_keys(behind)?;
+            if let Some(function) = function(&mut object) {
+                match object.is_empty() {
+                    true => line(&mut text, "activation", &function),
+                    false => {
+                        let keys = object.iter().map(|(key, value)| format!(", {key} = {}", toml(value)));
+                        text +=
+                            &format!("activation = {{ function = {}{} }}\n", toml(&function), keys.collect::<String>());
+                    }
+                }
+                layers.next();
+            }
+        }
+    }
+    // One rule decides what can be read: the reader.
+    let cannot = |reason: String| FormatError::CannotWrite { what: "the network as text".to_string(), reason };
+    match parse_network(&text, "the text").and_then(|parsed| parsed.into_network(None)) {
+        Ok(read) if read == *network => Ok(text),
+        Ok(_) => Err(cannot("it would be read back as another network".to_string())),
+        Err(error) => Err(cannot(error.to_string())),
+    }
+}
+
+/// The keys of the layer itself that are not at their defaults.
+fn own_keys(named: &NamedLayer) -> Result<Map<String, Value>, FormatError> {
+    let cannot = |reason: String| FormatError::CannotWrite { what: format!("layer {}", named.name), reason };
+    let value = serde_json::to_value(&named.layer).map_err(|error| cannot(error.to_string()))?;
+    let Value::Object(mut object) = value else {
+        return Err(cannot("it is not a table".to_string()));
+    };
+    if object.values().any(Value::is_null) {
+        return Err(cannot("it has a constant that is not a finite number".to_string()));
+    }
+    let keys: Vec<String> = object.keys().filter(|key| *key != "kind").cloned().collect();
+    for key in keys {
+        let Some(value) = object.remove(&key) else { continue };
+        let same = serde_json::from_value::<Layer>(Value::Object(object.clone())).is_ok_and(|read| read == named.layer);
+        if !same {
+            object.insert(key, value);
+        }
+    }
+    object.remove("kind");
+    Ok(object)
+}
+
+/// Takes the name of the function out of the keys of an activation.
+fn function(object: &mut Map<String, Value>) -> Option<Value> {
+    object.remove("function")
+}
+
+/// Whether the layer behind is what the key `activation` would put there.
+fn is_short_form(named: &NamedLayer, unnamed: bool, index: usize, behind: &NamedLayer) -> bool {
+    let expected = if unnamed { format!("layers.{}", index + 1) } else { format!("{}.activation", named.name) };
+    let takes = matches!(named.layer, Layer::Linear(_) | Layer::BatchNorm(_) | Layer::LayerNorm(_));
+    takes && matches!(behind.layer, Layer::Activation(_)) && behind.inputs.is_empty() && behind.name == expected
+}
+
+fn line(text: &mut String, key: &str, value: &Value) {
+    *text += &format!("{key} = {}\n", toml(value));
+}
+
+/// A value as TOML.
+fn toml(value: &Value) -> String {
+    match value {
+        // Constants of layers are f32: written with as few digits as give the same f32 back.
+        Value::Number(number) if number.is_f64() => {
+            number.as_f64().map(|number| format!("{:?}", number as f32)).unwrap_or_default()
+        }
+        Value::String(string) => toml::Value::String(string.clone()).to_string(),
+        Value::Array(items) => format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
+}

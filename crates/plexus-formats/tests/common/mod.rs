@@ -1,0 +1,152 @@
+//! Random networks and models for the tests.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use plexus_kernels::map::{FUNCTIONS, Function};
+use plexus_nn::layers::{
+    Activation, BatchNorm, Dropout, Flatten, Layer, LayerNorm, Linear, LogSoftmax, Reshape, RunningVariance, Softmax,
+    Standardise,
+};
+use plexus_nn::{CheckedNetwork, Init, NamedLayer, Network, Params, Shape};
+
+/// SplitMix64 (Steele et al. 2014): small, and good enough to choose test cases.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+
+    pub fn coin(&mut self) -> bool {
+        self.next() & 1 == 1
+    }
+
+    /// Any positive f32 below one.
+    pub fn unit(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1u64 << 24) as f32
+    }
+
+    /// A small positive constant of any size.
+    fn epsilon(&mut self) -> f32 {
+        (self.unit() + 0.1) * 10f32.powi(-(self.below(13) as i32))
+    }
+}
+
+fn init(random: &mut Random) -> Init {
+    let all = [
+        Init::UniformFanIn,
+        Init::GlorotUniform,
+        Init::GlorotNormal,
+        Init::HeUniform,
+        Init::HeNormal,
+        Init::Orthogonal,
+        Init::NarrowNormal,
+        Init::Zeros,
+        Init::Ones,
+    ];
+    if random.coin() { Init::UniformFanIn } else { all[random.below(all.len())] }
+}
+
+fn function(random: &mut Random) -> Function {
+    match FUNCTIONS[random.below(FUNCTIONS.len())].default {
+        Function::LeakyRelu { .. } if random.coin() => Function::LeakyRelu { slope: random.unit() },
+        Function::Elu { .. } if random.coin() => Function::Elu { alpha: random.unit() },
+        other => other,
+    }
+}
+
+/// One layer that fits the shape.
+fn layer(random: &mut Random, input: &Shape) -> Layer {
+    let last = input.last().unwrap_or(1);
+    match random.below(12) {
+        0..=2 => Linear {
+            out_features: 1 + random.below(9),
+            in_features: random.coin().then_some(last),
+            bias: random.coin(),
+            weight_init: init(random),
+            bias_init: init(random),
+        }
+        .into(),
+        3 | 4 => Activation::new(function(random)).into(),
+        5 => Flatten {}.into(),
+        6 => Reshape { shape: Shape::new([input.len().unwrap_or(1), 1]) }.into(),
+        7 => Dropout { probability: random.unit() }.into(),
+        8 => BatchNorm {
+            epsilon: random.epsilon(),
+            momentum: random.unit(),
+            center: random.coin(),
+            scale: random.coin(),
+            running_variance: if random.coin() { RunningVariance::Biased } else { RunningVariance::Unbiased },
+        }
+        .into(),
+        9 => LayerNorm { epsilon: random.epsilon(), center: random.coin(), scale: random.coin() }.into(),
+        10 => Standardise { per_feature: random.coin() }.into(),
+        _ if random.coin() => Softmax {}.into(),
+        _ => LogSoftmax {}.into(),
+    }
+}
+
+/// A chain of up to eight layers that fit each other, some of them named, some with their input named.
+pub fn random_network(random: &mut Random) -> Network {
+    let axes: Vec<usize> = (0..1 + random.below(3)).map(|_| 1 + random.below(5)).collect();
+    let mut network = Network { input: Shape::new(axes.clone()), layers: Vec::new() };
+    let mut shape = Shape::new(axes);
+    for index in 0..random.below(9) {
+        let layer = layer(random, &shape);
+        let before = network.layers.last().map(|named| named.name.clone());
+        let name = match (random.below(6), &before) {
+            (0, _) => format!("name {index} with \"quotes\" é"),
+            (1, _) => format!("block.{index}.fc"),
+            // As the short form `activation` names it.
+            (2, Some(before)) => format!("{before}.activation"),
+            (3, _) => format!("layers.{}", index + 100),
+            _ => format!("layers.{index}"),
+        };
+        let inputs = match random.below(5) {
+            0 => vec![before.unwrap_or("input".to_string())],
+            _ => Vec::new(),
+        };
+        // A kind that refuses this shape is left out; names then have gaps, which is as good.
+        if let Ok(output) = layer.infer(&shape) {
+            shape = output;
+            network.layers.push(NamedLayer { name, inputs, layer });
+        }
+    }
+    network
+}
+
+/// Weights of every kind of bit pattern.
+pub fn params_with_odd_values(network: &CheckedNetwork, random: &mut Random) -> Params {
+    let mut params = Params::zeros(network);
+    let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, f32::from_bits(1), f32::MAX];
+    for value in params.weights.iter_mut().chain(params.state.iter_mut()) {
+        *value = match random.below(8) {
+            0 => odd[random.below(odd.len())],
+            _ => random.unit() - 0.5,
+        };
+    }
+    params
+}
+
+/// A small model with two named layers, labels and batch statistics.
+pub fn sample() -> (CheckedNetwork, Params) {
+    let mut network = Network::chain(
+        Shape::new([3]),
+        [
+            Linear::new(4).into(),
+            Activation::new(Function::Relu).into(),
+            Linear { bias: false, ..Linear::new(2) }.into(),
+        ],
+    );
+    network.layers[0].name = "hidden".to_string();
+    let network = network.check().expect("it fits");
+    let params = Params::initialise(&network, 5);
+    (network, params)
+}

@@ -1,0 +1,484 @@
+//! Files that must be refused: quickly, with the reason, and without a panic.
+//!
+//! The files are made here, in a table, beside the words that the refusal must contain.
+
+mod common;
+
+use common::{Random, sample};
+use plexus_formats::{parse_network, read_model, read_weights, sniff, write_model};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Far more than any of these takes; a quadratic or endless reader takes more.
+const QUICK: Duration = Duration::from_secs(1);
+
+fn text(name: &str) -> String {
+    let layer = |keys: &str| format!("input = [784]\n\n[[layer]]\n{keys}\n");
+    let linear = |keys: &str| layer(&format!("kind = \"linear\"\n{keys}"));
+    match name {
+        "empty" => String::new(),
+        "only a comment" => "# nothing\n".to_string(),
+        "no network but a layer list of none" => "layer = []\n".to_string(),
+        "no toml" => "input = [784\n[[layer]]\n".to_string(),
+        "key twice" => "input = [1]\ninput = [2]\n".to_string(),
+        "layers" => "input = [4]\n[[layers]]\nkind = \"relu\"\n".to_string(),
+        "single bracket" => "input = [4]\n[layer]\nkind = \"relu\"\n".to_string(),
+        "layer is a number" => "layer = 3\n".to_string(),
+        "layer list of numbers" => "layer = [3]\n".to_string(),
+        "unknown top key" => "imput = [784]\n".to_string(),
+        "layer key at top" => "out_features = 10\n".to_string(),
+        "input is a number" => "input = 784\n".to_string(),
+        "input negative" => "input = [-1]\n".to_string(),
+        "input zero" => "input = [3, 0]\n".to_string(),
+        "input text" => "input = [\"784\"]\n".to_string(),
+        "input huge" => "input = [99999999999999999999999999999999999999999999]\n".to_string(),
+        "input product huge" => "input = [1000000, 1000000, 1000000]\n".to_string(),
+        "input nine axes" => "input = [1, 1, 1, 1, 1, 1, 1, 1, 1]\n".to_string(),
+        "no kind" => layer("out_features = 10"),
+        "type for kind" => layer("type = \"linear\"\nout_features = 10"),
+        "kind is a number" => layer("kind = 3"),
+        "unknown kind" => layer("kind = \"liner\"\nout_features = 10"),
+        "unknown function kind" => layer("kind = \"rellu\""),
+        "unknown kind far off" => layer("kind = \"transformer\""),
+        "unknown activation" => linear("out_features = 10\nactivation = \"rellu\""),
+        "softmax as activation" => linear("out_features = 10\nactivation = \"softmax\""),
+        "activation is a number" => linear("out_features = 10\nactivation = 1"),
+        "constant of another function" => {
+            linear("out_features = 10\nactivation = { function = \"relu\", slope = 0.1 }")
+        }
+        "unknown key in activation" => linear("out_features = 10\nactivation = { function = \"elu\", alfa = 0.1 }"),
+        "function missing in activation" => linear("out_features = 10\nactivation = { slope = 0.1 }"),
+        "activation in activation" => layer("kind = \"activation\"\nactivation = \"relu\""),
+        "unknown function in activation layer" => layer("kind = \"activation\"\nfunction = \"tahn\""),
+        "unknown key" => linear("out_featurs = 10"),
+        "units" => linear("units = 10"),
+        "out_features missing" => linear("bias = true"),
+        "out_features zero" => linear("out_features = 0"),
+        "out_features negative" => linear("out_features = -3"),
+        "out_features fraction" => linear("out_features = 12.5"),
+        "out_features text" => linear("out_features = \"10\""),
+        "out_features beyond 2^40" => linear("out_features = 1099511627777"),
+        "bias is a number" => linear("out_features = 10\nbias = 1"),
+        "unknown start" => linear("out_features = 10\nweight_init = \"glorot\""),
+        "date" => linear("out_features = 10\nbias = 1979-05-27"),
+        "infinite constant" => layer("kind = \"leaky_relu\"\nslope = inf"),
+        "nan constant" => layer("kind = \"elu\"\nalpha = nan"),
+        "constant beyond f32" => layer("kind = \"elu\"\nalpha = 1e300"),
+        "key of no layer" => layer("kind = \"flatten\"\nx = 1"),
+        "name empty" => layer("kind = \"relu\"\nname = \"\""),
+        "name with escape" => layer("kind = \"relu\"\nname = \"\\u001b[2J\""),
+        "name is a number" => layer("kind = \"relu\"\nname = 1"),
+        "name twice" => layer("kind = \"relu\"\nname = \"a\"\n[[layer]]\nkind = \"relu\"\nname = \"a\""),
+        "inputs is text" => linear("out_features = 10\ninputs = \"a\""),
+        "dense with bias_init and normaliser" => {
+            layer("kind = \"dense\"\nout_features = 3\nnormaliser = \"layer_norm\"\nbias_init = \"zeros\"")
+        }
+        "dense with unknown normaliser" => layer("kind = \"dense\"\nout_features = 3\nnormaliser = \"batchnorm\""),
+        "dense with bias" => layer("kind = \"dense\"\nout_features = 3\nbias = true"),
+        "control characters" => "\u{1b}]0;title\u{7} = 1\n".to_string(),
+        "too long" => "# a comment\n".repeat(100_000),
+        "deep lists" => format!("input = {}", "[".repeat(500_000)),
+        "deep tables" => format!("input = {}", "{a=".repeat(300_000)),
+        "deep dotted key" => format!("{}a = 1\n", "a.".repeat(500_000)),
+        "deep dotted key in a layer" => format!("[[layer]]\n{}a = 1\n", "a.".repeat(500_000)),
+        "deep dotted table" => format!("[{}a]\n", "a.".repeat(500_000)),
+        "many layers" => "[[layer]]\nkind=\"relu\"\n".repeat(40_000),
+        "many layers by short forms" => {
+            "[[layer]]\nkind=\"dense\"\nout_features=1\nnormaliser=\"layer_norm\"\n".repeat(5_000)
+        }
+        "many keys" => layer(&(0..80_000).map(|at| format!("k{at} = 1\n")).collect::<String>()),
+        "many top keys" => (0..90_000).map(|at| format!("k{at} = 1\n")).collect(),
+        "one long line" => format!("input = [{}\"x\"]", "1, ".repeat(300_000)),
+        other => panic!("no such case: {other}"),
+    }
+}
+
+/// Name and the words that the refusal contains, all of them.
+const TEXTS: &[(&str, &[&str])] = &[
+    ("empty", &["net.toml:1:1", "no network", "[[layer]]"]),
+    ("only a comment", &["no network"]),
+    ("no network but a layer list of none", &["no network"]),
+    ("no toml", &["net.toml:", "not TOML"]),
+    ("key twice", &["net.toml:2:1", "duplicate key"]),
+    ("layers", &["net.toml:2:3", "unknown key `layers`", "Write `[[layer]]`"]),
+    ("single bracket", &["net.toml:2", "two brackets"]),
+    ("layer is a number", &["list of layers"]),
+    ("layer list of numbers", &["a layer is a table"]),
+    ("unknown top key", &["unknown key `imput`", "Did you mean `input`?"]),
+    ("layer key at top", &["`out_features` belongs to a layer"]),
+    ("input is a number", &["net.toml:1:9", "a list of sizes", "`input = [784]`"]),
+    ("input negative", &["net.toml:1:10", "is -1", "at least 1"]),
+    ("input zero", &["net.toml:1:13", "`input` is 0"]),
+    ("input text", &["is a string", "Leave out the quotes"]),
+    ("input huge", &["too large", "1099511627776"]),
+    ("input product huge", &["elements (2^40)"]),
+    ("input nine axes", &["more than 8 axes"]),
+    ("no kind", &["net.toml:3:1", "no `kind`", "`linear`", "`dense`", "`relu`"]),
+    ("type for kind", &["net.toml:4:1", "called `kind`"]),
+    ("kind is a number", &["`kind` is a whole number"]),
+    ("unknown kind", &["net.toml:4:8", "unknown kind `liner`", "Did you mean `linear`?", "kind = \"liner\"", "^^^^^^^"]),
+    ("unknown function kind", &["Did you mean `relu`?"]),
+    ("unknown kind far off", &["unknown kind `transformer`", "Known: `linear`"]),
+    ("unknown activation", &["net.toml:6:14", "unknown activation `rellu`", "Did you mean `relu`?"]),
+    ("softmax as activation", &["not a function of one number but a layer", "logits"]),
+    ("activation is a number", &["`activation` is a whole number"]),
+    ("constant of another function", &["net.toml:6:35", "`relu` has no constant `slope`"]),
+    ("unknown key in activation", &["no key `alfa`", "Did you mean `alpha`?"]),
+    ("function missing in activation", &["needs `function`"]),
+    ("activation in activation", &["Write `function = \"relu\"`"]),
+    ("unknown function in activation layer", &["net.toml:5:12", "unknown activation `tahn`", "Did you mean `tanh`?"]),
+    ("unknown key", &["net.toml:5:1", "kind `linear` has no key `out_featurs`", "Did you mean `out_features`?"]),
+    ("units", &["no key `units`", "Did you mean `out_features`?"]),
+    ("out_features missing", &["net.toml:3:1", "needs `out_features`", "out_features = 128"]),
+    ("out_features zero", &["net.toml:5:16", "is 0, a size is at least 1"]),
+    ("out_features negative", &["is -3, a size is at least 1"]),
+    ("out_features fraction", &["net.toml:5:16", "expected a whole number"]),
+    ("out_features text", &["is a string", "Leave out the quotes"]),
+    ("out_features beyond 2^40", &["too large"]),
+    ("bias is a number", &["net.toml:6:8", "`bias` is a whole number, expected true or false"]),
+    ("unknown start", &["net.toml:6:15", "no value `glorot`", "`glorot_uniform`"]),
+    ("date", &["is a date"]),
+    ("infinite constant", &["net.toml:5:9", "not a finite number"]),
+    ("nan constant", &["not a finite number"]),
+    ("constant beyond f32", &["not a finite number"]),
+    ("key of no layer", &["kind `flatten` has no key `x`", "Known: `kind`, `name`"]),
+    ("name empty", &["net.toml:5:8", "cannot be used"]),
+    ("name with escape", &["cannot be used"]),
+    ("name is a number", &["`name` is a whole number"]),
+    ("name twice", &["net.toml:6:1", "two layers are named `a`", "line 3"]),
+    ("inputs is text", &["list of names"]),
+    ("dense with bias_init and normaliser", &["net.toml:7:1", "no effect beside a normaliser"]),
+    ("dense with unknown normaliser", &["net.toml:6:14", "Did you mean `batch_norm`?"]),
+    ("dense with bias", &["kind `dense` has no key `bias`", "`bias_init`"]),
+    ("control characters", &["not TOML"]),
+    ("too long", &["1200000 bytes", "1048576"]),
+    ("deep lists", &["not TOML"]),
+    ("deep tables", &["not TOML"]),
+    ("deep dotted key", &["net.toml:1"]),
+    ("deep dotted key in a layer", &["net.toml:"]),
+    ("deep dotted table", &["net.toml:1"]),
+    ("many layers", &["more than 10000 layers"]),
+    ("many layers by short forms", &["more than 10000 layers"]),
+    ("many keys", &["has no key `k0`"]),
+    ("many top keys", &["unknown key `k0`"]),
+    ("one long line", &["more than 8 axes"]),
+];
+
+#[test]
+fn hostile_texts_are_refused_with_the_reason() {
+    for (name, fragments) in TEXTS {
+        let text = text(name);
+        let start = Instant::now();
+        let refusal = parse_network(&text, "net.toml").err();
+        let took = start.elapsed();
+        let message = refusal.unwrap_or_else(|| panic!("{name}: accepted")).to_string();
+        for fragment in *fragments {
+            assert!(message.contains(fragment), "{name}: `{fragment}` is not in:\n{message}");
+        }
+        assert!(message.len() < 2000 && !message.contains('\u{1b}'), "{name}:\n{message}");
+        assert!(took < QUICK, "{name}: {took:?}");
+    }
+}
+
+#[test]
+fn a_layer_that_does_not_fit_is_shown_with_its_line() {
+    let text = "input = [4]\n\n[[layer]]\nkind = \"linear\"\nout_features = 3\n\n[[layer]]\nkind = \"linear\"\n\
+                in_features = 5\nout_features = 2\n";
+    let refusal = parse_network(text, "net.toml").unwrap().into_checked(None).unwrap_err().to_string();
+    for fragment in ["net.toml:7:1", "layers.1 (linear)", "5 features", "3 features", "in_features = 3"] {
+        assert!(refusal.contains(fragment), "{fragment} is not in\n{refusal}");
+    }
+    let refusal = parse_network(&text[12..], "net.toml").unwrap().into_checked(None).unwrap_err().to_string();
+    assert!(refusal.contains("input = [784]"), "{refusal}");
+}
+
+/// A file from a header and data; the length is that of the header.
+fn file(header: &str, data: &[u8]) -> Vec<u8> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+/// A header with a network of one linear layer, 2 to 1 without bias, and the given tensors.
+fn with_network(tensors: &str) -> String {
+    let network = r#"{\"input\":[2],\"layers\":[{\"name\":\"a\",\"kind\":\"linear\",\"out_features\":1,\"bias\":false}]}"#;
+    format!("{{{}{tensors}}}", metadata(&format!("\"plexus.format\":\"1\",\"plexus.network\":\"{network}\"")))
+}
+
+fn metadata(entries: &str) -> String {
+    format!("\"__metadata__\":{{{entries}}}")
+}
+
+/// A header with this JSON as the network, and no tensors.
+fn network_of(json: &str) -> String {
+    let network = serde_json::to_string(json).unwrap();
+    format!("{{{}}}", metadata(&format!("\"plexus.format\":\"1\",\"plexus.network\":{network}")))
+}
+
+fn tensor(name: &str, dtype: &str, shape: &str, begin: u64, end: u64) -> String {
+    format!(",\"{name}\":{{\"dtype\":\"{dtype}\",\"shape\":{shape},\"data_offsets\":[{begin},{end}]}}")
+}
+
+fn model(name: &str) -> Vec<u8> {
+    let one = tensor("a.weight", "F32", "[1,2]", 0, 8);
+    let linear = |features: &str| format!("{{\"name\":\"a\",\"kind\":\"linear\",\"out_features\":{features}}}");
+    let network = |layers: &str| file(&network_of(&format!("{{\"input\":[2],\"layers\":[{layers}]}}")), &[]);
+    match name {
+        "empty" => Vec::new(),
+        "seven bytes" => vec![0; 7],
+        "length alone" => 2u64.to_le_bytes().to_vec(),
+        "zip" => b"PK\x03\x04\x14\0\0\0\x08\0\0\0".to_vec(),
+        "png" => b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec(),
+        "header beyond the file" => {
+            let mut bytes = 1000u64.to_le_bytes().to_vec();
+            bytes.extend(b"{}");
+            bytes
+        }
+        "header of 2^64-1" => [&u64::MAX.to_le_bytes()[..], b"{}"].concat(),
+        "header of 9 MiB" => file(&format!("{{{}}}", " ".repeat(9 << 20)), &[]),
+        "header of nothing" => [&0u64.to_le_bytes()[..], b"{}"].concat(),
+        "not utf-8" => {
+            let mut bytes = file("{\"a\":1}", &[]);
+            bytes[10] = 0xFF;
+            bytes
+        }
+        "not json" => file("{\"a\":}", &[]),
+        "a list" => file("[1, 2]", &[]),
+        "two values" => file("{} {}", &[]),
+        "100,000 deep" => file(&format!("{{\"a\":{}", "[".repeat(100_000)), &[]),
+        "100,000 deep objects" => file(&"{\"a\":".repeat(100_000), &[]),
+        "100,000 deep network" => file(&network_of(&"[".repeat(100_000)), &[]),
+        "100,000 deep layer" => {
+            file(&network_of(&format!("{{\"input\":[2],\"layers\":[{{\"x\":{}", "[".repeat(100_000))), &[])
+        }
+        "tensor twice" => file(&with_network(&format!("{one}{one}")), &[0; 8]),
+        "metadata twice" => file(&format!("{{{},{}}}", metadata(""), metadata("")), &[]),
+        "metadata key twice" => file(&format!("{{{}}}", metadata("\"k\":\"1\",\"k\":\"2\"")), &[]),
+        "metadata number" => file(&format!("{{{}}}", metadata("\"k\":1")), &[]),
+        "unknown key of a tensor" => file("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4],\"x\":1}}", &[0; 4]),
+        "no shape" => file("{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", &[0; 4]),
+        "negative axis" => file(&with_network(&tensor("a.weight", "F32", "[-1,-2]", 0, 8)), &[0; 8]),
+        "many axes" => file(&with_network(&tensor("a.weight", "F32", "[1,1,1,1,1,1,1,1,2]", 0, 8)), &[0; 8]),
+        "trailing bytes" => file(&with_network(&one), &[0; 9]),
+        "cut off" => file(&with_network(&one), &[0; 7]),
+        "overlap" => file(&with_network(&format!("{one}{}", tensor("b", "F32", "[1]", 4, 8))), &[0; 8]),
+        "gap" => file(&with_network(&format!("{one}{}", tensor("b", "F32", "[1]", 12, 16))), &[0; 16]),
+        "start not at zero" => file(&with_network(&tensor("a.weight", "F32", "[1,2]", 4, 12)), &[0; 12]),
+        "end before begin" => file(&with_network(&tensor("a.weight", "F32", "[1,2]", 8, 0)), &[0; 8]),
+        "offsets of 2^64-1" => file(&with_network(&tensor("a.weight", "F32", "[1,2]", 0, u64::MAX)), &[0; 8]),
+        "shape of other size" => file(&with_network(&tensor("a.weight", "F32", "[1,3]", 0, 8)), &[0; 8]),
+        "shape that overflows" => {
+            file(&with_network(&tensor("a.weight", "F32", "[4294967296,4294967296]", 0, 0)), &[])
+        }
+        "shape that overflows in bytes" => {
+            file(&with_network(&tensor("a.weight", "F32", "[4611686018427387904]", 0, 0)), &[])
+        }
+        "f16" => file(&with_network(&tensor("a.weight", "F16", "[1,2]", 0, 4)), &[0; 4]),
+        "i64" => file(&with_network(&tensor("a.weight", "I64", "[1,2]", 0, 16)), &[0; 16]),
+        "no such type" => file(&with_network(&tensor("a.weight", "F99", "[1,2]", 0, 8)), &[0; 8]),
+        "name with escape" => file(&with_network(&tensor("a\\u001b[2J", "F32", "[1,2]", 0, 8)), &[0; 8]),
+        "weights only" => file(&format!("{{{}}}", &one[1..]), &[0; 8]),
+        "no version" => file(&format!("{{{}}}", metadata("\"plexus.network\":\"{}\"")), &[]),
+        "version two" => file(&with_network(&one).replace("format\":\"1\"", "format\":\"2\""), &[0; 8]),
+        "version zero" => file(&with_network(&one).replace("format\":\"1\"", "format\":\"0\""), &[0; 8]),
+        "version text" => file(&with_network(&one).replace("format\":\"1\"", "format\":\"one\""), &[0; 8]),
+        "weight missing" => file(&with_network(""), &[]),
+        "weight of another shape" => file(&with_network(&tensor("a.weight", "F32", "[2,1]", 0, 8)), &[0; 8]),
+        "all differences" => {
+            let tensors = tensor("a.wait", "F32", "[1,2]", 0, 8) + &tensor("b.weight", "F32", "[1]", 8, 12);
+            file(&with_network(&tensors), &[0; 12])
+        }
+        "network is no json" => file(&network_of("input = [2]"), &[]),
+        "network of unknown kind" => network("{\"name\":\"a\",\"kind\":\"conv9d\"}"),
+        "network of unknown key" => network("{\"name\":\"a\",\"kind\":\"linear\",\"out_features\":1,\"x\":1}"),
+        "network of negative size" => network(&linear("-1")),
+        "network that does not check" => network(&linear("1,\"in_features\":3")),
+        "network of 2^63" => network(&linear("9223372036854775808")),
+        // 2 · 2^39 weights are allowed by the network check: four terabytes that the file does not have.
+        "network of 2^40 weights" => network(&linear("549755813888")),
+        "network of many large layers" => {
+            let layers: Vec<String> = (0..1000)
+                .map(|at| format!("{{\"name\":\"{at}\",\"kind\":\"linear\",\"out_features\":1000000}}"))
+                .collect();
+            network(&layers.join(","))
+        }
+        "network with a name twice" => network(&format!("{0},{0}", linear("1"))),
+        "network with a name that drives the terminal" => {
+            network("{\"name\":\"\\u001b[2J\",\"kind\":\"linear\",\"out_features\":1}")
+        }
+        "network of too many layers" => {
+            let layers: Vec<String> =
+                (0..20_000).map(|at| format!("{{\"name\":\"{at}\",\"kind\":\"flatten\"}}")).collect();
+            network(&layers.join(","))
+        }
+        "too many tensors" => {
+            let tensors: String = (0..100_000).map(|at| tensor(&at.to_string(), "F32", "[0]", 0, 0)).collect();
+            file(&with_network(&tensors), &[])
+        }
+        "many unexpected tensors" => {
+            let tensors: String = (0..39_000).map(|at| tensor(&at.to_string(), "F32", "[0]", 0, 0)).collect();
+            file(&with_network(&tensors), &[])
+        }
+        other => panic!("no such case: {other}"),
+    }
+}
+
+const MODELS: &[(&str, &[&str])] = &[
+    ("empty", &["0 bytes are too few", "not a model file"]),
+    ("seven bytes", &["7 bytes are too few"]),
+    ("length alone", &["cut off"]),
+    ("zip", &["not a model file"]),
+    ("png", &["not a model file"]),
+    ("header beyond the file", &["1000 bytes long", "only 2 follow", "cut off"]),
+    ("header of 2^64-1", &["18446744073709551615 bytes long", "at most 8388608"]),
+    ("header of 9 MiB", &["at most 8388608"]),
+    ("header of nothing", &["header cannot be read"]),
+    ("not utf-8", &["not UTF-8 (byte 10"]),
+    ("not json", &["header cannot be read"]),
+    ("a list", &["not a model file"]),
+    ("two values", &["trailing characters"]),
+    ("100,000 deep", &["header cannot be read"]),
+    ("100,000 deep objects", &["header cannot be read"]),
+    ("100,000 deep network", &["`plexus.network`", "cannot be read"]),
+    ("100,000 deep layer", &["`plexus.network`", "recursion limit"]),
+    ("tensor twice", &["`a.weight` appears twice"]),
+    ("metadata twice", &["`__metadata__` appears twice"]),
+    ("metadata key twice", &["metadata key `k` appears twice"]),
+    ("metadata number", &["expected a string"]),
+    ("unknown key of a tensor", &["unknown field `x`"]),
+    ("no shape", &["missing field `shape`"]),
+    ("negative axis", &["header cannot be read"]),
+    ("many axes", &["more than 8 axes"]),
+    ("trailing bytes", &["describes 8 bytes", "holds 9", "longer than it should be"]),
+    ("cut off", &["describes 8 bytes", "holds 7", "cut off"]),
+    ("overlap", &["tensor `b` does not start where the one before ends"]),
+    ("gap", &["tensor `b` does not start"]),
+    ("start not at zero", &["tensor `a.weight` does not start"]),
+    ("end before begin", &["tensor `a.weight`"]),
+    ("offsets of 2^64-1", &["tensor `a.weight`"]),
+    ("shape of other size", &["tensor `a.weight` of shape [1, 3] has 8 bytes"]),
+    ("shape that overflows", &["tensor `a.weight` of shape"]),
+    ("shape that overflows in bytes", &["tensor `a.weight` of shape"]),
+    ("f16", &["tensor `a.weight` holds F16", "float32"]),
+    ("i64", &["tensor `a.weight` holds I64"]),
+    ("no such type", &["F99"]),
+    ("name with escape", &["control characters"]),
+    ("weights only", &["weights only: say which network with --network"]),
+    ("no version", &["`plexus.format` is missing"]),
+    ("version two", &["format 2", "reads format 1", "newer"]),
+    ("version zero", &["`plexus.format` is \"0\""]),
+    ("version text", &["`plexus.format` is \"one\""]),
+    ("weight missing", &["missing: a.weight [1, 2]"]),
+    ("weight of another shape", &["a.weight is [2, 1], not [1, 2]"]),
+    ("all differences", &["missing: a.weight", "not in the network: a.wait [1, 2], b.weight [1]"]),
+    ("network is no json", &["`plexus.network`"]),
+    ("network of unknown kind", &["unknown variant `conv9d`"]),
+    ("network of unknown key", &["unknown field `x`"]),
+    ("network of negative size", &["`plexus.network`"]),
+    ("network that does not check", &["does not fit together", "a (linear)", "2 features"]),
+    ("network of 2^63", &["at most 1099511627776 elements"]),
+    ("network of 2^40 weights", &["needs 1649267441664 numbers, the file holds 0"]),
+    ("network of many large layers", &["the file holds 0"]),
+    ("network with a name twice", &["\"a\" again"]),
+    ("network with a name that drives the terminal", &["cannot be used"]),
+    ("network of too many layers", &["more than 10000 layers"]),
+    ("too many tensors", &["more than 40000 tensors"]),
+    ("many unexpected tensors", &["tensors"]),
+];
+
+#[test]
+fn hostile_files_are_refused_with_the_reason() {
+    for (name, fragments) in MODELS {
+        let bytes = model(name);
+        let start = Instant::now();
+        let refusal = read_model(&bytes).err();
+        let took = start.elapsed();
+        let message = refusal.unwrap_or_else(|| panic!("{name}: accepted")).to_string();
+        for fragment in *fragments {
+            assert!(message.contains(fragment), "{name}: `{fragment}` is not in:\n{message}");
+        }
+        assert!(message.len() < 2000 && !message.contains('\u{1b}'), "{name}:\n{message}");
+        assert!(took < QUICK, "{name}: {took:?}");
+        // The reader of weights alone sees the same bytes and must survive them too.
+        let _ = read_weights(&bytes);
+        let _ = sniff(&bytes);
+    }
+}
+
+#[test]
+fn the_whole_small_model_of_these_tests_is_read() {
+    let bytes = file(&with_network(&tensor("a.weight", "F32", "[1,2]", 0, 8)), &[0; 8]);
+    read_model(&bytes).unwrap();
+    assert_eq!(sniff(&bytes).unwrap().name, "safetensors");
+}
+
+fn sample_bytes() -> Vec<u8> {
+    let (network, params) = sample();
+    let metadata = BTreeMap::from([("labels".to_string(), "cat dog".to_string())]);
+    write_model(&network, &params, &metadata).unwrap()
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let bytes = sample_bytes();
+    for len in 0..bytes.len() {
+        assert!(read_model(&bytes[..len]).is_err(), "{len} of {} bytes were accepted", bytes.len());
+        assert!(read_weights(&bytes[..len]).is_err(), "{len} of {} bytes were accepted", bytes.len());
+    }
+}
+
+/// A flipped bit is refused or leaves a model that is whole. The format has no checksum: a flip inside a weight is
+/// another weight, a flip inside a label another label.
+#[test]
+fn flipped_bits_never_panic_and_leave_whole_models() {
+    let bytes = sample_bytes();
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut random = Random(7);
+    for _ in 0..10_000 {
+        let bit = random.below(8 * bytes.len());
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        match read_model(&flipped) {
+            Ok((network, params, metadata)) => {
+                let again = write_model(&network, &params, &metadata).unwrap();
+                let (network_again, _, metadata_again) = read_model(&again).unwrap();
+                assert_eq!(network_again.network(), network.network());
+                assert_eq!(metadata_again, metadata);
+            }
+            Err(error) => {
+                assert!(bit / 8 < header, "a flip inside the weights is a number: {error}");
+                assert!(!error.to_string().is_empty());
+            }
+        }
+    }
+}
+
+/// Nothing that is cut, flipped or doubled makes the reader of texts panic.
+#[test]
+fn damaged_texts_never_panic() {
+    let whole = "input = [1, 28, 28]\n[[layer]]\nkind = \"dense\"\nname = \"é\"\nout_features = 0x1F\nactivation = { \
+                 function = \"elu\", alpha = 0.5 }\nnormaliser = \"batch_norm\"\n[[layer]]\nkind = \"dropout\"\n\
+                 probability = 0.5\ninputs = [\"é\"]\n";
+    let mut random = Random(3);
+    for _ in 0..10_000 {
+        let mut bytes = whole.as_bytes().to_vec();
+        for _ in 0..1 + random.below(3) {
+            let at = random.below(bytes.len());
+            match random.below(4) {
+                0 => bytes[at] ^= 1 << random.below(7),
+                1 => bytes.truncate(at.max(1)),
+                2 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, b"[]{}=\"'.,#\n\t\r0e-"[random.below(16)]),
+            }
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        if let Ok(text) = String::from_utf8(bytes)
+            && let Err(error) = parse_network(&text, "net.toml")
+        {
+            assert!(error.to_string().starts_with("net.toml:"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Property: what is written is read back the same, for random networks over all layer kinds.
+
+mod common;
+
+use common::{Random, params_with_odd_values, random_network};
+use plexus_formats::{parse_network, read_model, write_model, write_network};
+use plexus_nn::layers::{KINDS, Layer, Linear};
+use plexus_nn::{Network, Params, Shape};
+use std::collections::{BTreeMap, BTreeSet};
+
+#[test]
+fn a_network_written_as_text_is_read_back_the_same() {
+    let mut kinds = BTreeSet::new();
+    for seed in 0..1500 {
+        let network = random_network(&mut Random(seed));
+        kinds.extend(network.layers.iter().map(|named| named.layer.kind()));
+        let text = write_network(&network).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let read = parse_network(&text, "text").unwrap_or_else(|error| panic!("seed {seed}: {error}\n{text}"));
+        assert_eq!(read.into_network(None).unwrap(), network, "seed {seed}\n{text}");
+    }
+    assert_eq!(kinds, KINDS.iter().copied().collect(), "the generator makes every kind");
+}
+
+#[test]
+fn a_model_written_to_bytes_is_read_back_the_same() {
+    let mut kinds = BTreeSet::new();
+    for seed in 0..400 {
+        let mut random = Random(seed);
+        let network = random_network(&mut random).check().unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        kinds.extend(network.network().layers.iter().map(|named| named.layer.kind()));
+        let params = params_with_odd_values(&network, &mut random);
+        let metadata: BTreeMap<String, String> =
+            (0..random.below(4)).map(|at| (format!("key {at} é\""), format!("value\n{at}"))).collect();
+        let bytes = write_model(&network, &params, &metadata).unwrap();
+        let (read_network, read_params, read_metadata) = read_model(&bytes).unwrap();
+        assert_eq!(read_network.network(), network.network(), "seed {seed}");
+        assert_eq!(bits(&read_params), bits(&params), "seed {seed}");
+        assert_eq!(read_metadata, metadata, "seed {seed}");
+        assert_eq!(write_model(&read_network, &read_params, &read_metadata).unwrap(), bytes, "seed {seed}");
+    }
+    assert_eq!(kinds, KINDS.iter().copied().collect(), "the generator makes every kind");
+}
+
+/// The bits, because NaN is not equal to itself.
+fn bits(params: &Params) -> Vec<u32> {
+    params.weights.iter().chain(params.state.iter()).map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn numbers_start_at_a_multiple_of_eight_bytes() {
+    for width in 1..20 {
+        let network = Network::chain(Shape::new([width]), [Linear::new(3).into()]).check().unwrap();
+        let bytes = write_model(&network, &Params::initialise(&network, 1), &BTreeMap::new()).unwrap();
+        assert_eq!(u64::from_le_bytes(bytes[..8].try_into().unwrap()) % 8, 0);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_back_is_not_written() {
+    let layer: Layer = Linear { weight_init: plexus_nn::Init::Uniform { bound: 1.0 }, ..Linear::new(3) }.into();
+    let odd = Network::chain(Shape::new([2]), [layer]);
+    assert!(write_network(&odd).unwrap_err().to_string().contains("cannot be written"));
+    let infinite = plexus_kernels::map::Function::LeakyRelu { slope: f32::INFINITY };
+    let odd = Network::chain(Shape::new([2]), [plexus_nn::layers::Activation::new(infinite).into()]);
+    assert!(write_network(&odd).unwrap_err().to_string().contains("not a finite number"));
+    let checked = odd.check().unwrap();
+    let refusal = write_model(&checked, &Params::zeros(&checked), &BTreeMap::new()).unwrap_err();
+    assert!(refusal.to_string().contains("cannot be written"), "{refusal}");
+    let network = Network::chain(Shape::new([2]), [Linear::new(1).into()]).check().unwrap();
+    let metadata = BTreeMap::from([("plexus.network".to_string(), String::new())]);
+    let refusal = write_model(&network, &Params::zeros(&network), &metadata).unwrap_err();
+    assert!(refusal.to_string().contains("kept for the format"), "{refusal}");
+}

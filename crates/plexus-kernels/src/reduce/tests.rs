@@ -1,0 +1,124 @@
+use super::*;
+
+fn wave(len: usize) -> Vec<f32> {
+    (0..len).map(|i| (i as f32 * 0.731).sin() * 3.0 + 0.1).collect()
+}
+
+#[test]
+fn column_sums_are_added_for_every_size() {
+    for isa in Isa::available() {
+        for rows in [0, 1, 3, 4, 5, 63, 64, 65, 200] {
+            for cols in [0, 1, 7, 8, 9, 15, 16, 17, 255, 256, 257, 515] {
+                let padded = wave(rows * cols + 3);
+                let matrix = &padded[3..];
+                let mut sums = vec![2.0; cols + 2];
+                sums[cols] = -77.0;
+                sums[cols + 1] = -77.0;
+                add_column_sums_on(isa, rows, cols, matrix, &mut sums[..cols], &Pool::single());
+                for (j, want) in reference::column_sums(rows, cols, matrix).into_iter().enumerate() {
+                    let got = f64::from(sums[j]) - 2.0;
+                    assert!((got - want).abs() < 1e-5 * (rows as f64 + 1.0), "{rows}x{cols} {j}: {got} {want}");
+                }
+                assert_eq!(sums[cols..], [-77.0, -77.0]);
+            }
+        }
+    }
+}
+
+#[test]
+fn long_columns_keep_their_precision() {
+    let (rows, cols) = (100_000, 3);
+    let matrix = vec![0.1f32; rows * cols];
+    let mut sums = [0.0; 3];
+    add_column_sums(rows, cols, &matrix, &mut sums, &Pool::single());
+    let want = f64::from(0.1f32) * rows as f64;
+    assert!(sums.iter().all(|&sum| (f64::from(sum) / want - 1.0).abs() < 2e-6), "{sums:?} {want}");
+}
+
+#[test]
+fn sums_are_exact_to_64_bits_and_equal_on_every_instruction_set() {
+    for len in [0, 1, 15, 16, 17, 1000, 100_001] {
+        let values = &wave(len + 1)[1..];
+        let bits = |isa: Isa| {
+            let pool = Pool::single();
+            [sum_f64_on(isa, values, &pool), sum_of_squares_f64_on(isa, values, &pool)].map(f64::to_bits)
+        };
+        let [sum, squares] = bits(Isa::Portable).map(f64::from_bits);
+        assert!((sum - reference::sum(values)).abs() < 1e-9);
+        let want = reference::sum_of_squares(values);
+        assert!((squares - want).abs() <= 1e-13 * want);
+        assert!(Isa::available().all(|isa| bits(isa) == bits(Isa::Portable)));
+    }
+}
+
+#[test]
+fn results_are_the_same_for_any_thread_count() {
+    for (rows, cols) in [(5000, 17), (33, 4099), (70, 300)] {
+        let values = wave(rows * cols);
+        let run = |threads| {
+            let pool = Pool::new(threads);
+            let mut sums = vec![0.0; cols];
+            add_column_sums(rows, cols, &values, &mut sums, &pool);
+            let mut scaled = values.clone();
+            scale_in_place(&mut scaled, 1.7, &pool);
+            add_assign(&mut scaled, &values, &pool);
+            let bits: Vec<u32> = sums.iter().chain(&scaled).map(|x| x.to_bits()).collect();
+            (bits, sum_f64(&values, &pool).to_bits(), sum_of_squares_f64(&values, &pool).to_bits())
+        };
+        assert!(run(1) == run(2) && run(1) == run(7));
+    }
+}
+
+#[test]
+fn scaling_and_adding_are_the_plain_loops() {
+    for isa in Isa::available() {
+        for len in [0, 1, 7, 8, 9, 16, 17, 100] {
+            let values = wave(len + 2);
+            let mut got = values.clone();
+            scale_in_place_on(isa, &mut got[1..len + 1], -0.5, &Pool::single());
+            add_assign_on(isa, &mut got[1..len + 1], &values[1..len + 1], &Pool::single());
+            assert_eq!((got[0], got[len + 1]), (values[0], values[len + 1]));
+            assert!((1..len + 1).all(|i| got[i] == values[i] * -0.5 + values[i]));
+            let mut product = vec![-77.0; len + 2];
+            multiply_on(isa, &values[1..len + 1], &values[2..], &mut product[1..len + 1], &Pool::single());
+            assert_eq!((product[0], product[len + 1]), (-77.0, -77.0));
+            assert!((1..len + 1).all(|i| product[i] == values[i] * values[i + 1]));
+            let mut into = values[1..len + 1].to_vec();
+            multiply_assign_on(isa, &mut into, &values[2..], &Pool::single());
+            assert_eq!(into, product[1..len + 1]);
+        }
+    }
+}
+
+#[test]
+fn the_first_number_that_is_not_finite_is_found() {
+    for isa in Isa::available() {
+        for len in [1, 31, 32, 33, 100, 40_000] {
+            let mut values = wave(len);
+            values[0] = f32::MAX;
+            values[len / 2] = -f32::MAX;
+            assert_eq!(first_not_finite_on(isa, &values, &Pool::new(2)), None);
+            for at in [0, len / 3, len - 1] {
+                for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                    let mut values = values.clone();
+                    values[at] = bad;
+                    values[len - 1] = bad;
+                    let found = first_not_finite_on(isa, &values, &Pool::new(2));
+                    assert_eq!(found, reference::first_not_finite(&values));
+                }
+            }
+        }
+        assert_eq!(first_not_finite_on(isa, &[], &Pool::single()), None);
+    }
+}
+
+#[test]
+fn not_a_number_propagates_into_its_column_alone() {
+    for isa in Isa::available() {
+        let mut matrix = wave(9 * 20);
+        matrix[4 * 20 + 18] = f32::NAN;
+        let mut sums = [0.0; 20];
+        add_column_sums_on(isa, 9, 20, &matrix, &mut sums, &Pool::single());
+        assert!((0..20).all(|j| sums[j].is_nan() == (j == 18)));
+    }
+}

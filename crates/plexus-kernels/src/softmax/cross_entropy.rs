@@ -1,0 +1,198 @@
+//! Cross-entropy of logits against class numbers: loss and gradient in one visit of each row.
+
+use super::{exp_and_sum, max, sum_exp};
+use crate::isa::{Isa, Simd, Vectorized};
+use crate::map::pieces::{self, Maybe, Rows};
+use crate::threads::Pool;
+
+/// What the loss of a batch is: the mean or the sum over its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduction {
+    /// The sum of weighted losses divided by the sum of the weights of the targets.
+    Mean,
+    /// The sum of weighted losses.
+    Sum,
+}
+
+/// The arguments of [`cross_entropy`].
+#[derive(Debug)]
+pub struct CrossEntropy<'a> {
+    /// Number of classes.
+    pub cols: usize,
+    /// `[rows, cols]`
+    pub logits: &'a [f32],
+    /// `[rows]`, each below `cols`.
+    pub targets: &'a [u32],
+    /// `[cols]`, the weight of each class; 1 where missing.
+    pub class_weights: Option<&'a [f32]>,
+    /// The share of the target distribution that is spread evenly over all classes, in 0..=1.
+    pub label_smoothing: f32,
+    /// What the gradient is the gradient of.
+    pub reduction: Reduction,
+    /// `[rows, cols]`, overwritten with the derivative of the reduced loss with respect to the logits; may be missing.
+    pub grad_logits: Option<&'a mut [f32]>,
+}
+
+/// Sums over the rows of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CrossEntropySums {
+    /// The sum of the losses, each times its weight.
+    pub loss: f64,
+    /// The sum of the weights of the targets: the number of rows where there are no class weights.
+    pub weight: f64,
+}
+
+impl CrossEntropySums {
+    /// The loss of the batch; NaN for the mean of nothing, as PyTorch.
+    pub fn reduced(self, reduction: Reduction) -> f64 {
+        match reduction {
+            Reduction::Mean => self.loss / self.weight,
+            Reduction::Sum => self.loss,
+        }
+    }
+}
+
+/// Computes the cross-entropy of softmax(logits) against targets, and its gradient.
+///
+/// ```text
+/// q[i, c] = w[c] · ((1 − label_smoothing) · [c = target_i] + label_smoothing / cols)
+/// loss    = Σ_i Σ_c −q[i, c] · log_softmax(logits)[i, c]
+/// grad_logits[i, j] = (softmax(logits)[i, j] · Σ_c q[i, c] − q[i, j]) / divisor
+/// ```
+/// with `divisor = Σ_i w[target_i]` for the mean and 1 for the sum: PyTorch's `CrossEntropyLoss`.
+///
+/// # Panics
+/// Where lengths disagree or a target is not below `cols`.
+///
+/// # Numerics
+/// The loss is summed in 64 bits in an order that depends on the sizes alone. A target whose logit is −∞ has infinite
+/// loss. Where all weights of the targets are zero, the mean and its gradient are NaN, as PyTorch.
+pub fn cross_entropy(arguments: CrossEntropy<'_>, pool: &Pool) -> CrossEntropySums {
+    cross_entropy_on(Isa::selected(), arguments, pool)
+}
+
+/// [`cross_entropy`] on a given instruction set.
+pub fn cross_entropy_on(isa: Isa, arguments: CrossEntropy<'_>, pool: &Pool) -> CrossEntropySums {
+    let CrossEntropy { cols, logits, targets, class_weights, label_smoothing, reduction, grad_logits } = arguments;
+    assert_eq!(logits.len(), targets.len() * cols, "the logits have one row for each target");
+    assert!(targets.iter().all(|&target| (target as usize) < cols), "every target is below the number of classes");
+    assert!(class_weights.is_none_or(|weights| weights.len() == cols), "one weight for each class");
+    assert!(grad_logits.as_ref().is_none_or(|grad| grad.len() == logits.len()), "one gradient for each logit");
+    if targets.is_empty() {
+        return CrossEntropySums::default();
+    }
+    let weight_of = |target: u32| class_weights.map_or(1.0, |weights| f64::from(weights[target as usize]));
+    let weight = targets.iter().map(|&target| weight_of(target)).sum();
+    let all_weights = class_weights.map_or(cols as f64, crate::reduce::reference::sum);
+    let smoothing = f64::from(label_smoothing);
+    let common = Common {
+        cols,
+        class_weights,
+        hard: 1.0 - smoothing,
+        soft: smoothing / cols as f64,
+        all_weights,
+        divisor: if reduction == Reduction::Mean { weight } else { 1.0 },
+    };
+    let grad_logits = Maybe(grad_logits.map(|grad| Rows(grad, cols)), targets.len());
+    let loss = pieces::reduce(
+        pool,
+        cols,
+        (Rows(logits, cols), targets, grad_logits),
+        |_, (logits, targets, grad)| {
+            isa.run(Body { common, logits: logits.0, targets, grad: grad.0.map(|rows| rows.0) })
+        },
+        |a, b| a + b,
+    );
+    CrossEntropySums { loss, weight }
+}
+
+/// What all rows share.
+#[derive(Clone, Copy)]
+struct Common<'a> {
+    cols: usize,
+    class_weights: Option<&'a [f32]>,
+    /// The share of the target class.
+    hard: f64,
+    /// The share that every class has.
+    soft: f64,
+    all_weights: f64,
+    divisor: f64,
+}
+
+struct Body<'a> {
+    common: Common<'a>,
+    logits: &'a [f32],
+    targets: &'a [u32],
+    grad: Option<&'a mut [f32]>,
+}
+
+impl Vectorized for Body<'_> {
+    type Output = f64;
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> f64 {
+        let Body { common, logits, targets, grad } = self;
+        let mut loss = 0.0;
+        let rows = logits.chunks_exact(common.cols).zip(targets);
+        match grad {
+            None => {
+                for (x, &target) in rows {
+                    let largest = max(s, x);
+                    let log = f64::from(largest) + sum_exp(s, x, largest).ln();
+                    loss += common.loss(x, target as usize, log);
+                }
+            }
+            Some(grad) => {
+                for ((x, &target), grad) in rows.zip(grad.chunks_exact_mut(common.cols)) {
+                    let largest = max(s, x);
+                    let sum = exp_and_sum(s, x, largest, grad);
+                    loss += common.loss(x, target as usize, f64::from(largest) + sum.ln());
+                    common.gradient(grad, target as usize, sum);
+                }
+            }
+        }
+        loss
+    }
+}
+
+impl Common<'_> {
+    #[inline(always)]
+    fn weight(&self, class: usize) -> f64 {
+        self.class_weights.map_or(1.0, |weights| f64::from(weights[class]))
+    }
+
+    /// The loss of one row, given the logarithm of the sum of the exponentials of its logits.
+    #[inline(always)]
+    fn loss(&self, x: &[f32], target: usize, log: f64) -> f64 {
+        let mut loss = self.hard * self.weight(target) * (log - f64::from(x[target]));
+        // Without smoothing, a logit of −∞ beside the target must not become 0 · ∞.
+        if self.soft > 0.0 {
+            let weighted: f64 = match self.class_weights {
+                Some(weights) => x.iter().zip(weights).map(|(&x, &w)| f64::from(w) * (log - f64::from(x))).sum(),
+                None => x.iter().map(|&x| log - f64::from(x)).sum(),
+            };
+            loss += self.soft * weighted;
+        }
+        loss
+    }
+
+    /// Turns the exponentials of one row, whose sum is given, into the gradient.
+    #[inline(always)]
+    fn gradient(&self, grad: &mut [f32], target: usize, sum: f64) {
+        let hard = self.hard * self.weight(target);
+        let factor = ((hard + self.soft * self.all_weights) / (sum * self.divisor)) as f32;
+        let soft = (self.soft / self.divisor) as f32;
+        match self.class_weights {
+            Some(weights) => {
+                for (grad, weight) in grad.iter_mut().zip(weights) {
+                    *grad = *grad * factor - weight * soft;
+                }
+            }
+            None => {
+                for grad in grad.iter_mut() {
+                    *grad = *grad * factor - soft;
+                }
+            }
+        }
+        grad[target] -= (hard / self.divisor) as f32;
+    }
+}

@@ -1,0 +1,213 @@
+//! Batch normalisation: every feature has mean 0 and variance 1 over the batch.
+
+use crate::init::Init;
+use crate::layer::{Backward, Forward, LayerKind, Mismatch, ParamSpec, Pass};
+use crate::layers::rows_and_cols;
+use crate::shape::Shape;
+use plexus_kernels::norm;
+use serde::{Deserialize, Serialize};
+
+/// Normalises every feature over the batch, in training; over the running statistics at inference.
+///
+/// ```text
+/// x̂[b, j]      = (input[b, j] − mean[j]) / √(variance[j] + epsilon)      variance: the biased one of the batch
+/// output[b, j]  = x̂[b, j] · weight[j] + bias[j]
+/// running       = (1 − momentum) · running + momentum · batch
+/// grad_weight[j] += Σ_b grad_output[b, j] · x̂[b, j]          grad_bias[j] += Σ_b grad_output[b, j]
+/// grad_input[b, j] = weight[j] / √(variance[j] + epsilon)
+///                    · (grad_output[b, j] − (Σ_b grad_output[b, j] + x̂[b, j] · Σ_b grad_output[b, j] · x̂[b, j]) / batch)
+/// ```
+///
+/// A batch of one row has no spread: its normalised values are zero (PyTorch refuses it).
+///
+/// # Shapes
+/// - `input`, `output`: `[features]`, or `[steps, features]`, whose steps count as rows of the batch
+/// - `weight`, `bias`, `running_mean`, `running_variance`: `[features]`
+///
+/// # Source
+/// Ioffe and Szegedy 2015 (arXiv 1502.03167); defaults as PyTorch's `BatchNorm1d`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchNorm {
+    /// Added to the variance.
+    #[serde(default = "default_epsilon")]
+    pub epsilon: f32,
+    /// The share of the new batch in the running statistics.
+    #[serde(default = "default_momentum")]
+    pub momentum: f32,
+    /// Whether a learned bias (beta) is added.
+    #[serde(default = "yes")]
+    pub center: bool,
+    /// Whether a learned weight (gamma) is multiplied.
+    #[serde(default = "yes")]
+    pub scale: bool,
+    /// Which variance enters the running one.
+    #[serde(default)]
+    pub running_variance: RunningVariance,
+}
+
+/// Which variance of a batch is averaged for inference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunningVariance {
+    /// Divided by `rows − 1`, as PyTorch.
+    #[default]
+    Unbiased,
+    /// Divided by `rows`, as TensorFlow.
+    Biased,
+}
+
+fn default_epsilon() -> f32 {
+    1e-5
+}
+
+fn default_momentum() -> f32 {
+    0.1
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Default for BatchNorm {
+    fn default() -> Self {
+        BatchNorm {
+            epsilon: default_epsilon(),
+            momentum: default_momentum(),
+            center: true,
+            scale: true,
+            running_variance: RunningVariance::Unbiased,
+        }
+    }
+}
+
+impl LayerKind for BatchNorm {
+    const KIND: &'static str = "batch_norm";
+
+    fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+        match input.axes().len() {
+            1 | 2 => Ok(input.clone()),
+            axes => Err(Mismatch::new(
+                "the input",
+                "[features] or [steps, features]",
+                format!("{axes} axes"),
+                "Put a flatten layer in front.",
+            )),
+        }
+    }
+
+    fn params(&self, input: &Shape) -> Vec<ParamSpec> {
+        affine(input, self.scale, self.center)
+            .into_iter()
+            .chain([("running_mean", Init::Zeros), ("running_variance", Init::Ones)].map(|(role, init)| ParamSpec {
+                role,
+                shape: vec![input.last().unwrap_or(0)],
+                init,
+                trainable: false,
+            }))
+            .collect()
+    }
+
+    fn saved_len(&self, input: &Shape, _batch: usize) -> usize {
+        2 * input.last().unwrap_or(0)
+    }
+
+    fn forward(&self, cx: Forward<'_>) {
+        let (rows, cols) = rows_and_cols(cx.input.len(), cx.input_shape);
+        let (weight, bias) = split_affine(cx.weights, cols, self.scale, self.center);
+        let (input, output, epsilon) = (cx.input, cx.output, self.epsilon);
+        match cx.pass {
+            Pass::Training { state, saved, .. } => {
+                let (mean, rstd) = saved.split_at_mut(cols);
+                let (running_mean, running_variance) = state.split_at_mut(cols);
+                let running = norm::RunningStatistics {
+                    mean: running_mean,
+                    variance: running_variance,
+                    momentum: self.momentum,
+                    unbiased: self.running_variance == RunningVariance::Unbiased,
+                };
+                let running = Some(running);
+                let call = norm::BatchNorm { rows, cols, epsilon, input, weight, bias, output, mean, rstd, running };
+                norm::batch_norm(call, cx.pool);
+            }
+            Pass::Inference { state } => {
+                let (mean, variance) = state.split_at(cols);
+                let rstd = cx.scratch.values(cols);
+                norm::reciprocal_std(variance, epsilon, rstd);
+                let call = norm::BatchNormInference { rows, cols, input, mean, rstd, weight, bias, output };
+                norm::batch_norm_inference(call, cx.pool);
+            }
+        }
+    }
+
+    fn backward(&self, cx: Backward<'_>) {
+        let (rows, cols) = rows_and_cols(cx.input.len(), cx.input_shape);
+        let (weight, _) = split_affine(cx.weights, cols, self.scale, self.center);
+        let (grad_weight, grad_bias) = split_affine_mut(cx.grad_weights, cols, self.scale, self.center);
+        let (mean, rstd) = cx.saved.split_at(cols);
+        let call = norm::BatchNormBackward {
+            rows,
+            cols,
+            batch_statistics: true,
+            input: cx.input,
+            weight,
+            mean,
+            rstd,
+            grad_output: cx.grad_output,
+            grad_input: cx.grad_input,
+            grad_weight,
+            grad_bias,
+            scratch: cx.scratch.values(2 * cols),
+        };
+        norm::batch_norm_backward(call, cx.pool);
+    }
+}
+
+/// The learned weight and bias of a normalisation, those that it has.
+pub(crate) fn affine(input: &Shape, scale: bool, center: bool) -> Vec<ParamSpec> {
+    [("weight", Init::Ones, scale), ("bias", Init::Zeros, center)]
+        .into_iter()
+        .filter(|(_, _, present)| *present)
+        .map(|(role, init, _)| ParamSpec { role, shape: vec![input.last().unwrap_or(0)], init, trainable: true })
+        .collect()
+}
+
+/// Weight and bias out of the flat range of [`affine`].
+pub(crate) fn split_affine(values: &[f32], cols: usize, scale: bool, center: bool) -> (Option<&[f32]>, Option<&[f32]>) {
+    let (weight, bias) = values.split_at(if scale { cols } else { 0 });
+    (scale.then_some(weight), center.then_some(bias))
+}
+
+/// As [`split_affine`], to be written.
+pub(crate) fn split_affine_mut(
+    values: &mut [f32],
+    cols: usize,
+    scale: bool,
+    center: bool,
+) -> (Option<&mut [f32]>, Option<&mut [f32]>) {
+    let (weight, bias) = values.split_at_mut(if scale { cols } else { 0 });
+    (scale.then_some(weight), center.then_some(bias))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::gradcheck;
+
+    #[test]
+    fn gradients_are_the_derivatives() {
+        gradcheck(&BatchNorm::default().into(), &Shape::new([3]), 5);
+        gradcheck(&BatchNorm { scale: false, ..BatchNorm::default() }.into(), &Shape::new([2, 3]), 4);
+        gradcheck(&BatchNorm { center: false, ..BatchNorm::default() }.into(), &Shape::new([4]), 6);
+    }
+
+    #[test]
+    fn counts_are_those_of_what_it_learns() {
+        let count = |layer: BatchNorm| -> usize {
+            let params = layer.params(&Shape::new([7]));
+            params.iter().filter(|spec| spec.trainable).map(ParamSpec::len).sum()
+        };
+        assert_eq!(count(BatchNorm::default()), 14);
+        assert_eq!(count(BatchNorm { scale: false, ..BatchNorm::default() }), 7);
+    }
+}

@@ -1,0 +1,99 @@
+//! Dropout: in training some elements become zero, chosen at random.
+
+use crate::layer::{Backward, Forward, LayerKind, Mismatch, Pass};
+use crate::shape::Shape;
+use plexus_kernels::random;
+use serde::{Deserialize, Serialize};
+
+/// Sets elements to zero with a probability and scales the others, in training; does nothing at inference.
+///
+/// ```text
+/// output[e]     = input[e] · mask[e]          mask[e] = 0 with `probability`, else 1 / (1 − probability)
+/// grad_input[e] = grad_output[e] · mask[e]
+/// ```
+///
+/// The mask follows from the seed of the run, the micro-batch, the layer and the position of the element alone, so a run
+/// that is repeated or resumed drops the same elements on any number of threads.
+///
+/// # Shapes
+/// - `input`, `output`: any, the same
+///
+/// # Source
+/// Srivastava et al. 2014 (JMLR 15), in the inverted form, as PyTorch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dropout {
+    /// The share of elements that become zero, in 0..=1; the default is a half, as PyTorch.
+    #[serde(default = "half")]
+    pub probability: f32,
+}
+
+fn half() -> f32 {
+    0.5
+}
+
+impl LayerKind for Dropout {
+    const KIND: &'static str = "dropout";
+
+    fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+        if (0.0..=1.0).contains(&self.probability) {
+            return Ok(input.clone());
+        }
+        let got = self.probability.to_string();
+        Err(Mismatch::new("probability", "a share in 0..=1", got, "It is the share of elements that are dropped."))
+    }
+
+    fn is_identity(&self, training: bool) -> bool {
+        !training || self.probability == 0.0
+    }
+
+    fn saved_len(&self, input: &Shape, batch: usize) -> usize {
+        batch * input.len().unwrap_or(0)
+    }
+
+    fn forward(&self, cx: Forward<'_>) {
+        match cx.pass {
+            Pass::Training { saved: mask, random: key, .. } if self.probability > 0.0 => {
+                random::dropout_mask(key.seed, (key.layer, key.step), self.probability, mask, cx.pool);
+                random::apply_mask(cx.input, mask, cx.output, cx.pool);
+            }
+            _ => cx.output.copy_from_slice(cx.input),
+        }
+    }
+
+    fn backward(&self, cx: Backward<'_>) {
+        if let Some(grad_input) = cx.grad_input {
+            random::apply_mask(cx.grad_output, cx.saved, grad_input, cx.pool);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{gradcheck, run_layer};
+
+    #[test]
+    fn the_kept_share_is_scaled_so_that_the_mean_stays() {
+        let ones = vec![1.0; 20_000];
+        let layer = Dropout { probability: 0.25 };
+        let run = run_layer(&layer.into(), &Shape::new([20_000]), 1, &ones, &[], &ones);
+        let kept = run.output.iter().filter(|y| **y != 0.0).count();
+        // Standard deviation √(20000 · 0.25 · 0.75) = 61.
+        assert!((kept as f64 - 15_000.0).abs() < 5.0 * 61.0, "{kept}");
+        assert!(run.output.iter().all(|y| *y == 0.0 || (*y - 4.0 / 3.0).abs() < 1e-6));
+        assert_eq!(run.output, run.grad_input);
+    }
+
+    #[test]
+    fn gradients_are_the_derivatives() {
+        gradcheck(&Dropout { probability: 0.5 }.into(), &Shape::new([7]), 3);
+    }
+
+    #[test]
+    fn a_share_outside_its_range_is_refused() {
+        for probability in [-0.1, 1.5, f32::NAN] {
+            assert!(Dropout { probability }.infer(&Shape::new([3])).is_err());
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Layer normalisation: every row has mean 0 and variance 1 over its features.
+
+use crate::layer::{Backward, Forward, LayerKind, Mismatch, ParamSpec, Pass};
+use crate::layers::batch_norm::{affine, split_affine, split_affine_mut};
+use crate::layers::rows_and_cols;
+use crate::shape::Shape;
+use plexus_kernels::norm;
+use serde::{Deserialize, Serialize};
+
+/// Normalises every row over its features, the last axis.
+///
+/// ```text
+/// x̂[j]      = (input[j] − mean) / √(variance + epsilon)        variance: biased, over the row
+/// output[j]  = x̂[j] · weight[j] + bias[j]
+/// ```
+///
+/// # Shapes
+/// - `input`, `output`: `[…, features]`
+/// - `weight`, `bias`: `[features]`
+///
+/// # Source
+/// Ba, Kiros and Hinton 2016 (arXiv 1607.06450); defaults as PyTorch's `LayerNorm`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerNorm {
+    /// Added to the variance.
+    #[serde(default = "default_epsilon")]
+    pub epsilon: f32,
+    /// Whether a learned bias is added.
+    #[serde(default = "yes")]
+    pub center: bool,
+    /// Whether a learned weight is multiplied.
+    #[serde(default = "yes")]
+    pub scale: bool,
+}
+
+fn default_epsilon() -> f32 {
+    1e-5
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Default for LayerNorm {
+    fn default() -> Self {
+        LayerNorm { epsilon: default_epsilon(), center: true, scale: true }
+    }
+}
+
+impl LayerKind for LayerNorm {
+    const KIND: &'static str = "layer_norm";
+
+    fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+        match input.last() {
+            Some(_) => Ok(input.clone()),
+            None => Err(Mismatch::new("the input", "at least one axis", "a single number", "Reshape it to [1].")),
+        }
+    }
+
+    fn params(&self, input: &Shape) -> Vec<ParamSpec> {
+        affine(input, self.scale, self.center)
+    }
+
+    fn saved_len(&self, input: &Shape, batch: usize) -> usize {
+        2 * batch * input.axes().iter().rev().skip(1).product::<usize>()
+    }
+
+    fn forward(&self, cx: Forward<'_>) {
+        let (rows, cols) = rows_and_cols(cx.input.len(), cx.input_shape);
+        let (weight, bias) = split_affine(cx.weights, cols, self.scale, self.center);
+        let statistics = match cx.pass {
+            Pass::Training { saved, .. } => saved,
+            Pass::Inference { .. } => cx.scratch.values(2 * rows),
+        };
+        // A sample without features has rows on paper but none in memory.
+        let (mean, rstd) = statistics[..2 * rows].split_at_mut(rows);
+        let (input, output, epsilon) = (cx.input, cx.output, self.epsilon);
+        norm::layer_norm(norm::LayerNorm { rows, cols, epsilon, input, weight, bias, output, mean, rstd }, cx.pool);
+    }
+
+    fn backward(&self, cx: Backward<'_>) {
+        let (rows, cols) = rows_and_cols(cx.input.len(), cx.input_shape);
+        let (weight, _) = split_affine(cx.weights, cols, self.scale, self.center);
+        let (grad_weight, grad_bias) = split_affine_mut(cx.grad_weights, cols, self.scale, self.center);
+        let (mean, rstd) = cx.saved[..2 * rows].split_at(rows);
+        let call = norm::LayerNormBackward {
+            rows,
+            cols,
+            input: cx.input,
+            weight,
+            mean,
+            rstd,
+            grad_output: cx.grad_output,
+            grad_input: cx.grad_input,
+            grad_weight,
+            grad_bias,
+        };
+        norm::layer_norm_backward(call, cx.pool);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::gradcheck;
+
+    #[test]
+    fn gradients_are_the_derivatives() {
+        gradcheck(&LayerNorm::default().into(), &Shape::new([5]), 3);
+        gradcheck(&LayerNorm { scale: false, ..LayerNorm::default() }.into(), &Shape::new([2, 4]), 2);
+    }
+}

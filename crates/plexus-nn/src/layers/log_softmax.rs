@@ -1,0 +1,63 @@
+//! Log-softmax: scores become logarithms of probabilities.
+
+use crate::layer::{Backward, Forward, LayerKind, Mismatch};
+use crate::layers::rows_and_cols;
+use crate::shape::Shape;
+use plexus_kernels::softmax;
+use serde::{Deserialize, Serialize};
+
+/// Turns every row into logarithms of probabilities.
+///
+/// ```text
+/// output[j]     = input[j] − ln Σ_k e^input[k]
+/// grad_input[j] = grad_output[j] − e^output[j] · Σ_k grad_output[k]
+/// ```
+///
+/// The last axis is one row. The largest element is subtracted before any exponential, so large numbers are safe.
+///
+/// # Shapes
+/// - `input`, `output`: `[…, features]`
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSoftmax {}
+
+impl LayerKind for LogSoftmax {
+    const KIND: &'static str = "log_softmax";
+
+    fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+        match input.last() {
+            Some(_) => Ok(input.clone()),
+            None => Err(Mismatch::new("the input", "at least one axis", "a single number", "Reshape it to [1].")),
+        }
+    }
+
+    fn forward(&self, cx: Forward<'_>) {
+        let (rows, cols) = rows_and_cols(cx.input.len(), cx.input_shape);
+        softmax::log_softmax(rows, cols, cx.input, cx.output, cx.pool);
+    }
+
+    fn backward(&self, cx: Backward<'_>) {
+        if let Some(grad_input) = cx.grad_input {
+            let size = rows_and_cols(cx.input.len(), cx.input_shape);
+            softmax::log_softmax_backward(size, cx.output, cx.grad_output, grad_input, cx.pool);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{gradcheck, run_layer};
+
+    #[test]
+    fn the_two_class_example_gives_its_golden_numbers() {
+        let run = run_layer(&LogSoftmax {}.into(), &Shape::new([2]), 1, &[-7.98, 2.39], &[], &[0.0; 2]);
+        assert!((run.output[0] + 10.370_031).abs() < 2e-6, "{:?}", run.output);
+        assert!((run.output[1] + 3.135_88e-5).abs() < 2e-9, "{:?}", run.output);
+    }
+
+    #[test]
+    fn gradients_are_the_derivatives() {
+        gradcheck(&LogSoftmax {}.into(), &Shape::new([5]), 3);
+    }
+}

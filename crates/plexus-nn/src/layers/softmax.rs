@@ -1,0 +1,80 @@
+//! Softmax: scores become probabilities.
+
+use crate::layer::{Backward, Forward, LayerKind, Mismatch};
+use crate::layers::rows_and_cols;
+use crate::shape::Shape;
+use plexus_kernels::softmax;
+use serde::{Deserialize, Serialize};
+
+/// Turns every row into probabilities.
+///
+/// ```text
+/// p[j]          = e^input[j] / Σ_k e^input[k]
+/// grad_input[j] = p[j] · (grad_output[j] − Σ_k grad_output[k] · p[k])
+/// ```
+///
+/// The last axis is one row. The largest element is subtracted before any exponential, so large numbers are safe.
+///
+/// # Shapes
+/// - `input`, `output`: `[…, features]`
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Softmax {}
+
+impl LayerKind for Softmax {
+    const KIND: &'static str = "softmax";
+
+    fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+        match input.last() {
+            Some(_) => Ok(input.clone()),
+            None => Err(Mismatch::new("the input", "at least one axis", "a single number", "Reshape it to [1].")),
+        }
+    }
+
+    fn forward(&self, cx: Forward<'_>) {
+        let (rows, cols) = rows_and_cols(cx.input.len(), cx.input_shape);
+        softmax::softmax(rows, cols, cx.input, cx.output, cx.pool);
+    }
+
+    fn backward(&self, cx: Backward<'_>) {
+        if let Some(grad_input) = cx.grad_input {
+            let size = rows_and_cols(cx.input.len(), cx.input_shape);
+            softmax::softmax_backward(size, cx.output, cx.grad_output, grad_input, cx.pool);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{gradcheck, run_layer};
+
+    fn softmax_of(values: &[f32]) -> Vec<f32> {
+        let zeros = vec![0.0; values.len()];
+        run_layer(&Softmax {}.into(), &Shape::new([values.len()]), 1, values, &[], &zeros).output
+    }
+
+    #[test]
+    fn the_two_class_example_gives_its_golden_numbers() {
+        let p = softmax_of(&[-7.98, 2.39]);
+        assert!((p[0] - 3.135_830_7e-5).abs() < 1e-10 && (p[1] - 0.999_968_64).abs() < 1e-7, "{p:?}");
+        // 95 % over two classes needs a gap of ln 19.
+        let p = softmax_of(&[2.944_439, 0.0]);
+        assert!((p[0] - 0.95).abs() < 1e-6);
+    }
+
+    #[test]
+    fn extreme_rows_are_safe_and_sum_to_one() {
+        assert_eq!(softmax_of(&[1e4, -1e4, 0.0]), [1.0, 0.0, 0.0]);
+        assert_eq!(softmax_of(&[f32::NEG_INFINITY, 3.0, 3.0]), [0.0, 0.5, 0.5]);
+        assert_eq!(softmax_of(&[-5.0]), [1.0]);
+        let sum: f32 = softmax_of(&(0..1000).map(|i| (i as f32 * 0.37).sin() * 20.0).collect::<Vec<_>>()).iter().sum();
+        assert!((sum - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn gradients_are_the_derivatives() {
+        gradcheck(&Softmax {}.into(), &Shape::new([5]), 3);
+        gradcheck(&Softmax {}.into(), &Shape::new([2, 3]), 2);
+    }
+}

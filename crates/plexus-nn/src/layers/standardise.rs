@@ -1,0 +1,85 @@
+//! Standardise: the mean and the spread of the training data, inside the model.
+
+use crate::init::Init;
+use crate::layer::{Backward, Forward, LayerKind, Mismatch, ParamSpec, Pass};
+use crate::shape::Shape;
+use plexus_kernels::norm;
+use serde::{Deserialize, Serialize};
+
+/// Brings inputs to mean 0 and standard deviation 1 by constants taken from the training data.
+///
+/// ```text
+/// output[e] = (input[e] − mean[e]) · scale[e]        grad_input[e] = grad_output[e] · scale[e]
+/// ```
+///
+/// The constants are saved with the model, so that it takes raw inputs; training does not change them.
+///
+/// # Shapes
+/// - `input`, `output`: any, the same
+/// - `mean`, `scale`: `[elements of a sample]`, or `[1]` for the same two numbers everywhere
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standardise {
+    /// Whether each element has its own mean and scale (a table of columns) or all share one (an image).
+    #[serde(default)]
+    pub per_feature: bool,
+}
+
+impl Standardise {
+    fn len(&self, input: &Shape) -> usize {
+        if self.per_feature { input.len().unwrap_or(0) } else { 1 }
+    }
+}
+
+impl LayerKind for Standardise {
+    const KIND: &'static str = "standardise";
+
+    fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+        Ok(input.clone())
+    }
+
+    fn params(&self, input: &Shape) -> Vec<ParamSpec> {
+        let shape = vec![self.len(input)];
+        [("mean", Init::Zeros), ("scale", Init::Ones)]
+            .map(|(role, init)| ParamSpec { role, shape: shape.clone(), init, trainable: false })
+            .to_vec()
+    }
+
+    fn forward(&self, cx: Forward<'_>) {
+        let state = match &cx.pass {
+            Pass::Training { state, .. } => &**state,
+            Pass::Inference { state } => state,
+        };
+        let (mean, scale) = state.split_at(self.len(cx.input_shape));
+        let (rows, cols) = (cx.batch, cx.input_shape.len().unwrap_or(0));
+        norm::standardise(norm::Standardise { rows, cols, input: cx.input, mean, scale, output: cx.output }, cx.pool);
+    }
+
+    fn backward(&self, cx: Backward<'_>) {
+        let Some(grad_input) = cx.grad_input else { return };
+        let (_, scale) = cx.state.split_at(self.len(cx.input_shape));
+        let (rows, cols) = (cx.batch, cx.input_shape.len().unwrap_or(0));
+        let grad_output = cx.grad_output;
+        norm::standardise_backward(norm::StandardiseBackward { rows, cols, scale, grad_output, grad_input }, cx.pool);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Runner, gradcheck};
+
+    #[test]
+    fn inputs_are_shifted_then_scaled() {
+        let layer = Standardise { per_feature: true };
+        let run = Runner::new(&layer.into(), &Shape::new([2]), &[], &[1.0, 2.0, 10.0, 0.5]);
+        let result = run.run(1, &[3.0, 4.0], &[1.0, 1.0], 1);
+        assert_eq!(result.output, [20.0, 1.0]);
+        assert_eq!(result.grad_input, [10.0, 0.5]);
+    }
+
+    #[test]
+    fn gradients_are_the_derivatives() {
+        gradcheck(&Standardise { per_feature: false }.into(), &Shape::new([3]), 2);
+    }
+}

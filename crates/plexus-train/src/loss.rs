@@ -1,0 +1,179 @@
+//! Losses: how wrong a batch of outputs is, and in which direction each output would make it better.
+
+use plexus_kernels::loss::{PointLoss, pointwise};
+use plexus_kernels::softmax::{CrossEntropy, Reduction, cross_entropy};
+use plexus_kernels::threads::Pool;
+use serde::{Deserialize, Serialize};
+
+/// A loss with its constants. Each is a row of [`LOSSES`].
+///
+/// # Examples
+/// ```
+/// use plexus_train::loss::{Loss, TargetBatch};
+/// let sums = Loss::MeanSquaredError.sums(&[3.0, 1.0], 2, TargetBatch::Values(&[1.0, 1.0]), &Default::default());
+/// assert_eq!(sums.mean(), 2.0);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Loss {
+    /// Cross-entropy of softmax(logits) against a class, fused with the softmax.
+    CrossEntropy {
+        /// The share of the target that is spread evenly over all classes, in 0..=1.
+        #[serde(default)]
+        label_smoothing: f32,
+        /// A weight for each class; the mean is then divided by the sum of the weights of the targets.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        class_weights: Option<Vec<f32>>,
+    },
+    /// Mean of `(p − t)²`.
+    MeanSquaredError,
+    /// Mean of `|p − t|`.
+    MeanAbsoluteError,
+    /// Mean of a parabola that becomes a line at `delta`.
+    Huber {
+        /// Where it becomes a line.
+        #[serde(default = "one")]
+        delta: f32,
+    },
+    /// Cross-entropy of σ(logit) against a target in 0..=1, each output by itself.
+    BinaryCrossEntropy,
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+/// The losses, with what each is for: `--help` and `--loss` read this table.
+pub const LOSSES: &[(&str, &str)] = &[
+    ("cross_entropy", "one class of several, on logits (the default for classification)"),
+    ("mean_squared_error", "numbers (the default for regression)"),
+    ("mean_absolute_error", "numbers, with outliers"),
+    ("huber", "numbers, with some outliers"),
+    ("binary_cross_entropy", "yes or no for each output by itself, on logits"),
+];
+
+/// What the outputs of a batch should have been.
+#[derive(Clone, Copy, Debug)]
+pub enum TargetBatch<'a> {
+    /// A class for each row.
+    Classes(&'a [u32]),
+    /// Numbers, as many as outputs.
+    Values(&'a [f32]),
+}
+
+/// The loss of some rows, before the mean is taken; sums of several batches can be added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LossSums {
+    /// The sum of the losses.
+    pub loss: f64,
+    /// What the mean divides by.
+    pub weight: f64,
+}
+
+impl LossSums {
+    /// The mean; NaN for nothing.
+    pub fn mean(self) -> f64 {
+        self.loss / self.weight
+    }
+}
+
+impl std::ops::AddAssign for LossSums {
+    fn add_assign(&mut self, other: LossSums) {
+        self.loss += other.loss;
+        self.weight += other.weight;
+    }
+}
+
+impl Loss {
+    /// The name in settings.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Loss::CrossEntropy { .. } => "cross_entropy",
+            Loss::MeanSquaredError => "mean_squared_error",
+            Loss::MeanAbsoluteError => "mean_absolute_error",
+            Loss::Huber { .. } => "huber",
+            Loss::BinaryCrossEntropy => "binary_cross_entropy",
+        }
+    }
+
+    /// The loss with this name, its constants at their defaults.
+    pub fn named(name: &str) -> Option<Loss> {
+        Some(match name {
+            "cross_entropy" => Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None },
+            "mean_squared_error" => Loss::MeanSquaredError,
+            "mean_absolute_error" => Loss::MeanAbsoluteError,
+            "huber" => Loss::Huber { delta: 1.0 },
+            "binary_cross_entropy" => Loss::BinaryCrossEntropy,
+            _ => return None,
+        })
+    }
+
+    /// The loss of a batch of `[rows, cols]` outputs.
+    pub fn sums(&self, outputs: &[f32], cols: usize, targets: TargetBatch<'_>, pool: &Pool) -> LossSums {
+        self.evaluate(outputs, cols, targets, Reduction::Sum, None, pool)
+    }
+
+    /// The loss of a batch, and the derivative of its mean or sum with respect to the outputs.
+    ///
+    /// # Panics
+    /// Where targets and outputs differ in number, or classes meet a loss for numbers: the trainer checks both before.
+    pub fn gradient(
+        &self,
+        outputs: &[f32],
+        cols: usize,
+        targets: TargetBatch<'_>,
+        reduction: Reduction,
+        grad: &mut [f32],
+        pool: &Pool,
+    ) -> LossSums {
+        self.evaluate(outputs, cols, targets, reduction, Some(grad), pool)
+    }
+
+    fn evaluate(
+        &self,
+        outputs: &[f32],
+        cols: usize,
+        targets: TargetBatch<'_>,
+        reduction: Reduction,
+        grad: Option<&mut [f32]>,
+        pool: &Pool,
+    ) -> LossSums {
+        let point = match self {
+            Loss::CrossEntropy { label_smoothing, class_weights } => {
+                let TargetBatch::Classes(targets) = targets else { panic!("cross-entropy takes classes") };
+                let sums = cross_entropy(
+                    CrossEntropy {
+                        cols,
+                        logits: outputs,
+                        targets,
+                        class_weights: class_weights.as_deref(),
+                        label_smoothing: *label_smoothing,
+                        reduction,
+                        grad_logits: grad,
+                    },
+                    pool,
+                );
+                return LossSums { loss: sums.loss, weight: sums.weight };
+            }
+            Loss::MeanSquaredError => PointLoss::Squared,
+            Loss::MeanAbsoluteError => PointLoss::Absolute,
+            Loss::Huber { delta } => PointLoss::Huber { delta: *delta },
+            Loss::BinaryCrossEntropy => PointLoss::BinaryCrossEntropy,
+        };
+        let weight = outputs.len() as f64;
+        let divisor = if reduction == Reduction::Mean { weight } else { 1.0 };
+        let mut one_hot = Vec::new();
+        let values = match targets {
+            TargetBatch::Values(values) => values,
+            // Classes against a loss for numbers: one where the class is, zero elsewhere.
+            TargetBatch::Classes(classes) => {
+                one_hot.resize(outputs.len(), 0.0);
+                for (row, &class) in classes.iter().enumerate() {
+                    one_hot[row * cols + class as usize] = 1.0;
+                }
+                &one_hot
+            }
+        };
+        LossSums { loss: pointwise(point, outputs, values, divisor, grad), weight }
+    }
+}

@@ -1,0 +1,440 @@
+//! The training loop: one step at a time, so that the caller can watch, stop and save between any two.
+
+use crate::data::{Dataset, Targets};
+use crate::evaluate::{Evaluation, evaluate};
+use crate::loss::{Loss, LossSums, TargetBatch};
+use crate::metrics::argmax;
+use crate::optim::{Optimizer, OptimizerState};
+use crate::schedule::{Moment, Schedule};
+use plexus_kernels::buffer::Buffer;
+use plexus_kernels::random::{Random, Stream};
+use plexus_kernels::reduce;
+use plexus_kernels::softmax::Reduction;
+use plexus_kernels::threads::Pool;
+use plexus_nn::layer::RandomKey;
+use plexus_nn::{CheckedNetwork, Params, Training};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Everything that decides how a run goes, besides the network and the data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Passes over the data.
+    pub epochs: u64,
+    /// Rows of one micro-batch.
+    pub batch: usize,
+    /// Micro-batches whose gradients are added up for one update.
+    pub accumulate: usize,
+    /// The learning rate that the schedule multiplies.
+    pub learning_rate: f64,
+    /// What a gradient does to the weights.
+    pub optimizer: Optimizer,
+    /// How the learning rate changes.
+    pub schedule: Schedule,
+    /// Updates over which the learning rate climbs from zero.
+    pub warmup_steps: u64,
+    /// What is minimised.
+    pub loss: Loss,
+    /// The largest norm of the gradient of all weights together; larger ones are scaled down to it.
+    pub clip_norm: Option<f64>,
+    /// Stops after so many epochs in a row without a better validation result.
+    pub patience: Option<u64>,
+    /// The seed of everything random.
+    pub seed: u64,
+}
+
+/// One finished epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// From 1.
+    pub epoch: u64,
+    /// Updates done since the start of the run.
+    pub step: u64,
+    /// The learning rate of the last update.
+    pub learning_rate: f64,
+    /// Mean loss over the epoch, while the weights were changing.
+    pub train_loss: f64,
+    /// Share of right rows over the epoch; for numbers the root of the mean squared error.
+    pub train_metric: f64,
+    /// Mean loss on the validation part, after the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    /// Accuracy or root mean squared error on the validation part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_metric: Option<f64>,
+}
+
+/// Where a run is: everything that changes besides the numbers of the network and the optimiser.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Epochs finished.
+    pub epoch: u64,
+    /// Rows of the present epoch that were used.
+    pub position: usize,
+    /// Micro-batches since the start of the run.
+    pub micro_batches: u64,
+    /// Loss of the present epoch so far.
+    pub loss: LossSums,
+    /// Right rows, or the sum of squared errors, of the present epoch so far.
+    pub score: f64,
+    /// What `score` is divided by.
+    pub scored: f64,
+    /// The learning rate of the last update.
+    pub learning_rate: f64,
+    /// Epochs in a row without a better result.
+    pub stale_epochs: u64,
+    /// Epochs without a better result since the learning rate was last reduced.
+    pub plateau_epochs: u64,
+    /// How often the learning rate was reduced.
+    pub reductions: u64,
+    /// The best epoch, from 1; zero before the first.
+    pub best_epoch: u64,
+    /// Whether the run is over.
+    pub finished: bool,
+    /// The finished epochs.
+    pub history: Vec<EpochRecord>,
+}
+
+/// What one update was like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepReport {
+    /// Mean loss of its rows, before the update.
+    pub loss: f64,
+    /// Its rows.
+    pub rows: usize,
+    /// The norm of the gradient before clipping, where it was computed.
+    pub gradient_norm: Option<f64>,
+    /// Whether it was the last of its epoch.
+    pub epoch_ends: bool,
+}
+
+/// The loss or the gradient is no number any more.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "the loss became {loss} at step {step} (epoch {epoch}, rows {first_row} to {last_row} of its order); the first \
+     layer whose output is not finite: {layer}. Try a lower learning rate (it was {learning_rate:e}), --clip-norm 1, or \
+     look for extreme values in the data"
+)]
+pub struct NotFinite {
+    /// The loss: NaN or infinite.
+    pub loss: f64,
+    /// The update, from 1.
+    pub step: u64,
+    /// The epoch, from 1.
+    pub epoch: u64,
+    /// The first row of the batch in the order of the epoch.
+    pub first_row: usize,
+    /// Its last row.
+    pub last_row: usize,
+    /// The layer, or `none: the loss itself`.
+    pub layer: String,
+    /// The learning rate of the update before.
+    pub learning_rate: f64,
+}
+
+/// A run: network, numbers, optimiser and position.
+#[derive(Debug)]
+pub struct Trainer {
+    network: Arc<CheckedNetwork>,
+    settings: Settings,
+    pub(crate) params: Params,
+    pub(crate) best: Option<Params>,
+    pub(crate) optimizer: OptimizerState,
+    pub(crate) progress: Progress,
+    training: Training,
+    grad: Buffer,
+    inputs: Buffer,
+    classes: Vec<u32>,
+    values: Vec<f32>,
+    order: Vec<u32>,
+    /// The epoch that `order` is for.
+    ordered: Option<u64>,
+    pool: Pool,
+}
+
+impl Trainer {
+    /// Starts a run from the given numbers.
+    pub fn new(network: Arc<CheckedNetwork>, params: Params, settings: Settings, pool: Pool) -> Self {
+        let optimizer = OptimizerState::new(&settings.optimizer, params.weights.len());
+        Trainer {
+            training: Training::new(network.clone(), pool.clone()),
+            grad: Buffer::zeros(params.weights.len()),
+            inputs: Buffer::default(),
+            classes: Vec::new(),
+            values: Vec::new(),
+            order: Vec::new(),
+            ordered: None,
+            best: None,
+            progress: Progress::default(),
+            network,
+            settings,
+            params,
+            optimizer,
+            pool,
+        }
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Arc<CheckedNetwork> {
+        &self.network
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Sets another end of the run; a run that had ended goes on where there are epochs left.
+    pub fn set_epochs(&mut self, epochs: u64) {
+        self.settings.epochs = epochs;
+        self.progress.finished = self.progress.epoch >= epochs;
+    }
+
+    /// Where the run is.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// The numbers as they are now.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// The numbers of the best epoch; those of now where no epoch has ended.
+    pub fn best_params(&self) -> &Params {
+        self.best.as_ref().unwrap_or(&self.params)
+    }
+
+    /// Updates done.
+    pub fn steps_done(&self) -> u64 {
+        self.optimizer.updates
+    }
+
+    /// Updates of one epoch over `rows` rows.
+    pub fn steps_per_epoch(&self, rows: usize) -> u64 {
+        rows.div_ceil(self.rows_per_step()) as u64
+    }
+
+    fn rows_per_step(&self) -> usize {
+        self.settings.batch.max(1) * self.settings.accumulate.max(1)
+    }
+
+    /// Does one update on the next rows of the epoch. `train` are the rows of `data` to learn from, not empty.
+    ///
+    /// The order of the rows depends on the seed and the epoch alone.
+    ///
+    /// # Errors
+    /// [`NotFinite`] when the loss is NaN or infinite; the weights are then as before the step.
+    pub fn step(&mut self, data: &Dataset, train: &[u32]) -> Result<StepReport, NotFinite> {
+        let pool = self.pool.clone();
+        pool.enter(|| self.step_inside(data, train))
+    }
+
+    fn step_inside(&mut self, data: &Dataset, train: &[u32]) -> Result<StepReport, NotFinite> {
+        if self.ordered != Some(self.progress.epoch) {
+            self.order.clear();
+            self.order.extend_from_slice(train);
+            Random::new(self.settings.seed, Stream::Shuffle, [self.progress.epoch, 0]).shuffle(&mut self.order);
+            self.ordered = Some(self.progress.epoch);
+        }
+        let first = self.progress.position;
+        let last = train.len().min(first + self.rows_per_step());
+        let single = last - first <= self.settings.batch;
+        let (mut sums, mut score, mut scored) = (LossSums::default(), 0.0, 0.0);
+        self.grad.fill(0.0);
+        let mut micro_batches = self.progress.micro_batches;
+        let mut start = first;
+        while start < last {
+            let end = last.min(start + self.settings.batch);
+            let random = RandomKey { seed: self.settings.seed, step: micro_batches, layer: 0 };
+            // One micro-batch takes the mean at once; several add sums, and the mean is taken of all of them below.
+            let reduction = if single { Reduction::Mean } else { Reduction::Sum };
+            let part = self.micro_batch(data, start..end, random, reduction);
+            sums += part.loss;
+            score += part.score;
+            scored += part.scored;
+            micro_batches += 1;
+            start = end;
+        }
+        let loss = sums.mean();
+        if !loss.is_finite() {
+            return Err(NotFinite {
+                loss,
+                step: self.optimizer.updates + 1,
+                epoch: self.progress.epoch + 1,
+                first_row: first,
+                last_row: last - 1,
+                layer: self.training.first_not_finite().unwrap_or_else(|| "none: the loss itself".to_string()),
+                learning_rate: self.progress.learning_rate,
+            });
+        }
+        if !single {
+            reduce::scale_in_place(&mut self.grad, (1.0 / sums.weight) as f32, &self.pool);
+        }
+        let gradient_norm = self.settings.clip_norm.map(|limit| {
+            let norm = reduce::sum_of_squares_f64(&self.grad, &self.pool).sqrt();
+            // PyTorch's `clip_grad_norm_`, its 1e-6 included.
+            if norm > limit {
+                reduce::scale_in_place(&mut self.grad, (limit / (norm + 1e-6)) as f32, &self.pool);
+            }
+            norm
+        });
+        let learning_rate = self.learning_rate(train.len());
+        self.optimizer.update(
+            &self.settings.optimizer,
+            learning_rate,
+            &mut self.params.weights,
+            &self.grad,
+            &self.pool,
+        );
+        let progress = &mut self.progress;
+        progress.learning_rate = learning_rate;
+        progress.micro_batches = micro_batches;
+        progress.position = last;
+        progress.loss += sums;
+        progress.score += score;
+        progress.scored += scored;
+        Ok(StepReport { loss, rows: last - first, gradient_norm, epoch_ends: last == train.len() })
+    }
+
+    /// The learning rate of the next update, for an epoch of `rows` rows.
+    pub fn learning_rate(&self, rows: usize) -> f64 {
+        let factor = self.settings.schedule.factor(&Moment {
+            step: self.optimizer.updates,
+            steps: self.steps_per_epoch(rows) * self.settings.epochs,
+            warmup_steps: self.settings.warmup_steps,
+            epoch: self.progress.epoch,
+            reductions: self.progress.reductions,
+        });
+        self.settings.learning_rate * factor
+    }
+
+    /// Forward, loss and backward over some rows of the epoch's order; gradients are added to `self.grad`.
+    fn micro_batch(
+        &mut self,
+        data: &Dataset,
+        range: std::ops::Range<usize>,
+        random: RandomKey,
+        reduction: Reduction,
+    ) -> MicroBatch {
+        let rows = range.len();
+        let indices = &self.order[range];
+        let row_len = data.row_len();
+        self.inputs.grow(rows * row_len);
+        let inputs = &mut self.inputs[..rows * row_len];
+        data.gather(indices, inputs);
+        let targets = gather_targets(data, indices, &mut self.classes, &mut self.values);
+        let batch = self.network.batch(inputs, rows).expect("the data was checked against the network");
+        self.training.forward(&mut self.params, batch, random);
+        let cols = self.network.output_len();
+        let (outputs, grad) = self.training.output_and_grad();
+        let loss = self.settings.loss.gradient(outputs, cols, targets, reduction, grad, &self.pool);
+        let (score, scored) = score(outputs, cols, targets);
+        self.training.backward(&self.params, batch, random, &mut self.grad);
+        MicroBatch { loss, score, scored }
+    }
+
+    /// Ends an epoch: measures the validation part, keeps the best weights, and decides whether the run goes on.
+    ///
+    /// `validation` may be empty; then the loss of the epoch itself decides what is best.
+    pub fn end_epoch(&mut self, data: &Dataset, validation: &[u32]) -> EpochRecord {
+        let measured = (!validation.is_empty()).then(|| self.evaluate(data, validation));
+        let progress = &mut self.progress;
+        progress.epoch += 1;
+        progress.position = 0;
+        let mean_score = progress.score / progress.scored;
+        let is_classification = matches!(data.targets, Targets::Classes { .. });
+        let record = EpochRecord {
+            epoch: progress.epoch,
+            step: self.optimizer.updates,
+            learning_rate: progress.learning_rate,
+            train_loss: progress.loss.mean(),
+            train_metric: if is_classification { mean_score } else { mean_score.sqrt() },
+            validation_loss: measured.as_ref().map(|measured| measured.loss),
+            validation_metric: measured.as_ref().map(Evaluation::metric),
+        };
+        progress.loss = LossSums::default();
+        (progress.score, progress.scored) = (0.0, 0.0);
+        let best = progress.best_epoch.checked_sub(1).map(|index| &progress.history[index as usize]);
+        if best.is_none_or(|best| is_better(&record, best, is_classification)) {
+            progress.best_epoch = record.epoch;
+            progress.stale_epochs = 0;
+            progress.plateau_epochs = 0;
+            self.best = Some(self.params.clone());
+        } else {
+            progress.stale_epochs += 1;
+            progress.plateau_epochs += 1;
+        }
+        if let Schedule::ReduceOnPlateau { patience, .. } = self.settings.schedule
+            && progress.plateau_epochs > patience
+        {
+            progress.reductions += 1;
+            progress.plateau_epochs = 0;
+        }
+        let out_of_patience = self.settings.patience.is_some_and(|patience| progress.stale_epochs >= patience);
+        progress.finished = progress.epoch >= self.settings.epochs || out_of_patience;
+        progress.history.push(record.clone());
+        record
+    }
+
+    /// Measures the present weights on some rows.
+    pub fn evaluate(&self, data: &Dataset, rows: &[u32]) -> Evaluation {
+        evaluate(&self.network, &self.params, &self.settings.loss, data, rows, &self.pool)
+    }
+}
+
+/// What a few rows gave.
+struct MicroBatch {
+    loss: LossSums,
+    score: f64,
+    scored: f64,
+}
+
+/// Takes the targets of some rows out of a data set.
+pub(crate) fn gather_targets<'a>(
+    data: &Dataset,
+    indices: &[u32],
+    classes: &'a mut Vec<u32>,
+    values: &'a mut Vec<f32>,
+) -> TargetBatch<'a> {
+    match &data.targets {
+        Targets::Classes { .. } => {
+            classes.resize(indices.len(), 0);
+            data.gather_classes(indices, classes);
+            TargetBatch::Classes(classes)
+        }
+        Targets::Values { names, .. } => {
+            values.resize(indices.len() * names.len(), 0.0);
+            data.gather_values(indices, values);
+            TargetBatch::Values(values)
+        }
+    }
+}
+
+/// Right rows and rows; or the sum of squared errors and the numbers.
+fn score(outputs: &[f32], cols: usize, targets: TargetBatch<'_>) -> (f64, f64) {
+    match targets {
+        TargetBatch::Classes(classes) => {
+            let rows = outputs.chunks_exact(cols).zip(classes);
+            let right = rows.filter(|(row, class)| argmax(row) == Some(**class as usize)).count();
+            (right as f64, classes.len() as f64)
+        }
+        TargetBatch::Values(values) => {
+            let squares = outputs.iter().zip(values).map(|(y, t)| (f64::from(*y) - f64::from(*t)).powi(2));
+            (squares.sum(), values.len() as f64)
+        }
+    }
+}
+
+/// Whether an epoch is better than the best: by the validation metric, then by the validation loss; without a
+/// validation part by the loss of the epoch.
+fn is_better(record: &EpochRecord, best: &EpochRecord, is_classification: bool) -> bool {
+    let (Some(metric), Some(best_metric)) = (record.validation_metric, best.validation_metric) else {
+        return record.train_loss < best.train_loss;
+    };
+    if metric == best_metric {
+        return record.validation_loss < best.validation_loss;
+    }
+    if is_classification { metric > best_metric } else { metric < best_metric }
+}

@@ -1,0 +1,101 @@
+//! The one error type of the face.
+
+use plexus_formats::FormatError;
+use plexus_nn::ShapeError;
+use plexus_train::DataError;
+use plexus_train::checkpoint::CheckpointError;
+use plexus_train::trainer::NotFinite;
+use std::path::PathBuf;
+
+/// What can go wrong between a person and a model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder cannot be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, e.g. `read`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A model or network file does not read.
+    #[error("{}: {source}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: FormatError,
+    },
+    /// The text of a network does not read; the message names file and line.
+    #[error(transparent)]
+    Network(#[from] FormatError),
+    /// A checkpoint does not read.
+    #[error("{}: {source}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: CheckpointError,
+    },
+    /// The data does not read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Something does not fit something else.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// A setting has a value that cannot be.
+    #[error("{name} is {got}, but must be {expected}")]
+    Setting {
+        /// The setting, as written on the command line.
+        name: &'static str,
+        /// The value.
+        got: String,
+        /// What is possible.
+        expected: String,
+    },
+    /// Network and data do not belong together.
+    #[error("{what}: the model has {model}, the data has {data}. {help}")]
+    Mismatch {
+        /// What was compared.
+        what: &'static str,
+        /// The model's side.
+        model: String,
+        /// The data's side.
+        data: String,
+        /// What to do.
+        help: String,
+    },
+    /// A run cannot be continued with these arguments.
+    #[error("{} cannot be resumed: {why}", folder.display())]
+    Resume {
+        /// The run folder.
+        folder: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// Another process works in this run folder.
+    #[error("{} is in use by another process: wait for it, or choose another --out", folder.display())]
+    Locked {
+        /// The run folder.
+        folder: PathBuf,
+    },
+    /// Training ran into a number that is none.
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
+}
+
+impl Error {
+    /// The exit code of a program that ends with this error: 2 for input that cannot be used, 1 for what went wrong later.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::NotFinite(_) | Error::Locked { .. } => 1,
+            Error::Io { action, .. } if *action == files::SAVE => 1,
+            _ => 2,
+        }
+    }
+}
+
+use crate::files;

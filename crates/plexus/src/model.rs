@@ -1,0 +1,264 @@
+//! A model: a network with its numbers and the names of what goes in and comes out, ready to predict.
+
+use crate::error::Error;
+use crate::files;
+use plexus_kernels::buffer::Buffer;
+use plexus_kernels::softmax;
+use plexus_kernels::threads::{FlushDenormals, Pool};
+use plexus_nn::{CheckedNetwork, Params, Plan};
+use plexus_train::data::{Dataset, Schema, Targets};
+use plexus_train::evaluate::{Evaluation, evaluate_plan};
+use plexus_train::loss::Loss;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What the outputs mean.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Task {
+    /// One score (logit) a class; softmax makes probabilities of them.
+    Classification {
+        /// Names of the classes, in the order of the outputs.
+        classes: Vec<String>,
+    },
+    /// Yes or no for each class by itself; σ makes probabilities of the logits.
+    MultiLabel {
+        /// Names of the classes, in the order of the outputs.
+        classes: Vec<String>,
+    },
+    /// Numbers.
+    Regression {
+        /// Names of the numbers, in the order of the outputs.
+        outputs: Vec<String>,
+    },
+}
+
+impl Task {
+    /// The names of the outputs.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Task::Classification { classes } | Task::MultiLabel { classes } => classes,
+            Task::Regression { outputs } => outputs,
+        }
+    }
+}
+
+/// Keys of the metadata of a model file.
+const TASK: &str = "plexus.task";
+const COLUMNS: &str = "plexus.columns";
+
+/// A network with its numbers and names, planned for this machine. Share it between threads; each brings its
+/// [`Workspace`].
+#[derive(Debug)]
+pub struct Model {
+    plan: Plan,
+    task: Task,
+    columns: Option<Schema>,
+    metadata: BTreeMap<String, String>,
+    pool: Pool,
+}
+
+/// Memory that predictions run in. It grows to the largest call and is then reused: later calls allocate nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Workspace {
+    plan: plexus_nn::Workspace,
+    probabilities: Buffer,
+}
+
+impl Model {
+    /// A model from its parts; `metadata` is free text that is saved with it.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where there are not as many names as outputs.
+    pub fn new(
+        network: Arc<CheckedNetwork>,
+        params: Params,
+        task: Task,
+        columns: Option<Schema>,
+        metadata: BTreeMap<String, String>,
+        pool: Pool,
+    ) -> Result<Self, Error> {
+        if network.output_len() != task.names().len() {
+            return Err(Error::Mismatch {
+                what: "the number of outputs",
+                model: format!("{} outputs", network.output_len()),
+                data: format!("{} names", task.names().len()),
+                help: "Each output needs one name.".to_string(),
+            });
+        }
+        Ok(Model { plan: Plan::new(network, params, pool.clone()), task, columns, metadata, pool })
+    }
+
+    /// Opens a model file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file does not read, [`Error::Format`] where it is no model.
+    pub fn open(path: impl AsRef<Path>, pool: Pool) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let format = |source| Error::Format { path: path.to_path_buf(), source };
+        let (network, params, mut metadata) = plexus_formats::read_model(&files::read(path)?).map_err(format)?;
+        let outputs = network.output_len();
+        // A model from elsewhere has no task: its outputs are numbers.
+        let names = || (0..outputs).map(|index| format!("output {index}")).collect();
+        let task = match metadata.remove(TASK) {
+            None => Task::Regression { outputs: names() },
+            Some(text) => serde_json::from_str(&text).map_err(|error| Error::Mismatch {
+                what: "the task in the file's metadata",
+                model: format!("{outputs} outputs"),
+                data: format!("text that does not read ({error})"),
+                help: format!("{}: the file is damaged.", path.display()),
+            })?,
+        };
+        let columns = match metadata.remove(COLUMNS) {
+            None => None,
+            Some(text) => Some(serde_json::from_str(&text).map_err(|error| Error::Mismatch {
+                what: "the columns in the file's metadata",
+                model: format!("input {}", network.input()),
+                data: format!("text that does not read ({error})"),
+                help: format!("{}: the file is damaged.", path.display()),
+            })?),
+        };
+        Model::new(Arc::new(network), params, task, columns, metadata, pool)
+    }
+
+    /// The bytes of a model file.
+    ///
+    /// # Errors
+    /// [`Error::Network`] where the network is too large for the format.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+        let mut metadata = self.metadata.clone();
+        metadata.insert(TASK.to_string(), json(&self.task));
+        if let Some(columns) = &self.columns {
+            metadata.insert(COLUMNS.to_string(), json(columns));
+        }
+        Ok(plexus_formats::write_model(self.plan.network(), self.plan.params(), &metadata)?)
+    }
+
+    /// Saves the model; a file of this name is replaced whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        files::write(path.as_ref(), &self.to_bytes()?)
+    }
+
+    /// The network.
+    pub fn network(&self) -> &CheckedNetwork {
+        self.plan.network()
+    }
+
+    /// The numbers.
+    pub fn params(&self) -> &Params {
+        self.plan.params()
+    }
+
+    /// What the outputs mean.
+    pub fn task(&self) -> &Task {
+        &self.task
+    }
+
+    /// How a row of text becomes numbers, for a model trained on CSV.
+    pub fn columns(&self) -> Option<&Schema> {
+        self.columns.as_ref()
+    }
+
+    /// Free text saved with the model.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// The outputs of the network for some rows, `[rows, outputs]`: scores for a classification.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the input is not `rows` times the width of the model.
+    pub fn scores<'w>(&self, input: &[f32], rows: usize, workspace: &'w mut Workspace) -> Result<&'w [f32], Error> {
+        let batch = self.network().batch(input, rows)?;
+        Ok(self.plan.run(batch, &mut workspace.plan))
+    }
+
+    /// The answers for some rows, `[rows, outputs]`: probabilities for a classification, numbers for a regression.
+    ///
+    /// A row has the same bits alone and in any batch, on any number of threads. Nothing is allocated once the workspace
+    /// has seen a call of this size.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the input is not `rows` times the width of the model.
+    pub fn predict<'w>(&self, input: &[f32], rows: usize, workspace: &'w mut Workspace) -> Result<&'w [f32], Error> {
+        let batch = self.network().batch(input, rows)?;
+        let scores = self.plan.run(batch, &mut workspace.plan);
+        workspace.probabilities.grow(scores.len());
+        let probabilities = &mut workspace.probabilities[..scores.len()];
+        let _flush = FlushDenormals::new();
+        match self.task {
+            Task::Regression { .. } => return Ok(scores),
+            Task::Classification { .. } => {
+                softmax::softmax(rows, self.network().output_len(), scores, probabilities, &self.pool);
+            }
+            Task::MultiLabel { .. } => {
+                let sigmoid = plexus_kernels::map::Function::Sigmoid;
+                plexus_kernels::map::forward(sigmoid, scores, probabilities, &self.pool);
+            }
+        }
+        Ok(probabilities)
+    }
+
+    /// Checks that a data set has the input shape and the answers of this model, its classes in the same order.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] naming both sides.
+    pub fn check_data(&self, data: &Dataset) -> Result<(), Error> {
+        let mismatch = |what, model: String, data: String, help: &str| {
+            Err(Error::Mismatch { what, model, data, help: help.to_string() })
+        };
+        if self.network().input() != &data.input {
+            let (model, data) = (self.network().input().to_string(), data.input.to_string());
+            return mismatch("the input shape", model, data, "Use data like that which the model was trained on.");
+        }
+        let names = self.task.names();
+        match (&data.targets, &self.task) {
+            (Targets::Classes { names: classes, .. }, Task::Classification { .. } | Task::MultiLabel { .. }) => {
+                if classes != names {
+                    let help = "The classes must be the same, in the same order.";
+                    return mismatch("the classes", names.join(", "), classes.join(", "), help);
+                }
+            }
+            (Targets::Values { names: outputs, .. }, Task::Regression { .. }) => {
+                if outputs.len() != names.len() {
+                    let (model, data) = (names.join(", "), outputs.join(", "));
+                    return mismatch("the outputs", model, data, "Each output needs one target column.");
+                }
+            }
+            (Targets::Classes { .. }, _) => {
+                let help = "Pass --task regression if the target is a number.";
+                return mismatch("the kind of answer", "numbers".into(), "classes".into(), help);
+            }
+            (Targets::Values { .. }, _) => {
+                let help = "Pass --task classification if the target is a class.";
+                return mismatch("the kind of answer", "classes".into(), "numbers".into(), help);
+            }
+        }
+        Ok(())
+    }
+
+    /// Measures the model on all rows of a data set.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where the data is not of the model's kind.
+    pub fn evaluate(&self, data: &Dataset) -> Result<Evaluation, Error> {
+        self.check_data(data)?;
+        let loss = match self.task {
+            Task::Classification { .. } => Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None },
+            Task::MultiLabel { .. } => Loss::BinaryCrossEntropy,
+            Task::Regression { .. } => Loss::MeanSquaredError,
+        };
+        let rows: Vec<u32> = (0..data.len() as u32).collect();
+        Ok(evaluate_plan(&self.plan, &loss, data, &rows, &self.pool))
+    }
+}
+
+/// Plain data as JSON text.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("plain data has a JSON form")
+}

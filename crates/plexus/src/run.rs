@@ -1,0 +1,416 @@
+//! A training run and its folder: started, continued, finished.
+
+use crate::error::Error;
+use crate::files;
+use crate::model::{Model, Task};
+use crate::spec::{NetworkSpec, RunSpec};
+use plexus_kernels::random::{Random, Stream};
+use plexus_kernels::threads::Pool;
+use plexus_nn::layers::{Layer, Standardise};
+use plexus_nn::{Network, Params};
+use plexus_train::data::{self, DataSource, Dataset, Samples, Targets};
+use plexus_train::evaluate::Evaluation;
+use plexus_train::loss::Loss;
+use plexus_train::trainer::{EpochRecord, Progress, Settings, StepReport, Trainer};
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Keys of what the checkpoint keeps for us.
+const SPEC: &str = "run.spec";
+const FINGERPRINT: &str = "data.fingerprint";
+
+/// Epochs may end a hundred times a second; the disk is asked no more often than this.
+const CHECKPOINT_PAUSE: Duration = Duration::from_secs(2);
+
+/// A run in its folder. While it exists no other process can use the folder.
+#[derive(Debug)]
+pub struct Run {
+    folder: PathBuf,
+    spec: RunSpec,
+    source: DataSource,
+    train_rows: Vec<u32>,
+    validation_rows: Vec<u32>,
+    trainer: Trainer,
+    extra: BTreeMap<String, String>,
+    last_checkpoint: Instant,
+    pool: Pool,
+    _lock: File,
+}
+
+/// What one call of [`Run::step`] did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stepped {
+    /// The update.
+    pub step: StepReport,
+    /// The epoch, where this was its last update.
+    pub epoch: Option<EpochRecord>,
+}
+
+/// The end of a run.
+#[derive(Debug)]
+pub struct Finished {
+    /// The best weights as a model.
+    pub model: Model,
+    /// Where it was saved.
+    pub model_path: PathBuf,
+    /// The best weights on the test part; `None` where there is none.
+    pub test: Option<Evaluation>,
+}
+
+impl Run {
+    /// Name of the model file in a run folder.
+    pub const MODEL: &str = "model.safetensors";
+    /// Name of the checkpoint in a run folder.
+    pub const CHECKPOINT: &str = "checkpoint.plexus";
+    /// Name of the table of epochs in a run folder.
+    pub const METRICS: &str = "metrics.jsonl";
+    /// Name of the copy of the settings in a run folder.
+    pub const SPEC: &str = "run.json";
+
+    /// Opens the data, builds the network and starts a run in a new or empty folder.
+    ///
+    /// # Errors
+    /// Whatever does not read or does not fit; nothing but an empty folder is left behind then.
+    pub fn start(spec: RunSpec, folder: &Path, pool: Pool) -> Result<Run, Error> {
+        check_settings(&spec)?;
+        let source = data::open(&spec.data, &spec.data_options)?;
+        let (train_rows, validation_rows) = split(&source.train, spec.validation, spec.settings.seed)?;
+        let outputs = outputs(&source.train);
+        let input = source.train.input.clone();
+        let mut network = NetworkSpec::parse(&spec.network)?.build(input, outputs)?;
+        if spec.standardise {
+            let per_feature = matches!(source.train.samples, Samples::F32(_));
+            network.insert_front("standardise", Standardise { per_feature }.into());
+        }
+        refuse_probabilities(&network, &spec.settings.loss)?;
+        let network = Arc::new(network.check()?);
+        check_outputs(&network, &source.train)?;
+        let mut params = Params::initialise(&network, spec.settings.seed);
+        if spec.standardise {
+            let per_feature = matches!(source.train.samples, Samples::F32(_));
+            let (mean, scale) = source.train.mean_and_scale(&train_rows, per_feature);
+            params.set("standardise.mean", &mean);
+            params.set("standardise.scale", &scale);
+        }
+        let lock = claim(folder)?;
+        if folder.join(Run::CHECKPOINT).exists() {
+            return Err(Error::Setting {
+                name: "--out",
+                got: folder.display().to_string(),
+                expected: format!("a folder without a run in it (continue this one: --resume {})", folder.display()),
+            });
+        }
+        let extra = BTreeMap::from([
+            (SPEC.to_string(), serde_json::to_string(&spec).expect("plain data has a JSON form")),
+            (FINGERPRINT.to_string(), fingerprint(&source)),
+        ]);
+        let trainer = Trainer::new(network, params, spec.settings.clone(), pool.clone());
+        let last_checkpoint = Instant::now();
+        let run = Run {
+            folder: folder.to_path_buf(),
+            spec,
+            source,
+            train_rows,
+            validation_rows,
+            trainer,
+            extra,
+            last_checkpoint,
+            pool,
+            _lock: lock,
+        };
+        let settings = serde_json::to_vec_pretty(&run.spec).expect("plain data has a JSON form");
+        files::write(&folder.join(Run::SPEC), &settings)?;
+        files::write(&folder.join(Run::CHECKPOINT), &run.trainer.to_checkpoint(&run.extra))?;
+        Ok(run)
+    }
+
+    /// Opens the run in a folder, to go on with the next update as if it had never stopped.
+    ///
+    /// `epochs` may set another end; everything else is as it was started.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] where the checkpoint does not read, [`Error::Resume`] where the data is another.
+    pub fn resume(folder: &Path, epochs: Option<u64>, pool: Pool) -> Result<Run, Error> {
+        let refuse = |why: String| Error::Resume { folder: folder.to_path_buf(), why };
+        let path = folder.join(Run::CHECKPOINT);
+        if !path.exists() {
+            return Err(refuse(format!("there is no {} in it; start the run again", Run::CHECKPOINT)));
+        }
+        let lock = claim(folder)?;
+        let bytes = files::read(&path)?;
+        let (mut trainer, mut extra) = Trainer::from_checkpoint(&bytes, pool.clone())
+            .map_err(|source| Error::Checkpoint { path: path.clone(), source })?;
+        let spec = extra.get(SPEC).and_then(|text| serde_json::from_str::<RunSpec>(text).ok());
+        let mut spec = spec.ok_or_else(|| refuse("its checkpoint was not written by a run".to_string()))?;
+        if let Some(epochs) = epochs {
+            spec.settings.epochs = epochs;
+            trainer.set_epochs(epochs);
+            extra.insert(SPEC.to_string(), serde_json::to_string(&spec).expect("plain data has a JSON form"));
+        }
+        let source = data::open(&spec.data, &spec.data_options)?;
+        if extra.get(FINGERPRINT) != Some(&fingerprint(&source)) {
+            return Err(refuse(format!("the data of {} has changed since the run began", spec.data)));
+        }
+        check_outputs(trainer.network(), &source.train)?;
+        let (train_rows, validation_rows) = split(&source.train, spec.validation, spec.settings.seed)?;
+        Ok(Run {
+            folder: folder.to_path_buf(),
+            spec,
+            source,
+            train_rows,
+            validation_rows,
+            trainer,
+            extra,
+            last_checkpoint: Instant::now(),
+            pool,
+            _lock: lock,
+        })
+    }
+
+    /// Where the run lives.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What it was made from.
+    pub fn spec(&self) -> &RunSpec {
+        &self.spec
+    }
+
+    /// The data.
+    pub fn source(&self) -> &DataSource {
+        &self.source
+    }
+
+    /// Rows to learn from, and rows kept out for validation.
+    pub fn row_counts(&self) -> (usize, usize) {
+        (self.train_rows.len(), self.validation_rows.len())
+    }
+
+    /// The trainer.
+    pub fn trainer(&self) -> &Trainer {
+        &self.trainer
+    }
+
+    /// Where the run is.
+    pub fn progress(&self) -> &Progress {
+        self.trainer.progress()
+    }
+
+    /// Updates of one epoch.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.trainer.steps_per_epoch(self.train_rows.len())
+    }
+
+    /// Updates done in the present epoch.
+    pub fn steps_in_epoch(&self) -> u64 {
+        self.trainer.steps_per_epoch(self.progress().position)
+    }
+
+    /// Does one update; at the end of an epoch also measures, keeps the best weights, and saves from time to time.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] when the loss is no number; [`Error::Io`] when a checkpoint cannot be written.
+    pub fn step(&mut self) -> Result<Stepped, Error> {
+        let step = self.trainer.step(&self.source.train, &self.train_rows)?;
+        let mut epoch = None;
+        if step.epoch_ends {
+            epoch = Some(self.trainer.end_epoch(&self.source.train, &self.validation_rows));
+            if self.last_checkpoint.elapsed() >= CHECKPOINT_PAUSE {
+                self.checkpoint()?;
+            }
+        }
+        Ok(Stepped { step, epoch })
+    }
+
+    /// Saves the run as it is now.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written; the last checkpoint is then still whole.
+    pub fn checkpoint(&mut self) -> Result<(), Error> {
+        files::write(&self.folder.join(Run::CHECKPOINT), &self.trainer.to_checkpoint(&self.extra))?;
+        let mut lines = Vec::new();
+        for record in &self.progress().history {
+            serde_json::to_writer(&mut lines, record).expect("plain data has a JSON form");
+            lines.push(b'\n');
+        }
+        files::write(&self.folder.join(Run::METRICS), &lines)?;
+        self.last_checkpoint = Instant::now();
+        Ok(())
+    }
+
+    /// Measures the best weights on the test part and saves them as a model.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where a file cannot be written.
+    pub fn finish(&mut self) -> Result<Finished, Error> {
+        let model = self.model()?;
+        let test = (!self.source.test.is_empty()).then(|| model.evaluate(&self.source.test)).transpose()?;
+        let model_path = self.folder.join(Run::MODEL);
+        model.save(&model_path)?;
+        self.checkpoint()?;
+        Ok(Finished { model, model_path, test })
+    }
+
+    /// The best weights so far, as a model.
+    ///
+    /// # Errors
+    /// None in practice: the run was checked when it began.
+    pub fn model(&self) -> Result<Model, Error> {
+        let names = |names: &[String]| names.to_vec();
+        let task = match (&self.source.train.targets, &self.spec.settings.loss) {
+            (Targets::Classes { names: classes, .. }, Loss::CrossEntropy { .. }) => {
+                Task::Classification { classes: names(classes) }
+            }
+            (Targets::Classes { names: classes, .. }, Loss::BinaryCrossEntropy) => {
+                Task::MultiLabel { classes: names(classes) }
+            }
+            (Targets::Classes { names: outputs, .. } | Targets::Values { names: outputs, .. }, _) => {
+                Task::Regression { outputs: names(outputs) }
+            }
+        };
+        let metadata = BTreeMap::from([("plexus.data".to_string(), self.source.train.name.clone())]);
+        Model::new(
+            self.trainer.network().clone(),
+            self.trainer.best_params().clone(),
+            task,
+            self.source.columns.clone(),
+            metadata,
+            self.pool.clone(),
+        )
+    }
+}
+
+/// How many outputs a data set asks for.
+fn outputs(data: &Dataset) -> usize {
+    match &data.targets {
+        Targets::Classes { names, .. } | Targets::Values { names, .. } => names.len(),
+    }
+}
+
+/// Refuses settings outside their range, whoever made them.
+fn check_settings(spec: &RunSpec) -> Result<(), Error> {
+    let Settings { epochs, batch, accumulate, learning_rate, clip_norm, loss, .. } = &spec.settings;
+    let refuse = |name, got: String, expected: &str| Err(Error::Setting { name, got, expected: expected.to_string() });
+    if *epochs == 0 {
+        return refuse("--epochs", epochs.to_string(), "at least 1");
+    }
+    if *batch == 0 || *batch > 1 << 24 {
+        return refuse("--batch", batch.to_string(), "in 1..=16777216");
+    }
+    if *accumulate == 0 || *accumulate > 1 << 16 {
+        return refuse("--accumulate", accumulate.to_string(), "in 1..=65536");
+    }
+    if !(learning_rate.is_finite() && *learning_rate > 0.0) {
+        return refuse("--lr", learning_rate.to_string(), "a positive number");
+    }
+    if clip_norm.is_some_and(|norm| !(norm.is_finite() && norm > 0.0)) {
+        return refuse("--clip-norm", clip_norm.unwrap_or(0.0).to_string(), "a positive number");
+    }
+    if !(0.0..1.0).contains(&spec.validation) {
+        return refuse("--validation", spec.validation.to_string(), "a share in 0..1");
+    }
+    if let Loss::CrossEntropy { label_smoothing, .. } = loss
+        && !(0.0..=1.0).contains(label_smoothing)
+    {
+        return refuse("--label-smoothing", label_smoothing.to_string(), "in 0..=1");
+    }
+    Ok(())
+}
+
+/// Chooses the validation rows: a share of all, by the seed of the run. Both parts are in the order of the file.
+fn split(data: &Dataset, share: f64, seed: u64) -> Result<(Vec<u32>, Vec<u32>), Error> {
+    let mut rows: Vec<u32> = (0..data.len() as u32).collect();
+    let count = (data.len() as f64 * share).round() as usize;
+    if count >= data.len() {
+        return Err(Error::Setting {
+            name: "--validation",
+            got: format!("{share} of {} rows", data.len()),
+            expected: "a share that leaves rows to learn from".to_string(),
+        });
+    }
+    Random::new(seed, Stream::Split, [0, 0]).shuffle(&mut rows);
+    let mut train = rows.split_off(count);
+    rows.sort_unstable();
+    train.sort_unstable();
+    Ok((train, rows))
+}
+
+/// Cross-entropy takes logits: a softmax at the end would be applied twice.
+fn refuse_probabilities(network: &Network, loss: &Loss) -> Result<(), Error> {
+    let Some(last) = network.layers.last() else { return Ok(()) };
+    let applied_twice = match loss {
+        Loss::CrossEntropy { .. } => matches!(last.layer, Layer::Softmax(_) | Layer::LogSoftmax(_)),
+        Loss::BinaryCrossEntropy => last.layer.function() == Some(plexus_kernels::map::Function::Sigmoid),
+        _ => false,
+    };
+    if !applied_twice {
+        return Ok(());
+    }
+    let kind = last.layer.function().map_or(last.layer.kind(), |function| function.name());
+    Err(Error::Setting {
+        name: "--loss",
+        got: format!("{} behind the layer {} ({kind})", loss.name(), last.name),
+        expected: format!("applied to logits: remove the last layer, since {} contains the {kind}", loss.name()),
+    })
+}
+
+/// The last layer must have one output for each class or number.
+fn check_outputs(network: &plexus_nn::CheckedNetwork, data: &Dataset) -> Result<(), Error> {
+    let wanted = outputs(data);
+    if network.output().axes() == [wanted] {
+        return Ok(());
+    }
+    let what = match data.targets {
+        Targets::Classes { .. } => "classes",
+        Targets::Values { .. } => "target columns",
+    };
+    let last = network.network().layers.last();
+    let last = last.map_or("the input".to_string(), |named| format!("{} ({})", named.name, named.layer.kind()));
+    Err(Error::Mismatch {
+        what: "the number of outputs",
+        model: format!("output {} at {last}", network.output()),
+        data: format!("{wanted} {what}"),
+        help: format!("Give the last linear layer out_features = {wanted}."),
+    })
+}
+
+/// Makes the folder and takes its lock.
+fn claim(folder: &Path) -> Result<File, Error> {
+    let failed = |action, source| Error::Io { action, path: folder.to_path_buf(), source };
+    std::fs::create_dir_all(folder).map_err(|source| failed("make the folder", source))?;
+    let path = folder.join("run.lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|source| Error::Io { action: "write", path, source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked { folder: folder.to_path_buf() }),
+        // A file system without locks: go on without.
+        Err(TryLockError::Error(_)) => Ok(file),
+    }
+}
+
+/// A few digits that change when the rows do.
+fn fingerprint(source: &DataSource) -> String {
+    let of = |data: &Dataset| {
+        let samples = match &data.samples {
+            Samples::U8(values) => crc32c::crc32c(values),
+            Samples::F32(values) => {
+                values.iter().fold(0, |checksum, value| crc32c::crc32c_append(checksum, &value.to_le_bytes()))
+            }
+        };
+        let targets = match &data.targets {
+            Targets::Classes { indices, .. } => {
+                indices.iter().fold(0, |checksum, class| crc32c::crc32c_append(checksum, &class.to_le_bytes()))
+            }
+            Targets::Values { values, .. } => {
+                values.iter().fold(0, |checksum, value| crc32c::crc32c_append(checksum, &value.to_le_bytes()))
+            }
+        };
+        format!("{}:{samples:08x}:{targets:08x}", data.len())
+    };
+    format!("{} {}", of(&source.train), of(&source.test))
+}

@@ -1,0 +1,113 @@
+//! What a person asks for: a network by a short name or a file, and a run with all its settings.
+
+use crate::error::Error;
+use crate::files;
+use plexus_formats::NetworkText;
+use plexus_kernels::map::{FUNCTIONS, Function};
+use plexus_nn::{Network, Shape, zoo};
+use plexus_train::data::DataOptions;
+use plexus_train::trainer::Settings;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// A network as a person names it: `mlp:512,256`, `mlp:64?activation=tanh`, or a TOML file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NetworkSpec {
+    /// A multi-layer perceptron with these hidden layers.
+    Mlp {
+        /// Sizes of the hidden layers.
+        hidden: Vec<usize>,
+        /// Between the layers.
+        function: Function,
+    },
+    /// Written out.
+    Text(NetworkText),
+}
+
+impl NetworkSpec {
+    /// The forms, for `--help` and messages.
+    pub const FORMS: &str = "mlp, mlp:512,256, mlp:64?activation=tanh, or a file ending in .toml";
+
+    /// Reads what was written on a command line.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for an unknown form, [`Error::Network`] for a file that does not read.
+    pub fn parse(spec: &str) -> Result<Self, Error> {
+        if Path::new(spec).extension().is_some_and(|extension| extension == "toml") {
+            let bytes = files::read(Path::new(spec))?;
+            return NetworkSpec::from_text(&String::from_utf8_lossy(&bytes), spec);
+        }
+        let refuse = |expected: String| Error::Setting { name: "--network", got: format!("\"{spec}\""), expected };
+        let (name, options) = spec.split_once('?').unwrap_or((spec, ""));
+        let (name, sizes) = name.split_once(':').unwrap_or((name, "128"));
+        if name != "mlp" {
+            return Err(refuse(NetworkSpec::FORMS.to_string()));
+        }
+        let size = |size: &str| match size.trim().parse::<usize>() {
+            Ok(0) => Err(refuse("made of hidden layers of at least one neuron".to_string())),
+            Ok(size) if size <= 1 << 24 => Ok(size),
+            Ok(_) => Err(refuse("made of hidden layers of at most 16,777,216 neurons".to_string())),
+            Err(_) => Err(refuse("\"mlp:\" and whole numbers with commas between them, as mlp:512,256".to_string())),
+        };
+        // `mlp:` with nothing behind the colon is a linear model.
+        let hidden =
+            if sizes.is_empty() { Vec::new() } else { sizes.split(',').map(size).collect::<Result<_, _>>()? };
+        let function = match options.split_once('=') {
+            None if options.is_empty() => Function::Relu,
+            Some(("activation", name)) => Function::named(name).ok_or_else(|| {
+                let names: Vec<&str> = FUNCTIONS.iter().map(|row| row.name).collect();
+                refuse(format!("used with one of the activations {}", names.join(", ")))
+            })?,
+            _ => return Err(refuse("followed by no other option than ?activation=NAME".to_string())),
+        };
+        Ok(NetworkSpec::Mlp { hidden, function })
+    }
+
+    /// Reads the text form; `source` names it in messages.
+    ///
+    /// # Errors
+    /// [`Error::Network`] where it does not read.
+    pub fn from_text(text: &str, source: &str) -> Result<Self, Error> {
+        Ok(NetworkSpec::Text(plexus_formats::parse_network(text, source)?))
+    }
+
+    /// The network for an input and, for the short forms, a number of outputs.
+    ///
+    /// # Errors
+    /// [`Error::Network`] where a written input shape is not that of the data.
+    pub fn build(self, input: Shape, outputs: usize) -> Result<Network, Error> {
+        match self {
+            NetworkSpec::Mlp { hidden, function } => Ok(zoo::mlp(input, &hidden, outputs, function)),
+            NetworkSpec::Text(text) => {
+                if let Some(written) = &text.input
+                    && *written != input
+                {
+                    return Err(Error::Mismatch {
+                        what: "the input shape",
+                        model: written.to_string(),
+                        data: input.to_string(),
+                        help: format!("Write input = {input} in the network file, or leave the line out."),
+                    });
+                }
+                Ok(text.into_network(Some(input))?)
+            }
+        }
+    }
+}
+
+/// Everything a run is made from. A copy is kept in the run folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSpec {
+    /// Where the data comes from, e.g. `digits` or `mnist:data/mnist`.
+    pub data: String,
+    /// How to read it.
+    pub data_options: DataOptions,
+    /// The network as named by the user.
+    pub network: String,
+    /// Optimiser, schedule, loss, sizes, seed.
+    pub settings: Settings,
+    /// The share of the training rows kept out for validation, in 0..1.
+    pub validation: f64,
+    /// Whether a layer that brings inputs to mean 0 and standard deviation 1 is put in front.
+    pub standardise: bool,
+}
