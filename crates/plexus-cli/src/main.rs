@@ -1,1 +1,79 @@
-fn main() {}
+//! The program `plexus`: describe, train, inspect and run fully connected networks.
+//!
+//! Each command is one file in `commands`: it takes its arguments, calls the library and prints. Start reading in
+//! [`args`].
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod output;
+mod pictures;
+
+use args::{Args, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// What ends a command before its end, said for a person.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The library's error.
+    #[error(transparent)]
+    Library(#[from] plexus::Error),
+    /// An input of the command itself.
+    #[error("{0}")]
+    Input(String),
+    /// A picture.
+    #[error(transparent)]
+    Picture(#[from] pictures::PictureError),
+    /// Interrupted, saved, and to be continued; the message was printed.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl From<plexus_train::DataError> for Failure {
+    fn from(error: plexus_train::DataError) -> Self {
+        Failure::Library(error.into())
+    }
+}
+
+impl From<plexus_nn::ShapeError> for Failure {
+    fn from(error: plexus_nn::ShapeError) -> Self {
+        Failure::Library(error.into())
+    }
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Library(error) => error.exit_code(),
+            Failure::Input(_) => 2,
+            Failure::Picture(_) => 1,
+            // What shells report for a program ended by Ctrl-C.
+            Failure::Interrupted => 130,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let result = match plexus::Isa::from_environment() {
+        Err(error) => Err(Failure::Input(error.to_string())),
+        Ok(_) => match args.command {
+            Command::Train(args) => commands::train::run(*args),
+            Command::Evaluate(args) => commands::evaluate::run(args),
+            Command::Predict(args) => commands::predict::run(args),
+            Command::Summary(args) => commands::summary::run(args),
+            Command::Trace(args) => commands::trace::run(args),
+            Command::Kernels(args) => commands::kernels::run(args),
+        },
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !matches!(failure, Failure::Interrupted) {
+                eprintln!("{}: {failure}", output::red("error"));
+            }
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

@@ -100,25 +100,30 @@ pub fn read_model(bytes: &[u8]) -> Result<ModelFile, FormatError> {
     };
     check_version(metadata.remove(FORMAT_KEY))?;
     let network = parse_network_json(&json)?.check().map_err(FormatError::Network)?;
-    if header.tensors.len() > network.layout().entries().len() + MAX_LAYERS {
-        return Err(FormatError::TooMany { what: "tensors", limit: network.layout().entries().len() + MAX_LAYERS });
-    }
     check_backed(&network, &header)?;
     let tensors = tensors(&header, bytes)?;
-    let params = Params::from_tensors(&network, &tensors).map_err(FormatError::Weights)?;
+    let params = Params::from_tensors(&network, &tensors).map_err(|mut error| {
+        error.got = header::shown(&error.got);
+        FormatError::Weights(error)
+    })?;
     Ok((network, params, metadata))
 }
 
 /// Reads the tensors of a file, with or without a network, for [`Params::from_tensors`].
 ///
-/// The counters `num_batches_tracked` that PyTorch keeps beside batch normalisation are left out: they are whole
-/// numbers that prediction does not use.
+/// Batch normalisation as PyTorch saves it is taken too: `running_var` is called `running_variance` here, and the
+/// counter `num_batches_tracked`, a whole number that prediction does not use, is left out.
 ///
 /// # Errors
 /// [`FormatError`] for everything that is not a whole safetensors file of F32 tensors.
 pub fn read_weights(bytes: &[u8]) -> Result<Vec<Tensor<'static>>, FormatError> {
     let mut header = parse_header(bytes)?;
     header.tensors.retain(|tensor| !(tensor.name.ends_with("num_batches_tracked") && tensor.dtype == "I64"));
+    for tensor in &mut header.tensors {
+        if tensor.name.ends_with(".running_var") {
+            tensor.name += "iance";
+        }
+    }
     tensors(&header, bytes)
 }
 
@@ -165,7 +170,8 @@ fn parse_network_json(json: &str) -> Result<Network, FormatError> {
     if network.layers.len() > MAX_LAYERS {
         return Err(FormatError::TooMany { what: "layers", limit: MAX_LAYERS });
     }
-    let bad = network.layers.iter().find(|named| !is_name(&named.name) || named.inputs.iter().any(|name| !is_name(name)));
+    let bad =
+        network.layers.iter().find(|named| !is_name(&named.name) || named.inputs.iter().any(|name| !is_name(name)));
     if let Some(name) = bad.map(|named| &named.name) {
         let message = format!("the name \"{}\" cannot be used", header::shown(name));
         return Err(FormatError::BadNetwork { message });

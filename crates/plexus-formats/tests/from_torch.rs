@@ -47,3 +47,16 @@ fn unaligned_numbers_are_read() {
     bytes.extend(&BYTES[8 + length..]);
     assert_eq!(read_weights(&bytes).unwrap(), read_weights(BYTES).unwrap());
 }
+
+#[test]
+fn the_statistics_of_batch_normalisation_get_our_name_and_its_counter_is_left_out() {
+    let header = r#"{"norm.running_var":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},
+        "norm.num_batches_tracked":{"dtype":"I64","shape":[],"data_offsets":[4,12]}}"#;
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend(2.5f32.to_le_bytes());
+    bytes.extend(7i64.to_le_bytes());
+    let tensors = read_weights(&bytes).unwrap();
+    assert_eq!(tensors.len(), 1);
+    assert_eq!((tensors[0].name.as_str(), &tensors[0].values[..]), ("norm.running_variance", &[2.5][..]));
+}

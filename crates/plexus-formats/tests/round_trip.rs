@@ -71,3 +71,26 @@ fn what_cannot_be_read_back_is_not_written() {
     let refusal = write_model(&network, &Params::zeros(&network), &metadata).unwrap_err();
     assert!(refusal.to_string().contains("kept for the format"), "{refusal}");
 }
+
+#[test]
+fn the_largest_network_that_is_allowed_fits_the_limits() {
+    let layers = (0..plexus_formats::limits::MAX_LAYERS).map(|_| plexus_nn::layers::BatchNorm::default().into());
+    let network = Network::chain(Shape::new([1]), layers);
+    let text = write_network(&network).unwrap();
+    assert_eq!(parse_network(&text, "text").unwrap().into_network(None).unwrap(), network);
+    let network = network.check().unwrap();
+    let params = Params::zeros(&network);
+    let bytes = write_model(&network, &params, &BTreeMap::new()).unwrap();
+    assert_eq!(read_model(&bytes).unwrap().1, params);
+}
+
+#[test]
+fn tensors_of_no_elements_are_written_and_read() {
+    let layers = [Linear::new(0).into(), Linear::new(3).into()];
+    let network = Network::chain(Shape::new([2]), layers).check().unwrap();
+    let params = Params::initialise(&network, 1);
+    let bytes = write_model(&network, &params, &BTreeMap::new()).unwrap();
+    assert_eq!(read_model(&bytes).unwrap().1, params);
+    // The text form refuses a size of zero, so it does not write one.
+    assert!(write_network(network.network()).unwrap_err().to_string().contains("`out_features` is 0"));
+}

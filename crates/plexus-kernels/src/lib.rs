@@ -10,7 +10,6 @@
 //! Deliberately not here: a tensor type, shapes, error results. A wrong length is a bug of the caller and panics.
 
 pub mod buffer;
-pub mod convert;
 pub mod gemm;
 pub mod isa;
 pub mod loss;

@@ -68,7 +68,10 @@ impl Pool {
             Some(pool) if tasks > 1 => {
                 pool.install(|| (0..tasks).into_par_iter().with_max_len(1).for_each(work));
             }
-            _ => (0..tasks).for_each(work),
+            _ => {
+                let _flush = FlushDenormals::new();
+                (0..tasks).for_each(work);
+            }
         }
     }
 }

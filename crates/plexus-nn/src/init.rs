@@ -58,7 +58,11 @@ impl Init {
             Init::NarrowNormal => random.normal(0.0, 0.01, values),
             Init::Orthogonal => {
                 random.normal(0.0, 1.0, values);
-                orthogonalise(values, fan_out as usize, fan_in as usize);
+                // A bias is one vector: a single row.
+                let rows = if shape.len() < 2 { 1 } else { shape[0] };
+                if !values.is_empty() {
+                    orthogonalise(values, rows, values.len() / rows);
+                }
             }
             Init::Zeros => values.fill(0.0),
             Init::Ones => values.fill(1.0),
@@ -134,7 +138,7 @@ mod tests {
 
     #[test]
     fn orthogonal_rows_or_columns_are_orthonormal() {
-        for shape in [[5, 9], [9, 5], [6, 6], [1, 4]] {
+        for shape in [[1, 1], [5, 9], [9, 5], [6, 6], [1, 4]] {
             let values = filled(Init::Orthogonal, &shape);
             let [rows, cols] = shape;
             let vector = |v: usize| -> Vec<f32> {

@@ -5,6 +5,7 @@ use crate::init::Init;
 use crate::network::Network;
 use crate::shape::Shape;
 use plexus_kernels::buffer::Buffer;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -130,24 +131,28 @@ impl Params {
     /// # Errors
     /// [`ShapeError`] listing everything missing, unexpected or of another shape.
     pub fn from_tensors(network: &CheckedNetwork, tensors: &[Tensor<'_>]) -> Result<Self, ShapeError> {
-        let mut params = Params::zeros(network);
-        let layout = params.layout.clone();
-        let (mut missing, mut wrong) = (Vec::new(), Vec::new());
+        let layout = network.layout();
+        let mut given: HashMap<&str, &Tensor<'_>> =
+            tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+        let (mut missing, mut wrong, mut fitting) = (Vec::new(), Vec::new(), Vec::new());
         for entry in &layout.entries {
-            match tensors.iter().find(|tensor| tensor.name == entry.name) {
+            match given.remove(entry.name.as_str()) {
                 None => missing.push(format!("{} {:?}", entry.name, entry.shape)),
                 Some(tensor) if tensor.shape != entry.shape || tensor.values.len() != entry.range.len() => {
                     wrong.push(format!("{} is {:?}, not {:?}", entry.name, tensor.shape, entry.shape));
                 }
-                Some(tensor) => params.values_mut(entry).copy_from_slice(&tensor.values),
+                Some(tensor) => fitting.push((entry, tensor)),
             }
         }
-        let unexpected: Vec<String> = tensors
-            .iter()
-            .filter(|tensor| layout.entries.iter().all(|entry| entry.name != tensor.name))
-            .map(|tensor| format!("{} {:?}", tensor.name, tensor.shape))
-            .collect();
+        let mut unexpected: Vec<String> =
+            given.values().map(|tensor| format!("{} {:?}", tensor.name, tensor.shape)).collect();
+        unexpected.sort_unstable();
         if missing.is_empty() && wrong.is_empty() && unexpected.is_empty() {
+            // Only now is memory taken: what was compared above is no larger than what was given.
+            let mut params = Params::zeros(network);
+            for (entry, tensor) in fitting {
+                params.values_mut(entry).copy_from_slice(&tensor.values);
+            }
             return Ok(params);
         }
         let mut got = Vec::new();

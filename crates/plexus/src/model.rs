@@ -68,6 +68,9 @@ pub struct Workspace {
 }
 
 impl Model {
+    /// Key of the metadata that holds the value of a white pixel in the training images, e.g. 255.
+    pub const PIXEL_MAX: &str = "plexus.pixel_max";
+
     /// A model from its parts; `metadata` is free text that is saved with it.
     ///
     /// # Errors

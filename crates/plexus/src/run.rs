@@ -70,13 +70,12 @@ impl Run {
     /// Name of the copy of the settings in a run folder.
     pub const SPEC: &str = "run.json";
 
-    /// Opens the data, builds the network and starts a run in a new or empty folder.
+    /// Builds the network for data that was opened as the spec says, and starts a run in a new or empty folder.
     ///
     /// # Errors
     /// Whatever does not read or does not fit; nothing but an empty folder is left behind then.
-    pub fn start(spec: RunSpec, folder: &Path, pool: Pool) -> Result<Run, Error> {
+    pub fn start(spec: RunSpec, source: DataSource, folder: &Path, pool: Pool) -> Result<Run, Error> {
         check_settings(&spec)?;
-        let source = data::open(&spec.data, &spec.data_options)?;
         let (train_rows, validation_rows) = split(&source.train, spec.validation, spec.settings.seed)?;
         let outputs = outputs(&source.train);
         let input = source.train.input.clone();
@@ -272,7 +271,11 @@ impl Run {
                 Task::Regression { outputs: names(outputs) }
             }
         };
-        let metadata = BTreeMap::from([("plexus.data".to_string(), self.source.train.name.clone())]);
+        let mut metadata = BTreeMap::from([("plexus.data".to_string(), self.source.train.name.clone())]);
+        if let Samples::U8(values) = &self.source.train.samples {
+            let largest = values.iter().max().copied().unwrap_or(u8::MAX);
+            metadata.insert(Model::PIXEL_MAX.to_string(), largest.to_string());
+        }
         Model::new(
             self.trainer.network().clone(),
             self.trainer.best_params().clone(),

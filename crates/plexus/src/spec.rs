@@ -89,6 +89,8 @@ impl NetworkSpec {
                         help: format!("Write input = {input} in the network file, or leave the line out."),
                     });
                 }
+                // Checked here only for the message, which then names the line; the caller checks what it runs.
+                text.clone().into_checked(Some(input.clone()))?;
                 Ok(text.into_network(Some(input))?)
             }
         }

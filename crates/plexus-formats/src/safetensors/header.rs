@@ -220,9 +220,12 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("strings and whole numbers always have a JSON form")
 }
 
+/// The most characters of a file that a message repeats: some two hundred tensors that do not fit.
+const SHOWN: usize = 8000;
+
 /// Text from a file, for a message: not too long, and nothing that drives a terminal.
 pub(super) fn shown(text: &str) -> String {
     let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    let start: String = text.chars().take(300).map(clean).collect();
-    if text.chars().count() > 300 { start + "…" } else { start }
+    let start: String = text.chars().take(SHOWN).map(clean).collect();
+    if text.chars().count() > SHOWN { start + " … and more" } else { start }
 }

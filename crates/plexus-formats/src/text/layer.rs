@@ -317,7 +317,8 @@ impl Reader<'_> {
             }
         }
         // Which key it is: the one without which serde says something else.
-        let culprit = self.table.iter().take(MANY_KEYS).find(|(key, _)| {
+        let own = self.table.iter().filter(|(key, _)| !self.is_common(key.get_ref()));
+        let culprit = own.take(MANY_KEYS).find(|(key, _)| {
             let mut without = object.clone();
             without.remove(key.get_ref().as_ref()).is_some()
                 && read(without).err().is_none_or(|error| error.to_string() != message)

@@ -113,6 +113,10 @@ const ALIASES: &[(&str, &str)] = &[
     ("swish", "silu"),
     ("logistic", "sigmoid"),
     ("input_shape", "input"),
+    ("xavier_uniform", "glorot_uniform"),
+    ("xavier_normal", "glorot_normal"),
+    ("kaiming_uniform", "he_uniform"),
+    ("kaiming_normal", "he_normal"),
 ];
 
 /// The allowed name nearest to a wrong one, if one is near.
@@ -122,6 +126,12 @@ pub(crate) fn nearest<'a, S: AsRef<str>>(wrong: &str, allowed: &'a [S]) -> Optio
     if let Some((_, alias)) = ALIASES.iter().find(|(other, ours)| *other == wrong && names().any(|name| name == *ours))
     {
         return names().find(|name| name == alias);
+    }
+    // The beginning of a name is enough.
+    if wrong.len() >= 3
+        && let Some(name) = names().find(|name| name.starts_with(&wrong))
+    {
+        return Some(name);
     }
     let squeeze = |name: &str| name.replace('_', "");
     let distance = |name: &str| strsim::damerau_levenshtein(&squeeze(name), &squeeze(&wrong));
@@ -159,6 +169,7 @@ mod tests {
             ("LeakyReLU", Some("leaky_relu")),
             ("batchnorm", Some("batch_norm")),
             ("swish", Some("silu")),
+            ("batch", Some("batch_norm")),
             ("conv2d", None),
             ("", None),
         ] {

@@ -157,19 +157,6 @@ pub fn dropout_mask(seed: u64, (layer, step): (u64, u64), probability: f32, mask
     });
 }
 
-/// Multiplies every element by its mask: the forward and the backward pass of dropout.
-///
-/// # Panics
-/// Where the lengths disagree.
-pub fn apply_mask(values: &[f32], mask: &[f32], out: &mut [f32], pool: &Pool) {
-    assert!(values.len() == mask.len() && values.len() == out.len(), "one mask for each element");
-    pieces::for_each(pool, 1, (values, mask, out), |_, (values, mask, out)| {
-        for ((value, mask), out) in values.iter().zip(mask).zip(out) {
-            *out = value * mask;
-        }
-    });
-}
-
 /// The least word that keeps an element, and what a kept element is multiplied by.
 fn dropout_constants(probability: f32) -> (u64, f32) {
     let probability = f64::from(probability);

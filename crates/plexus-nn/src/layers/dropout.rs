@@ -2,7 +2,7 @@
 
 use crate::layer::{Backward, Forward, LayerKind, Mismatch, Pass};
 use crate::shape::Shape;
-use plexus_kernels::random;
+use plexus_kernels::{random, reduce};
 use serde::{Deserialize, Serialize};
 
 /// Sets elements to zero with a probability and scales the others, in training; does nothing at inference.
@@ -55,7 +55,7 @@ impl LayerKind for Dropout {
         match cx.pass {
             Pass::Training { saved: mask, random: key, .. } if self.probability > 0.0 => {
                 random::dropout_mask(key.seed, (key.layer, key.step), self.probability, mask, cx.pool);
-                random::apply_mask(cx.input, mask, cx.output, cx.pool);
+                reduce::multiply(cx.input, mask, cx.output, cx.pool);
             }
             _ => cx.output.copy_from_slice(cx.input),
         }
@@ -63,7 +63,7 @@ impl LayerKind for Dropout {
 
     fn backward(&self, cx: Backward<'_>) {
         if let Some(grad_input) = cx.grad_input {
-            random::apply_mask(cx.grad_output, cx.saved, grad_input, cx.pool);
+            reduce::multiply(cx.grad_output, cx.saved, grad_input, cx.pool);
         }
     }
 }

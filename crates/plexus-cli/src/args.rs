@@ -1,0 +1,385 @@
+//! The commands and their options.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use plexus_train::data::{DataOptions, Missing, Task};
+use std::path::PathBuf;
+
+/// Fully connected networks, end to end: train, look inside, run.
+#[derive(Debug, Parser)]
+#[command(name = "plexus", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  plexus train                                    learn the built-in digits, with pictures and a model file
+  plexus train --data mnist:DIR --network mlp:512,256
+  plexus predict MODEL digit.png                  what is this?
+  plexus summary mlp:512,256                      layers, parameters, multiply-adds
+
+Every command explains itself: plexus COMMAND --help";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a network on data; writes a run folder with the model, pictures and everything to repeat it
+    Train(Box<TrainArgs>),
+    /// Measure a model on data: loss, accuracy, precision and recall per class; or RMSE, MAE, R2
+    Evaluate(EvaluateArgs),
+    /// Let a model answer: rows from CSV, JSON, images or a data source
+    Predict(PredictArgs),
+    /// List the layers of a model or network: shapes, parameters with and without bias, multiply-adds, bytes
+    Summary(SummaryArgs),
+    /// Run one input step by step and print every multiply, add and activation with operands and results
+    Trace(TraceArgs),
+    /// List the compute kernels: which this machine can run, and which it uses
+    Kernels(KernelsArgs),
+}
+
+/// Options that describe a data source.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(next_help_heading = "Data")]
+pub struct DataArgs {
+    /// CSV: the column to predict, by name or number from 1 [default: the last]
+    #[arg(long, value_name = "COLUMN")]
+    pub target: Option<String>,
+    /// CSV: what kind of answer is wanted [default: found out from the target]
+    #[arg(long, value_enum)]
+    pub task: Option<TaskArg>,
+    /// CSV: whether the first row holds names [default: found out]
+    #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
+    pub header: Option<bool>,
+    /// CSV: the character between fields [default: found out among , ; and tab]
+    #[arg(long, value_name = "CHARACTER")]
+    pub delimiter: Option<char>,
+    /// CSV: what to do about missing values (empty, NA, NaN, null, ?)
+    #[arg(long, value_enum, default_value = "impute")]
+    pub missing: MissingArg,
+    /// CSV: the share of rows held out for the final test
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
+    pub test_fraction: f64,
+    /// CSV: the seed that chooses those rows
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub split_seed: u64,
+}
+
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err("expected yes or no".to_string()),
+    }
+}
+
+/// Kind of answer.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum TaskArg {
+    /// One class of several
+    Classification,
+    /// A number
+    Regression,
+}
+
+/// What to do about missing values.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum MissingArg {
+    /// Numbers become the mean of the training part, categories one of their own
+    Impute,
+    /// Stop with a message
+    Reject,
+}
+
+impl DataArgs {
+    /// As the library takes them.
+    pub fn options(&self) -> Result<DataOptions, crate::Failure> {
+        let delimiter = self.delimiter.map(|character| {
+            u8::try_from(character).map_err(|_| {
+                crate::Failure::Input(format!("--delimiter is '{character}', but must be one plain character, as ';'"))
+            })
+        });
+        Ok(DataOptions {
+            header: self.header,
+            delimiter: delimiter.transpose()?,
+            target: self.target.clone(),
+            task: self.task.map(|task| match task {
+                TaskArg::Classification => Task::Classification,
+                TaskArg::Regression => Task::Regression,
+            }),
+            missing: match self.missing {
+                MissingArg::Impute => Missing::Impute,
+                MissingArg::Reject => Missing::Reject,
+            },
+            test_fraction: self.test_fraction,
+            split_seed: self.split_seed,
+            ..DataOptions::default()
+        })
+    }
+}
+
+/// `plexus train`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = TRAIN_EXAMPLES)]
+pub struct TrainArgs {
+    /// The data: digits (built in), mnist:DIR, idx:DIR or csv:FILE
+    #[arg(long, value_name = "SOURCE", default_value = "digits")]
+    pub data: String,
+    /// The network: mlp, mlp:512,256, mlp:64?activation=tanh, or a TOML file
+    #[arg(long, value_name = "SPEC", default_value = "mlp:128")]
+    pub network: String,
+    /// The run folder [default: runs/NAME-N, the next free number]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Go on with a run, exactly as if it had never stopped; without DIR the newest one in runs/
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "absent, present, present with a folder")]
+    pub resume: Option<Option<PathBuf>>,
+    /// Options of the data source
+    #[command(flatten)]
+    pub source: DataArgs,
+    /// Options of the training
+    #[command(flatten)]
+    pub learning: LearningArgs,
+    /// Threads [default: one for each processor]; the result has the same bits for any number
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub threads: usize,
+    /// Print one JSON object a line; the last has test_accuracy and model
+    #[arg(long)]
+    pub json: bool,
+}
+
+const TRAIN_EXAMPLES: &str = "\
+Examples:
+  plexus train
+  plexus train --data mnist:DIR --network mlp:512,256 --epochs 15
+  plexus train --data csv:houses.csv --target price --network mlp:64,64
+  plexus train --data csv:iris.csv --network net.toml --optimizer sgd --lr 0.1 --schedule one_cycle
+  plexus train --resume                            go on where the newest run stopped
+
+Data sources:
+  digits       built in: 1,797 handwritten digits of 8x8 pixels (UCI, CC BY 4.0)
+  mnist:DIR    a folder with the four MNIST files, plain or gzip
+  idx:DIR      the same with other classes (Fashion-MNIST, ...)
+  csv:FILE     a table; text columns become categories
+
+A network file:
+  [[layer]]
+  kind = \"linear\"
+  out_features = 128
+  activation = \"relu\"
+
+  [[layer]]
+  kind = \"linear\"
+  out_features = 10";
+
+/// How a network learns.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Training")]
+pub struct LearningArgs {
+    /// Passes over the data [default: 30]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<u64>,
+    /// Rows of one step
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub batch: usize,
+    /// Batches whose gradients are added up for one step
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub accumulate: usize,
+    /// sgd, adam, adamw or rmsprop
+    #[arg(long, value_name = "NAME", default_value = "adam")]
+    pub optimizer: String,
+    /// Learning rate [default: 0.05 for sgd, 0.001 for the others]
+    #[arg(long, value_name = "RATE")]
+    pub lr: Option<f64>,
+    /// Momentum of sgd and rmsprop [default: 0.9 for sgd, 0 for rmsprop]
+    #[arg(long, value_name = "SHARE")]
+    pub momentum: Option<f64>,
+    /// Nesterov's momentum, for sgd
+    #[arg(long)]
+    pub nesterov: bool,
+    /// Weight decay [default: 0.01 for adamw, 0 for the others]
+    #[arg(long, value_name = "X")]
+    pub weight_decay: Option<f64>,
+    /// Apply weight decay to the weights directly instead of through the gradient (always so for adamw)
+    #[arg(long)]
+    pub decoupled: bool,
+    /// constant, step, cosine, one_cycle or reduce_on_plateau
+    #[arg(long, value_name = "NAME", default_value = "cosine")]
+    pub schedule: String,
+    /// Steps over which the learning rate climbs from zero
+    #[arg(long, value_name = "STEPS", default_value_t = 0)]
+    pub warmup: u64,
+    /// cross_entropy, mean_squared_error, mean_absolute_error, huber or binary_cross_entropy
+    /// [default: cross_entropy for classes, mean_squared_error for numbers]
+    #[arg(long, value_name = "NAME")]
+    pub loss: Option<String>,
+    /// The share of a target that is spread over all classes
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub label_smoothing: f32,
+    /// Weights of the classes: "balanced", or numbers with commas between them
+    #[arg(long, value_name = "WEIGHTS")]
+    pub class_weights: Option<String>,
+    /// The largest norm of the gradient; larger ones are scaled down
+    #[arg(long, value_name = "NORM")]
+    pub clip_norm: Option<f64>,
+    /// Stop after so many epochs without a better validation result
+    #[arg(long, value_name = "EPOCHS")]
+    pub patience: Option<u64>,
+    /// The share of the training rows kept out to choose the best epoch
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    pub validation: f64,
+    /// Feed raw values, without a standardise layer in front
+    #[arg(long)]
+    pub no_standardise: bool,
+    /// The seed of everything random
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// `plexus evaluate`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  plexus evaluate runs/digits-1/model.safetensors
+  plexus evaluate model.safetensors --data mnist:DIR --json
+  plexus evaluate model.safetensors --data csv:new.csv --pictures report/")]
+pub struct EvaluateArgs {
+    /// The model file
+    pub model: PathBuf,
+    /// The data: digits, mnist:DIR, idx:DIR or csv:FILE
+    #[arg(long, value_name = "SOURCE", default_value = "digits")]
+    pub data: String,
+    /// Which rows [default: test; for CSV all]
+    #[arg(long, value_enum)]
+    pub part: Option<Part>,
+    /// Write the confusion matrix (or the predictions) as SVG and PNG into this folder
+    #[arg(long, value_name = "DIR")]
+    pub pictures: Option<PathBuf>,
+    /// Options of the data source
+    #[command(flatten)]
+    pub source: DataArgs,
+    /// Threads [default: one for each processor]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub threads: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A part of a data source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// The rows held out
+    Test,
+    /// The rows to learn from
+    Train,
+    /// All rows, training part first
+    All,
+}
+
+/// `plexus predict`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  plexus predict model.safetensors digit.png
+  plexus predict model.safetensors --data digits --row 7
+  plexus predict model.safetensors new.csv --json
+  plexus predict model.safetensors '[5.1, 3.5, 1.4, 0.2]'
+  cat rows.csv | plexus predict model.safetensors -
+
+Inputs:
+  FILE.csv     rows of a table, as the model was trained on; a header is found by its names
+  FILE.json    an array of numbers, an array of such rows, or objects with the names of columns
+  FILE.png     an image, also .pgm and .ppm: turned to gray, 0..255 brought to the range of the model
+  '[1, 2, 3]'  JSON on the command line
+  -            CSV or JSON from standard input")]
+pub struct PredictArgs {
+    /// The model file
+    pub model: PathBuf,
+    /// What to answer: files, JSON text, or - for standard input
+    pub inputs: Vec<String>,
+    /// Take rows of a data source instead: digits, mnist:DIR, ... (test part)
+    #[arg(long, value_name = "SOURCE", conflicts_with = "inputs")]
+    pub data: Option<String>,
+    /// Which row of --data, counted from 0
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "data")]
+    pub row: usize,
+    /// How many likeliest classes to show
+    #[arg(long, value_name = "K", default_value_t = 3)]
+    pub top: usize,
+    /// Resize images to the model's input
+    #[arg(long)]
+    pub resize: bool,
+    /// Exchange black and white of images
+    #[arg(long)]
+    pub invert: bool,
+    /// Print one JSON object a row
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `plexus summary`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  plexus summary runs/digits-1/model.safetensors
+  plexus summary mlp:512,256
+  plexus summary mlp:100 --input 28x28 --outputs 10 --json
+  plexus summary net.toml --input 4")]
+pub struct SummaryArgs {
+    /// A model file, a TOML file, or a network such as mlp:512,256
+    pub network: String,
+    /// Shape of one input sample, as 784 or 1x28x28 [default: what the file says, else 784]
+    #[arg(long, value_name = "SHAPE")]
+    pub input: Option<String>,
+    /// Number of outputs of a short form such as mlp:512,256
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub outputs: usize,
+    /// Multiply activations and multiply-adds by this many samples
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub batch: u64,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `plexus trace`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  plexus trace mlp:3 --input 2 --outputs 2 '[1, 2]'
+  plexus trace model.safetensors '[5.1, 3.5, 1.4, 0.2]' --json")]
+pub struct TraceArgs {
+    /// A model file, a TOML file, or a network such as mlp:3 (then with seeded weights)
+    pub network: String,
+    /// The input as JSON numbers [default: 1, 2, 3, ...]
+    pub values: Option<String>,
+    /// Shape of one input sample [default: what the file says, else 2]
+    #[arg(long, value_name = "SHAPE")]
+    pub input: Option<String>,
+    /// Number of outputs of a short form
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub outputs: usize,
+    /// The seed of the weights of a network without any
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub seed: u64,
+    /// Print every number of long operands
+    #[arg(long)]
+    pub full: bool,
+    /// Print one JSON object a layer
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `plexus kernels`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Environment:
+  PLEXUS_ISA   portable, avx2 or avx512: use this instruction set instead of the best one")]
+pub struct KernelsArgs {
+    /// Print one JSON object a kernel
+    #[arg(long)]
+    pub json: bool,
+}

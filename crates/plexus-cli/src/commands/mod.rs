@@ -1,0 +1,59 @@
+//! One file a command.
+
+pub mod evaluate;
+pub mod kernels;
+pub mod predict;
+pub mod summary;
+pub mod trace;
+pub mod train;
+
+use crate::Failure;
+use plexus::{Model, NetworkSpec, Pool};
+use plexus_nn::{CheckedNetwork, Params, Shape};
+use plexus_train::metrics::ConfusionMatrix;
+use std::path::Path;
+
+/// A network named on the command line, with its weights where it is a model file.
+pub(crate) fn open_network(
+    name: &str,
+    input: Option<&str>,
+    outputs: usize,
+    default_input: Shape,
+) -> Result<(CheckedNetwork, Option<Params>), Failure> {
+    let is_text = name.ends_with(".toml") || name.split([':', '?']).next() == Some("mlp");
+    if !is_text {
+        let model = Model::open(Path::new(name), Pool::single())?;
+        return Ok((model.network().clone(), Some(model.params().clone())));
+    }
+    let input = input.map(parse_shape).transpose()?;
+    let spec = NetworkSpec::parse(name)?;
+    let input = match (&spec, input) {
+        (_, Some(input)) => input,
+        (NetworkSpec::Text(text), None) => text.input.clone().unwrap_or(default_input),
+        (_, None) => default_input,
+    };
+    Ok((spec.build(input, outputs)?.check()?, None))
+}
+
+/// `784` or `1x28x28`.
+fn parse_shape(text: &str) -> Result<Shape, Failure> {
+    let axes: Result<Vec<usize>, _> =
+        text.trim_matches(['[', ']']).split(['x', ',']).map(|axis| axis.trim().parse()).collect();
+    axes.map(Shape::new).map_err(|_| {
+        Failure::Input(format!(
+            "--input is \"{text}\", but must be whole numbers with x between them, as 784 or 1x28x28"
+        ))
+    })
+}
+
+/// Counts of a confusion matrix, row-major.
+pub(crate) fn counts(confusion: &ConfusionMatrix) -> Vec<u64> {
+    (0..confusion.classes()).flat_map(|class| confusion.row(class).to_vec()).collect()
+}
+
+/// Writes a picture as SVG and as PNG.
+pub(crate) fn save_picture(folder: &Path, name: &str, picture: &crate::pictures::Picture) -> Result<(), Failure> {
+    plexus::files::write(&folder.join(format!("{name}.svg")), picture.svg().as_bytes())?;
+    plexus::files::write(&folder.join(format!("{name}.png")), &picture.png(2.0)?)?;
+    Ok(())
+}

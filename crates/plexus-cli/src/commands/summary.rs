@@ -1,0 +1,70 @@
+//! `plexus summary`: a network line by line.
+
+use crate::Failure;
+use crate::args::SummaryArgs;
+use crate::commands::open_network;
+use crate::output::{bytes, grouped, print_json, table};
+use plexus_nn::summary::{Summary, summary};
+use plexus_nn::{CheckedNetwork, Shape};
+
+/// Prints the summary of a model or a named network.
+pub fn run(args: SummaryArgs) -> Result<(), Failure> {
+    let (network, _) = open_network(&args.network, args.input.as_deref(), args.outputs, Shape::new([784]))?;
+    let mut counted = summary(&network);
+    scale(&mut counted, args.batch);
+    if args.json {
+        print_json(&serde_json::to_value(&counted).expect("plain data has a JSON form"));
+    } else {
+        println!("{}", text(&network, &counted, args.batch));
+    }
+    Ok(())
+}
+
+/// Multiplies what depends on the batch.
+fn scale(summary: &mut Summary, batch: u64) {
+    let lines = summary.layers.iter_mut().map(|layer| &mut layer.counts);
+    for counts in lines.chain([&mut summary.total]) {
+        counts.macs = counts.macs.saturating_mul(batch);
+        counts.activation_bytes = counts.activation_bytes.saturating_mul(batch);
+    }
+}
+
+/// The summary as a table, for people.
+pub fn text(network: &CheckedNetwork, summary: &Summary, batch: u64) -> String {
+    let header = ["layer", "kind", "output", "parameters", "without bias", "multiply-adds", "output memory"];
+    let mut rows = table(&header, &[3, 4, 5, 6]);
+    let shape = |axes: &[usize]| Shape::new(axes).describe();
+    rows.add_row(["input", "", &shape(&summary.input_shape), "", "", "", ""]);
+    for layer in &summary.layers {
+        let counts = &layer.counts;
+        let or_dash = |count: u64| if count == 0 { "–".to_string() } else { grouped(count) };
+        rows.add_row([
+            layer.name.clone(),
+            layer.kind.clone(),
+            shape(&layer.output_shape),
+            or_dash(counts.params),
+            or_dash(counts.params_without_bias),
+            or_dash(counts.macs),
+            bytes(counts.activation_bytes),
+        ]);
+    }
+    let total = &summary.total;
+    rows.add_row([
+        "total".to_string(),
+        String::new(),
+        shape(network.output().axes()),
+        grouped(total.params),
+        grouped(total.params_without_bias),
+        grouped(total.macs),
+        bytes(total.activation_bytes),
+    ]);
+    let samples = if batch == 1 { "one sample".to_string() } else { format!("{} samples", grouped(batch)) };
+    let mut text = format!("{rows}\n");
+    text += &format!("Parameters take {} in f32", bytes(4 * total.params));
+    if total.constants > 0 {
+        text += &format!(", {} constants beside them {}", grouped(total.constants), bytes(4 * total.constants));
+    }
+    text +=
+        &format!(".\nMultiply-adds and output memory are for {samples}; one multiply-add is two operations (FLOP).");
+    text
+}

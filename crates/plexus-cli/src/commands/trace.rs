@@ -1,0 +1,67 @@
+//! `plexus trace`: one input, every primitive.
+
+use crate::Failure;
+use crate::args::TraceArgs;
+use crate::commands::open_network;
+use crate::output::print_json;
+use plexus_nn::layer::Operand;
+use plexus_nn::trace::trace;
+use plexus_nn::{Params, Shape};
+
+/// Prints every primitive with its operands and its result.
+pub fn run(args: TraceArgs) -> Result<(), Failure> {
+    let (network, params) = open_network(&args.network, args.input.as_deref(), args.outputs, Shape::new([2]))?;
+    let params = params.unwrap_or_else(|| Params::initialise(&network, args.seed));
+    let values: Vec<f32> = match &args.values {
+        None => (1..=network.input_len()).map(|index| index as f32).collect(),
+        Some(text) => serde_json::from_str(text).map_err(|error| {
+            Failure::Input(format!("the input \"{text}\" is not a JSON array of numbers, as '[1, 2.5]': {error}"))
+        })?,
+    };
+    let traced = trace(&network, &params, network.batch(&values, 1)?);
+    if args.json {
+        for layer in &traced {
+            print_json(&serde_json::to_value(layer).expect("plain data has a JSON form"));
+        }
+        return Ok(());
+    }
+    let mut step = 0;
+    for layer in &traced {
+        println!("{} ({})", layer.name, layer.kind);
+        for primitive in &layer.primitives {
+            step += 1;
+            println!("  {step}. {}: {}", primitive.operation, primitive.formula);
+            for operand in &primitive.operands {
+                print_operand("in ", operand, args.full);
+            }
+            print_operand("out", &primitive.result, args.full);
+        }
+    }
+    Ok(())
+}
+
+/// Numbers shown of a row, and rows shown, unless all are asked for.
+const SHOWN: usize = 8;
+
+fn print_operand(direction: &str, operand: &Operand, full: bool) {
+    let shape = Shape::new(operand.shape.clone());
+    let width = shape.last().unwrap_or(1).max(1);
+    let shown = if full { usize::MAX } else { SHOWN };
+    let rows = operand.values.chunks(width).collect::<Vec<_>>();
+    let row_text = |row: &[f32]| {
+        let mut text = row.iter().take(shown).map(|value| format!("{value:>9.4}")).collect::<Vec<_>>().join(" ");
+        if row.len() > shown {
+            text += &format!(" … {} more", row.len() - shown);
+        }
+        text
+    };
+    let label = format!("{} {shape}", operand.name);
+    for (index, row) in rows.iter().take(shown).enumerate() {
+        let label = if index == 0 { label.as_str() } else { "" };
+        let direction = if index == 0 { direction } else { "   " };
+        println!("     {direction} {label:<22} {}", row_text(row));
+    }
+    if rows.len() > shown {
+        println!("     {:>26} … {} more rows; --full prints all", "", rows.len() - shown);
+    }
+}

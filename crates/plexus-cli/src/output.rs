@@ -1,0 +1,126 @@
+//! How things are said: numbers, tables, next steps.
+
+use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, presets};
+use std::io::IsTerminal;
+
+/// Whether standard error shows colours.
+fn colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Red and bold where colours are shown.
+pub fn red(text: &str) -> String {
+    if colours() { format!("\u{1b}[1;31m{text}\u{1b}[0m") } else { text.to_string() }
+}
+
+/// Whole numbers in groups of three: `535,818`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes with a unit a person can picture: `2.04 MiB`.
+pub fn bytes(count: u64) -> String {
+    let mut size = count as f64;
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if size < 1024.0 || unit == "GiB" {
+            return if unit == "B" { format!("{count} B") } else { format!("{size:.2} {unit}") };
+        }
+        size /= 1024.0;
+    }
+    unreachable!("the last unit returns")
+}
+
+/// A share as a percentage that never claims certainty that is not there: 0.99997 is `>99.9 %`, 1.0 is `100 %`.
+pub fn percent(share: f32) -> String {
+    let percent = 100.0 * f64::from(share);
+    if share.is_nan() {
+        "not a number".to_string()
+    } else if share >= 1.0 {
+        "100 %".to_string()
+    } else if percent >= 99.95 {
+        ">99.9 %".to_string()
+    } else if share > 0.0 && percent < 0.05 {
+        "<0.1 %".to_string()
+    } else if share <= 0.0 {
+        "0 %".to_string()
+    } else {
+        format!("{percent:.1} %")
+    }
+}
+
+/// An accuracy with two digits: `98.61 %`.
+pub fn accuracy(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
+/// A loss or an error with four significant digits.
+pub fn number(value: f64) -> String {
+    if value == 0.0 || (1e-3..1e5).contains(&value.abs()) {
+        let digits = (3 - value.abs().max(1e-3).log10().floor() as i64).clamp(0, 6) as usize;
+        format!("{value:.digits$}")
+    } else {
+        format!("{value:.3e}")
+    }
+}
+
+/// A table that lines up and keeps within the width of the terminal. Columns named in `right` are numbers.
+pub fn table(header: &[&str], right: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    if !std::io::stdout().is_terminal() {
+        // Files and pipes have no width; 100 columns fit a page.
+        table.set_width(100);
+    }
+    table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+    for &column in right {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// How the user would call this program again: through cargo where cargo started it.
+pub fn program() -> &'static str {
+    if std::env::var_os("CARGO_MANIFEST_DIR").is_some() { "cargo run --release --" } else { "plexus" }
+}
+
+/// One JSON object on a line of its own.
+pub fn print_json(value: &serde_json::Value) {
+    println!("{value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentages_never_round_up_to_certainty() {
+        assert_eq!(percent(0.999_97), ">99.9 %");
+        assert_eq!(percent(1.0), "100 %");
+        assert_eq!(percent(0.95), "95.0 %");
+        assert_eq!(percent(3e-5), "<0.1 %");
+        assert_eq!(percent(0.0), "0 %");
+        assert_eq!(percent(f32::NAN), "not a number");
+    }
+
+    #[test]
+    fn numbers_are_grouped_and_sized() {
+        assert_eq!(grouped(138_357_544), "138,357,544");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(bytes(2_143_272), "2.04 MiB");
+        assert_eq!(bytes(12), "12 B");
+        assert_eq!(number(0.012_345), "0.01235");
+        assert_eq!(number(12.345_6), "12.35");
+        assert_eq!(number(0.0), "0.000000");
+        assert_eq!(number(1.0e-7), "1.000e-7");
+    }
+}
