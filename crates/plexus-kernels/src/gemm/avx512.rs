@@ -4,15 +4,21 @@ use super::body::{Row, Tiles};
 use super::{Block, Kernel};
 use crate::buffer::TileMut;
 use crate::isa::Isa;
+use crate::isa::avx512::Avx512;
 
 /// Twelve rows of two vectors: twenty-four sums of thirty-two registers; two loads of b serve twenty-four products.
 pub(super) const KERNEL: Kernel =
     Kernel { name: "gemm_f32_avx512_12x32", isa: Isa::Avx512, mr: 12, nr: 32, consistent: true, block, row };
 
 fn block(block: &Block<'_>, tile: TileMut<'_>) {
-    Isa::Avx512.run(Tiles::<12, 2> { block, tile });
+    token().run(Tiles::<12, 2, 32> { block, tile });
 }
 
 fn row(block: &Block<'_>, tile: TileMut<'_>) {
-    Isa::Avx512.run(Row::<2> { block, tile });
+    token().run(Row::<2, 32> { block, tile });
+}
+
+/// The proof that this processor can run the row; dispatch offers it to no other.
+fn token() -> Avx512 {
+    Avx512::detect().expect("rows are run where their instruction set is available")
 }

@@ -41,11 +41,16 @@ use crate::isa::Isa;
 use crate::map::Function;
 use crate::threads::Pool;
 
-/// Elements of `k` summed in one chain.
+/// The most elements of `k` summed in one chain.
 ///
-/// 256 rows of a 16-wide panel are 16 KiB, half of a 32 KiB first-level cache. It is part of the numerics: a kernel
-/// with another value would give other bits.
-pub const KC: usize = 256;
+/// 320 rows of a 16-wide panel are 20 KiB of a 32 KiB first-level cache, and leave room for the rows of `a`. It is part
+/// of the numerics: a kernel with another value would give other bits.
+pub const KC: usize = 320;
+
+/// The length of a block of `k`: the fewest blocks of at most [`KC`], all but the last of one length.
+fn block_len(k: usize) -> usize {
+    k.div_ceil(k.div_ceil(KC).max(1)).max(1)
+}
 
 /// Below this many multiply-adds one thread is faster than waking a second one.
 ///
@@ -157,7 +162,7 @@ impl Packed {
     /// Re-orders the right operand for one kernel.
     pub fn for_kernel(kernel: &'static Kernel, b: View<'_>, pool: &Pool) -> Self {
         let mut panels = Buffer::default();
-        pack::pack(b, kernel.nr, &mut panels, pool);
+        pack::pack(kernel.isa, b, kernel.nr, &mut panels, pool);
         Packed { kernel, rows: b.rows, cols: b.cols, panels }
     }
 
@@ -214,11 +219,19 @@ pub struct Gemm<'a> {
     pub function: Function,
 }
 
+/// The left operand as a kernel reads it.
+#[derive(Clone, Copy)]
+enum LeftOperand<'a> {
+    /// As it lies in memory, each row without gaps: read in place, one element of each row at a time.
+    Rows { values: &'a [f32], stride: usize },
+    /// `[m / mr][k][mr]`, zero beyond the last row: packed, because neighbours in a row are far apart in memory.
+    Panels(&'a [f32]),
+}
+
 /// What a kernel needs to compute any rectangle: packed operands and the epilogue.
 struct Block<'a> {
     k: usize,
-    /// `[m / mr][k][mr]`, zero beyond the last row; for the row body the plain row `[k]`.
-    a: &'a [f32],
+    a: LeftOperand<'a>,
     /// `[n / nr][k][nr]`, zero beyond the last column.
     b: &'a [f32],
     accumulate: bool,
@@ -263,7 +276,7 @@ pub fn gemm_with(kernel: &'static Kernel, call: Gemm<'_>, scratch: &mut Scratch,
 
     let b = match b {
         Operand::Plain(view) => {
-            pack::pack(view, kernel.nr, &mut scratch.b, pool);
+            pack::pack(kernel.isa, view, kernel.nr, &mut scratch.b, pool);
             &scratch.b[..]
         }
         Operand::Packed(packed) => {
@@ -276,12 +289,14 @@ pub fn gemm_with(kernel: &'static Kernel, call: Gemm<'_>, scratch: &mut Scratch,
             &packed.panels[..]
         }
     };
-    let one_row = m == 1 && (a.col_stride == 1 || k <= 1);
-    let a = if one_row {
-        &a.values[..k]
+    let in_rows = a.col_stride == 1 || k <= 1;
+    let one_row = m == 1 && in_rows;
+    let a = if in_rows {
+        // Rows of no elements may have no memory either: all of them are then the empty one at the start.
+        LeftOperand::Rows { values: a.values, stride: if k == 0 { 0 } else { a.row_stride } }
     } else {
-        pack::pack(a.transposed(), kernel.mr, &mut scratch.a, pool);
-        &scratch.a[..]
+        pack::pack(kernel.isa, a.transposed(), kernel.mr, &mut scratch.a, pool);
+        LeftOperand::Panels(&scratch.a)
     };
     let block = Block { k, a, b, accumulate, bias, function, row: 0, col: 0 };
     let (work, size) =

@@ -2,13 +2,14 @@
 
 use super::View;
 use crate::buffer::{Buffer, MatrixMut, for_each_tile};
+use crate::isa::{Isa, Simd, Vectorized};
 use crate::threads::Pool;
 
 /// Writes a `k` by `n` operand as panels of `width` columns: `panels[j / width][p][j % width] = b[p, j]`.
 ///
 /// Columns beyond the last are zero. The left operand of a product is packed by the same function, transposed.
 /// `panels` grows to `n.next_multiple_of(width) · k`.
-pub(super) fn pack(b: View<'_>, width: usize, panels: &mut Buffer, pool: &Pool) {
+pub(super) fn pack(isa: Isa, b: View<'_>, width: usize, panels: &mut Buffer, pool: &Pool) {
     let (k, n) = (b.rows, b.cols);
     let count = n.div_ceil(width);
     let len = count * k * width;
@@ -36,7 +37,7 @@ pub(super) fn pack(b: View<'_>, width: usize, panels: &mut Buffer, pool: &Pool) 
                     }
                 }
             } else if b.row_stride == 1 {
-                transpose(values, b.col_stride, cols, width, panel);
+                isa.run(Transpose { values, col_stride: b.col_stride, cols, width, panel });
             } else {
                 for (p, to) in panel.chunks_exact_mut(width).enumerate() {
                     for (j, to) in to.iter_mut().enumerate() {
@@ -56,34 +57,42 @@ fn copy_rows<const WIDTH: usize>(values: &[f32], row_stride: usize, panel: &mut 
 }
 
 /// Transposes columns that lie contiguously in memory, `col_stride` apart, eight elements of eight columns at a time.
-fn transpose(values: &[f32], col_stride: usize, cols: usize, width: usize, panel: &mut [f32]) {
-    let k = panel.len() / width;
-    if cols < width {
-        panel.fill(0.0);
-    }
-    for j0 in (0..cols).step_by(8) {
-        let group = 8.min(cols - j0);
-        let mut p = 0;
-        if group == 8 {
-            let column = |j: usize| &values[(j0 + j) * col_stride..][..k];
-            let columns = [column(0), column(1), column(2), column(3), column(4), column(5), column(6), column(7)];
-            while p + 8 <= k {
-                let mut square = [[0.0f32; 8]; 8];
-                for (square, column) in square.iter_mut().zip(&columns) {
-                    square.copy_from_slice(&column[p..p + 8]);
-                }
-                for q in 0..8 {
-                    let to = &mut panel[(p + q) * width + j0..][..8];
-                    for (to, column) in to.iter_mut().zip(&square) {
-                        *to = column[q];
+struct Transpose<'a> {
+    values: &'a [f32],
+    col_stride: usize,
+    cols: usize,
+    width: usize,
+    panel: &'a mut [f32],
+}
+
+impl Vectorized for Transpose<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Transpose { values, col_stride, cols, width, panel } = self;
+        let k = panel.len() / width;
+        if cols < width {
+            panel.fill(0.0);
+        }
+        for j0 in (0..cols).step_by(8) {
+            let group = 8.min(cols - j0);
+            let mut done = 0;
+            if group == 8 {
+                let column = |j: usize| values[(j0 + j) * col_stride..][..k].as_chunks::<8>().0;
+                let c = [column(0), column(1), column(2), column(3), column(4), column(5), column(6), column(7)];
+                for p in 0..k / 8 {
+                    let square = [&c[0][p], &c[1][p], &c[2][p], &c[3][p], &c[4][p], &c[5][p], &c[6][p], &c[7][p]];
+                    let rows = s.transpose_8x8(square);
+                    for (row, to) in rows.iter().zip(panel[8 * p * width..].chunks_exact_mut(width)) {
+                        to[j0..j0 + 8].copy_from_slice(row);
                     }
                 }
-                p += 8;
+                done = k / 8 * 8;
             }
-        }
-        for p in p..k {
-            for j in j0..j0 + group {
-                panel[p * width + j] = values[j * col_stride + p];
+            for p in done..k {
+                for j in j0..j0 + group {
+                    panel[p * width + j] = values[j * col_stride + p];
+                }
             }
         }
     }

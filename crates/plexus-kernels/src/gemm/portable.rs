@@ -3,7 +3,8 @@
 use super::body::{Row, Tiles};
 use super::{Block, Kernel};
 use crate::buffer::TileMut;
-use crate::isa::Isa;
+use crate::isa::portable::Portable;
+use crate::isa::{Isa, Vectorized};
 
 /// Four rows of eight columns: eight of the sixteen 128-bit registers that any x86-64 processor has.
 /// Not consistent: without a fused instruction products are rounded before they are added.
@@ -11,9 +12,9 @@ pub(super) const KERNEL: Kernel =
     Kernel { name: "gemm_f32_portable_4x8", isa: Isa::Portable, mr: 4, nr: 8, consistent: false, block, row };
 
 fn block(block: &Block<'_>, tile: TileMut<'_>) {
-    Isa::Portable.run(Tiles::<4, 1> { block, tile });
+    Tiles::<4, 1, 8> { block, tile }.run(Portable);
 }
 
 fn row(block: &Block<'_>, tile: TileMut<'_>) {
-    Isa::Portable.run(Row::<1> { block, tile });
+    Row::<1, 8> { block, tile }.run(Portable);
 }

@@ -124,4 +124,25 @@ impl Simd for Avx512 {
     fn select(self, mask: Self::M, yes: Self::F, no: Self::F) -> Self::F {
         unsafe { _mm512_mask_blend_ps(mask, no, yes) }
     }
+    #[inline(always)]
+    fn transpose_8x8(self, square: [&[f32; 8]; 8]) -> [[f32; 8]; 8] {
+        let mut transposed = [[0.0f32; 8]; 8];
+        unsafe {
+            let r = square.map(|row| _mm256_loadu_ps(row.as_ptr()));
+            // Pairs of rows interleaved, then pairs of pairs, then halves exchanged.
+            let (a0, a1) = (_mm256_unpacklo_ps(r[0], r[1]), _mm256_unpackhi_ps(r[0], r[1]));
+            let (a2, a3) = (_mm256_unpacklo_ps(r[2], r[3]), _mm256_unpackhi_ps(r[2], r[3]));
+            let (a4, a5) = (_mm256_unpacklo_ps(r[4], r[5]), _mm256_unpackhi_ps(r[4], r[5]));
+            let (a6, a7) = (_mm256_unpacklo_ps(r[6], r[7]), _mm256_unpackhi_ps(r[6], r[7]));
+            let (b0, b1) = (_mm256_shuffle_ps::<0x44>(a0, a2), _mm256_shuffle_ps::<0xEE>(a0, a2));
+            let (b2, b3) = (_mm256_shuffle_ps::<0x44>(a1, a3), _mm256_shuffle_ps::<0xEE>(a1, a3));
+            let (b4, b5) = (_mm256_shuffle_ps::<0x44>(a4, a6), _mm256_shuffle_ps::<0xEE>(a4, a6));
+            let (b6, b7) = (_mm256_shuffle_ps::<0x44>(a5, a7), _mm256_shuffle_ps::<0xEE>(a5, a7));
+            for (i, (low, high)) in [(b0, b4), (b1, b5), (b2, b6), (b3, b7)].into_iter().enumerate() {
+                _mm256_storeu_ps(transposed[i].as_mut_ptr(), _mm256_permute2f128_ps::<0x20>(low, high));
+                _mm256_storeu_ps(transposed[i + 4].as_mut_ptr(), _mm256_permute2f128_ps::<0x31>(low, high));
+            }
+        }
+        transposed
+    }
 }

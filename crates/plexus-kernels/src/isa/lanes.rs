@@ -64,6 +64,18 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Lane by lane: `yes` where the mask is true, else `no`.
     fn select(self, mask: Self::M, yes: Self::F, no: Self::F) -> Self::F;
 
+    /// Exchanges rows and columns of eight rows of eight.
+    #[inline(always)]
+    fn transpose_8x8(self, square: [&[f32; 8]; 8]) -> [[f32; 8]; 8] {
+        let mut transposed = [[0.0; 8]; 8];
+        for (column, row) in square.iter().enumerate() {
+            for (to, &value) in transposed.iter_mut().zip(row.iter()) {
+                to[column] = value;
+            }
+        }
+        transposed
+    }
+
     /// The sum of all lanes, halves first: lane `i` with lane `i + LEN/2`, and so on.
     #[inline(always)]
     fn sum(self, v: Self::F) -> f32 {

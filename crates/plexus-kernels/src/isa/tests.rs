@@ -128,3 +128,26 @@ fn the_portable_instruction_set_is_always_there_and_the_best_is_available() {
     assert!(Isa::Portable.is_available());
     assert!(Isa::best().is_available());
 }
+
+struct Transposed<'a>([&'a [f32; 8]; 8]);
+
+impl Vectorized for Transposed<'_> {
+    type Output = [[f32; 8]; 8];
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> [[f32; 8]; 8] {
+        s.transpose_8x8(self.0)
+    }
+}
+
+#[test]
+fn transposing_exchanges_rows_and_columns() {
+    let square: [[f32; 8]; 8] = std::array::from_fn(|row| std::array::from_fn(|column| (10 * row + column) as f32));
+    for isa in Isa::available() {
+        let transposed = isa.run(Transposed(std::array::from_fn(|row| &square[row])));
+        for (row, values) in transposed.iter().enumerate() {
+            for (column, &value) in values.iter().enumerate() {
+                assert_eq!(value, square[column][row], "{}", isa.name());
+            }
+        }
+    }
+}
