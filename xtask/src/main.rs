@@ -1,1 +1,68 @@
-fn main() {}
+//! The project's own tasks: what a contributor runs, and what continuous integration runs.
+//!
+//! Start at [`check::CHECKS`] for the rules of the tree and at [`test::run`] for the order of everything.
+//! Nothing of the product is here: the crates do not know this program.
+
+#![forbid(unsafe_code)]
+
+mod bench;
+mod check;
+mod error;
+mod isas;
+mod mutants;
+mod outcome;
+mod process;
+mod python;
+mod source;
+mod test;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// The project's own tasks. They run from the root of the repository, wherever they are called.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Everything: check, all tests, the tests of every instruction set, mutants, the model file in Python
+    Test,
+    /// The rules of the tree: format, lints, documentation, layering, unsafe list, names, lengths
+    Check,
+    /// Kernel, layer and training tests, once for every instruction set of this machine
+    TestAllIsas,
+    /// Puts known faults into a copy of the sources; some test must fail for each
+    Mutants(mutants::Options),
+    /// Trains a model and opens it with the Python package safetensors
+    OpenInPython,
+    /// Counts unsafe code and compares it with docs/unsafe.list
+    UnsafeList {
+        /// Write the present counts into the list
+        #[arg(long)]
+        write: bool,
+    },
+    /// Measures side by side with other engines
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = workspace::enter_root().and_then(|()| match args.task {
+        Task::Test => test::run(),
+        Task::Check => Ok(check::run()),
+        Task::TestAllIsas => isas::run(),
+        Task::Mutants(options) => mutants::run(&options),
+        Task::OpenInPython => python::open_model::run(),
+        Task::UnsafeList { write } => check::unsafe_list::run(write),
+        Task::Bench(bench) => bench::run(&bench),
+    });
+    let outcome = done.unwrap_or_else(|error| outcome::Outcome::failed(error.to_string()));
+    outcome.print();
+    if outcome.is_failure() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

@@ -66,6 +66,14 @@ pub struct DataArgs {
     pub split_seed: u64,
 }
 
+/// More threads than any machine of today has processors only cost memory and time.
+const MOST_THREADS: usize = 1024;
+
+fn thread_count(text: &str) -> Result<usize, String> {
+    let count = text.parse::<usize>().ok().filter(|count| *count <= MOST_THREADS);
+    count.ok_or_else(|| format!("expected a whole number, at most {MOST_THREADS}"))
+}
+
 fn yes_or_no(text: &str) -> Result<bool, String> {
     match text {
         "yes" | "true" => Ok(true),
@@ -133,7 +141,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Go on with a run, exactly as if it had never stopped; without DIR the newest one in runs/
-    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with_all = FIXED_AT_START)]
     #[expect(clippy::option_option, reason = "absent, present, present with a folder")]
     pub resume: Option<Option<PathBuf>>,
     /// Options of the data source
@@ -143,12 +151,45 @@ pub struct TrainArgs {
     #[command(flatten)]
     pub learning: LearningArgs,
     /// Threads [default: one for each processor]; the result has the same bits for any number
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = thread_count)]
     pub threads: usize,
+    /// Save a checkpoint after every so many steps [default: every few seconds]
+    #[arg(long, value_name = "STEPS", default_value_t = 0, hide_default_value = true)]
+    pub checkpoint_every: u64,
     /// Print one JSON object a line; the last has test_accuracy and model
     #[arg(long)]
     pub json: bool,
 }
+
+/// What a run keeps from its start; with `--resume` it would be ignored, so it is refused. Network and data may be said
+/// again where they are the same.
+const FIXED_AT_START: [&str; 25] = [
+    "target",
+    "task",
+    "header",
+    "delimiter",
+    "missing",
+    "test_fraction",
+    "split_seed",
+    "batch",
+    "accumulate",
+    "optimizer",
+    "lr",
+    "momentum",
+    "nesterov",
+    "weight_decay",
+    "decoupled",
+    "schedule",
+    "warmup",
+    "loss",
+    "label_smoothing",
+    "class_weights",
+    "clip_norm",
+    "patience",
+    "validation",
+    "no_standardise",
+    "seed",
+];
 
 const TRAIN_EXAMPLES: &str = "\
 Examples:
@@ -190,7 +231,7 @@ pub struct LearningArgs {
     /// sgd, adam, adamw or rmsprop
     #[arg(long, value_name = "NAME", default_value = "adam")]
     pub optimizer: String,
-    /// Learning rate [default: 0.05 for sgd, 0.001 for the others]
+    /// Learning rate [default: 0.05 for sgd, 0.003 for adam and adamw, 0.001 for rmsprop]
     #[arg(long, value_name = "RATE")]
     pub lr: Option<f64>,
     /// Momentum of sgd and rmsprop [default: 0.9 for sgd, 0 for rmsprop]
@@ -215,9 +256,9 @@ pub struct LearningArgs {
     /// [default: cross_entropy for classes, mean_squared_error for numbers]
     #[arg(long, value_name = "NAME")]
     pub loss: Option<String>,
-    /// The share of a target that is spread over all classes
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
-    pub label_smoothing: f32,
+    /// The share of a target that is spread over all classes [default: 0.1 for cross_entropy]
+    #[arg(long, value_name = "SHARE")]
+    pub label_smoothing: Option<f32>,
     /// Weights of the classes: "balanced", or numbers with commas between them
     #[arg(long, value_name = "WEIGHTS")]
     pub class_weights: Option<String>,
@@ -261,7 +302,7 @@ pub struct EvaluateArgs {
     #[command(flatten)]
     pub source: DataArgs,
     /// Threads [default: one for each processor]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = thread_count)]
     pub threads: usize,
     /// Print one JSON object
     #[arg(long)]
@@ -303,6 +344,9 @@ pub struct PredictArgs {
     /// Take rows of a data source instead: digits, mnist:DIR, ... (test part)
     #[arg(long, value_name = "SOURCE", conflicts_with = "inputs")]
     pub data: Option<String>,
+    /// Options of the data source
+    #[command(flatten)]
+    pub source: DataArgs,
     /// Which row of --data, counted from 0
     #[arg(long, value_name = "N", default_value_t = 0, requires = "data")]
     pub row: usize,
@@ -376,6 +420,11 @@ pub struct TraceArgs {
 /// `plexus kernels`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
+Examples:
+  plexus kernels
+  plexus kernels --json
+  PLEXUS_ISA=portable plexus kernels               what another choice would pick
+
 Environment:
   PLEXUS_ISA   portable, avx2 or avx512: use this instruction set instead of the best one")]
 pub struct KernelsArgs {

@@ -1,7 +1,7 @@
 //! How things are said: numbers, tables, next steps.
 
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, presets};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 /// Whether standard error shows colours.
 fn colours() -> bool {
@@ -93,9 +93,41 @@ pub fn program() -> &'static str {
     if std::env::var_os("CARGO_MANIFEST_DIR").is_some() { "cargo run --release --" } else { "plexus" }
 }
 
+/// A word as a shell takes it: in quotes where it has blanks or other characters that mean something there.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./:,=+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_string();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// Writes a line to standard output, as `println!` does, but without a panic where it cannot be written.
+macro_rules! say {
+    () => {
+        $crate::output::print_line(format_args!(""))
+    };
+    ($($text:tt)+) => {
+        $crate::output::print_line(format_args!($($text)+))
+    };
+}
+pub(crate) use say;
+
+/// What [`say!`] calls. A reader that went away, as in `plexus summary … | head`, ends the program quietly, as it does
+/// other tools; a full disk ends it with a message.
+pub fn print_line(text: std::fmt::Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = out.write_fmt(format_args!("{text}\n")) {
+        if error.kind() != std::io::ErrorKind::BrokenPipe {
+            eprintln!("{}: cannot write to standard output: {error}", red("error"));
+        }
+        std::process::exit(1);
+    }
+}
+
 /// One JSON object on a line of its own.
 pub fn print_json(value: &serde_json::Value) {
-    println!("{value}");
+    say!("{value}");
 }
 
 #[cfg(test)]
@@ -110,6 +142,14 @@ mod tests {
         assert_eq!(percent(3e-5), "<0.1 %");
         assert_eq!(percent(0.0), "0 %");
         assert_eq!(percent(f32::NAN), "not a number");
+    }
+
+    #[test]
+    fn words_are_quoted_for_the_shell_where_they_must_be() {
+        assert_eq!(quoted("runs/digits-1/model.safetensors"), "runs/digits-1/model.safetensors");
+        assert_eq!(quoted("my runs/a"), "'my runs/a'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+        assert_eq!(quoted(""), "''");
     }
 
     #[test]

@@ -9,9 +9,7 @@ use std::time::Instant;
 fn main() {
     for threads in [1] {
         let pool = Pool::new(threads);
-        for (m, k, n) in
-            [(1, 1024, 1024), (128, 784, 512)]
-        {
+        for (m, k, n) in [(1, 1024, 1024), (128, 784, 512)] {
             let x = vec![0.5f32; m * k];
             let w = vec![0.25f32; n * k];
             let dy = vec![0.25f32; m * n];

@@ -125,12 +125,12 @@ pub fn gradcheck(layer: &Layer, input: &Shape, batch: usize) {
         let minus = loss(&runner, &moved);
         compare("grad_input", at, run.grad_input[at], plus, minus, largest(&run.grad_input));
     }
-    for at in 0..weights.len() {
-        runner.params.weights[at] = weights[at] + step;
+    for (at, &weight) in weights.iter().enumerate() {
+        runner.params.weights[at] = weight + step;
         let plus = loss(&runner, &values);
-        runner.params.weights[at] = weights[at] - step;
+        runner.params.weights[at] = weight - step;
         let minus = loss(&runner, &values);
-        runner.params.weights[at] = weights[at];
+        runner.params.weights[at] = weight;
         compare("grad_weights", at, run.grad_weights[at], plus, minus, largest(&run.grad_weights));
     }
 }
@@ -139,5 +139,5 @@ pub fn gradcheck(layer: &Layer, input: &Shape, batch: usize) {
 fn spread(index: usize, stream: usize) -> f32 {
     let hash = (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(17 + 9 * stream as u32);
     let magnitude = 0.1 + (hash % 1000) as f32 / 1000.0;
-    if (hash >> 40) % 2 == 0 { magnitude } else { -magnitude }
+    if (hash >> 40).is_multiple_of(2) { magnitude } else { -magnitude }
 }

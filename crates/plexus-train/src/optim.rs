@@ -56,8 +56,8 @@ pub struct Decay {
 /// The optimisers, with a sensible learning rate for each: `--help` and `--optimizer` read this table.
 pub const OPTIMIZERS: &[OptimizerRow] = &[
     OptimizerRow { name: "sgd", learning_rate: 0.05, what: "gradient descent with momentum 0.9" },
-    OptimizerRow { name: "adam", learning_rate: 0.001, what: "adaptive rates" },
-    OptimizerRow { name: "adamw", learning_rate: 0.001, what: "Adam with decoupled weight decay 0.01" },
+    OptimizerRow { name: "adam", learning_rate: 0.003, what: "adaptive rates" },
+    OptimizerRow { name: "adamw", learning_rate: 0.003, what: "Adam with decoupled weight decay 0.01" },
     OptimizerRow { name: "rmsprop", learning_rate: 0.001, what: "gradients divided by their recent size" },
 ];
 

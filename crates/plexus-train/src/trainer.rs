@@ -227,11 +227,6 @@ impl Trainer {
     /// # Errors
     /// [`NotFinite`] when the loss is NaN or infinite; the weights are then as before the step.
     pub fn step(&mut self, data: &Dataset, train: &[u32]) -> Result<StepReport, NotFinite> {
-        let pool = self.pool.clone();
-        pool.enter(|| self.step_inside(data, train))
-    }
-
-    fn step_inside(&mut self, data: &Dataset, train: &[u32]) -> Result<StepReport, NotFinite> {
         if self.ordered != Some(self.progress.epoch) {
             self.order.clear();
             self.order.extend_from_slice(train);
@@ -240,17 +235,40 @@ impl Trainer {
         }
         let first = self.progress.position;
         let last = train.len().min(first + self.rows_per_step());
-        let single = last - first <= self.settings.batch;
+        let order = std::mem::take(&mut self.order);
+        let report = self.step_on(data, &order[first..last], train.len());
+        self.order = order;
+        report
+    }
+
+    /// As [`Trainer::step`], on the given rows, at least one: the next of an epoch of `epoch_rows` rows.
+    ///
+    /// # Errors
+    /// [`NotFinite`] when the loss is NaN or infinite; the weights are then as before the step.
+    pub fn step_on(&mut self, data: &Dataset, rows: &[u32], epoch_rows: usize) -> Result<StepReport, NotFinite> {
+        let pool = self.pool.clone();
+        pool.enter(|| self.step_inside(data, rows, epoch_rows))
+    }
+
+    fn step_inside(&mut self, data: &Dataset, rows: &[u32], epoch_rows: usize) -> Result<StepReport, NotFinite> {
+        let first = self.progress.position;
+        let last = first + rows.len();
+        let single = rows.len() <= self.settings.batch;
         let (mut sums, mut score, mut scored) = (LossSums::default(), 0.0, 0.0);
         self.grad.fill(0.0);
         let mut micro_batches = self.progress.micro_batches;
         let mut start = first;
-        while start < last {
-            let end = last.min(start + self.settings.batch);
+        for indices in rows.chunks(self.settings.batch.max(1)) {
             let random = RandomKey { seed: self.settings.seed, step: micro_batches, layer: 0 };
             // One micro-batch takes the mean at once; several add sums, and the mean is taken of all of them below.
             let reduction = if single { Reduction::Mean } else { Reduction::Sum };
-            let part = self.micro_batch(data, start..end, random, reduction);
+            let part = self.micro_batch(data, indices, random, reduction);
+            let end = start + indices.len();
+            if !part.loss.loss.is_finite() {
+                // Now, because the next micro-batch overwrites the outputs that show the layer.
+                let layer = self.training.first_not_finite();
+                return Err(self.not_finite(part.loss.mean(), start..end, layer));
+            }
             sums += part.loss;
             score += part.score;
             scored += part.scored;
@@ -259,15 +277,7 @@ impl Trainer {
         }
         let loss = sums.mean();
         if !loss.is_finite() {
-            return Err(NotFinite {
-                loss,
-                step: self.optimizer.updates + 1,
-                epoch: self.progress.epoch + 1,
-                first_row: first,
-                last_row: last - 1,
-                layer: self.training.first_not_finite().unwrap_or_else(|| "none: the loss itself".to_string()),
-                learning_rate: self.progress.learning_rate,
-            });
+            return Err(self.not_finite(loss, first..last, None));
         }
         if !single {
             reduce::scale_in_place(&mut self.grad, (1.0 / sums.weight) as f32, &self.pool);
@@ -280,7 +290,7 @@ impl Trainer {
             }
             norm
         });
-        let learning_rate = self.learning_rate(train.len());
+        let learning_rate = self.learning_rate(epoch_rows);
         self.optimizer.update(
             &self.settings.optimizer,
             learning_rate,
@@ -295,7 +305,20 @@ impl Trainer {
         progress.loss += sums;
         progress.score += score;
         progress.scored += scored;
-        Ok(StepReport { loss, rows: last - first, gradient_norm, epoch_ends: last == train.len() })
+        Ok(StepReport { loss, rows: rows.len(), gradient_norm, epoch_ends: last == epoch_rows })
+    }
+
+    /// The error for a loss that is no number; `rows` are those of the batch in the order of the epoch.
+    fn not_finite(&self, loss: f64, rows: std::ops::Range<usize>, layer: Option<String>) -> NotFinite {
+        NotFinite {
+            loss,
+            step: self.optimizer.updates + 1,
+            epoch: self.progress.epoch + 1,
+            first_row: rows.start,
+            last_row: rows.end.saturating_sub(1),
+            layer: layer.unwrap_or_else(|| "none: the loss itself".to_string()),
+            learning_rate: self.progress.learning_rate,
+        }
     }
 
     /// The learning rate of the next update, for an epoch of `rows` rows.
@@ -310,16 +333,9 @@ impl Trainer {
         self.settings.learning_rate * factor
     }
 
-    /// Forward, loss and backward over some rows of the epoch's order; gradients are added to `self.grad`.
-    fn micro_batch(
-        &mut self,
-        data: &Dataset,
-        range: std::ops::Range<usize>,
-        random: RandomKey,
-        reduction: Reduction,
-    ) -> MicroBatch {
-        let rows = range.len();
-        let indices = &self.order[range];
+    /// Forward, loss and backward over some rows; gradients are added to `self.grad`.
+    fn micro_batch(&mut self, data: &Dataset, indices: &[u32], random: RandomKey, reduction: Reduction) -> MicroBatch {
+        let rows = indices.len();
         let row_len = data.row_len();
         self.inputs.grow(rows * row_len);
         let inputs = &mut self.inputs[..rows * row_len];

@@ -1,5 +1,6 @@
 //! The one error type of the face.
 
+use crate::files;
 use plexus_formats::FormatError;
 use plexus_nn::ShapeError;
 use plexus_train::DataError;
@@ -27,25 +28,25 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: FormatError,
+        source: Box<FormatError>,
     },
     /// The text of a network does not read; the message names file and line.
     #[error(transparent)]
-    Network(#[from] FormatError),
+    Network(Box<FormatError>),
     /// A checkpoint does not read.
     #[error("{}: {source}", path.display())]
     Checkpoint {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: CheckpointError,
+        source: Box<CheckpointError>,
     },
     /// The data does not read.
     #[error(transparent)]
-    Data(#[from] DataError),
+    Data(Box<DataError>),
     /// Something does not fit something else.
     #[error(transparent)]
-    Shape(#[from] ShapeError),
+    Shape(Box<ShapeError>),
     /// A setting has a value that cannot be.
     #[error("{name} is {got}, but must be {expected}")]
     Setting {
@@ -84,8 +85,21 @@ pub enum Error {
     },
     /// Training ran into a number that is none.
     #[error(transparent)]
-    NotFinite(#[from] NotFinite),
+    NotFinite(Box<NotFinite>),
 }
+
+/// The causes are boxed: they are large, rare, and every function here returns this type.
+macro_rules! from {
+    ($($cause:ty => $variant:ident),* $(,)?) => {
+        $(impl From<$cause> for Error {
+            fn from(cause: $cause) -> Self {
+                Error::$variant(Box::new(cause))
+            }
+        })*
+    };
+}
+
+from! { FormatError => Network, DataError => Data, ShapeError => Shape, NotFinite => NotFinite }
 
 impl Error {
     /// The exit code of a program that ends with this error: 2 for input that cannot be used, 1 for what went wrong later.
@@ -97,5 +111,3 @@ impl Error {
         }
     }
 }
-
-use crate::files;

@@ -100,7 +100,7 @@ impl Model {
     /// [`Error::Io`] where the file does not read, [`Error::Format`] where it is no model.
     pub fn open(path: impl AsRef<Path>, pool: Pool) -> Result<Self, Error> {
         let path = path.as_ref();
-        let format = |source| Error::Format { path: path.to_path_buf(), source };
+        let format = |source| Error::Format { path: path.to_path_buf(), source: Box::new(source) };
         let (network, params, mut metadata) = plexus_formats::read_model(&files::read(path)?).map_err(format)?;
         let outputs = network.output_len();
         // A model from elsewhere has no task: its outputs are numbers.
@@ -184,7 +184,7 @@ impl Model {
     /// The answers for some rows, `[rows, outputs]`: probabilities for a classification, numbers for a regression.
     ///
     /// A row has the same bits alone and in any batch, on any number of threads. Nothing is allocated once the workspace
-    /// has seen a call of this size.
+    /// has seen a call of this size, on one thread; handing work to several allocates now and then (the pool's queue).
     ///
     /// # Errors
     /// [`Error::Shape`] where the input is not `rows` times the width of the model.
@@ -233,6 +233,8 @@ impl Model {
                     return mismatch("the outputs", model, data, "Each output needs one target column.");
                 }
             }
+            // Trained to say 1 for the right class and 0 for the others: the largest number is the answer.
+            (Targets::Classes { names: classes, .. }, Task::Regression { outputs }) if classes == outputs => {}
             (Targets::Classes { .. }, _) => {
                 let help = "Pass --task regression if the target is a number.";
                 return mismatch("the kind of answer", "numbers".into(), "classes".into(), help);

@@ -25,6 +25,12 @@ const FINGERPRINT: &str = "data.fingerprint";
 /// Epochs may end a hundred times a second; the disk is asked no more often than this.
 const CHECKPOINT_PAUSE: Duration = Duration::from_secs(2);
 
+/// An epoch may take an hour; no more than this is lost when the power fails in it.
+const CHECKPOINT_PAUSE_IN_EPOCH: Duration = Duration::from_secs(30);
+
+/// The most epochs of a run: with 2^32 steps in each, their product still fits in 64 bits.
+const MOST_EPOCHS: u64 = 1 << 31;
+
 /// A run in its folder. While it exists no other process can use the folder.
 #[derive(Debug)]
 pub struct Run {
@@ -36,6 +42,8 @@ pub struct Run {
     trainer: Trainer,
     extra: BTreeMap<String, String>,
     last_checkpoint: Instant,
+    /// Steps between two checkpoints; with zero, time decides.
+    checkpoint_every: u64,
     pool: Pool,
     _lock: File,
 }
@@ -87,6 +95,7 @@ impl Run {
         refuse_probabilities(&network, &spec.settings.loss)?;
         let network = Arc::new(network.check()?);
         check_outputs(&network, &source.train)?;
+        check_memory(&network, &spec.settings, train_rows.len())?;
         let mut params = Params::initialise(&network, spec.settings.seed);
         if spec.standardise {
             let per_feature = matches!(source.train.samples, Samples::F32(_));
@@ -117,6 +126,7 @@ impl Run {
             trainer,
             extra,
             last_checkpoint,
+            checkpoint_every: 0,
             pool,
             _lock: lock,
         };
@@ -141,11 +151,16 @@ impl Run {
         let lock = claim(folder)?;
         let bytes = files::read(&path)?;
         let (mut trainer, mut extra) = Trainer::from_checkpoint(&bytes, pool.clone())
-            .map_err(|source| Error::Checkpoint { path: path.clone(), source })?;
+            .map_err(|source| Error::Checkpoint { path: path.clone(), source: Box::new(source) })?;
         let spec = extra.get(SPEC).and_then(|text| serde_json::from_str::<RunSpec>(text).ok());
         let mut spec = spec.ok_or_else(|| refuse("its checkpoint was not written by a run".to_string()))?;
+        check_settings(&spec)?;
+        if spec.settings != *trainer.settings() {
+            return Err(refuse("its checkpoint contradicts itself about the settings".to_string()));
+        }
         if let Some(epochs) = epochs {
             spec.settings.epochs = epochs;
+            check_settings(&spec)?;
             trainer.set_epochs(epochs);
             extra.insert(SPEC.to_string(), serde_json::to_string(&spec).expect("plain data has a JSON form"));
         }
@@ -153,8 +168,14 @@ impl Run {
         if extra.get(FINGERPRINT) != Some(&fingerprint(&source)) {
             return Err(refuse(format!("the data of {} has changed since the run began", spec.data)));
         }
+        check_input(trainer.network(), &source.train)?;
         check_outputs(trainer.network(), &source.train)?;
         let (train_rows, validation_rows) = split(&source.train, spec.validation, spec.settings.seed)?;
+        // A checksum finds accidents; a file made on purpose may say anything.
+        let Progress { position, best_epoch, epoch, history, .. } = trainer.progress();
+        if *position > train_rows.len() || *best_epoch > history.len() as u64 || *epoch != history.len() as u64 {
+            return Err(refuse("its checkpoint contradicts itself about the position of the run".to_string()));
+        }
         Ok(Run {
             folder: folder.to_path_buf(),
             spec,
@@ -164,6 +185,7 @@ impl Run {
             trainer,
             extra,
             last_checkpoint: Instant::now(),
+            checkpoint_every: 0,
             pool,
             _lock: lock,
         })
@@ -209,7 +231,12 @@ impl Run {
         self.trainer.steps_per_epoch(self.progress().position)
     }
 
-    /// Does one update; at the end of an epoch also measures, keeps the best weights, and saves from time to time.
+    /// Saves after every so many updates; with zero, as at first, from time to time. No number of the run depends on it.
+    pub fn set_checkpoint_every(&mut self, steps: u64) {
+        self.checkpoint_every = steps;
+    }
+
+    /// Does one update; at the end of an epoch also measures and keeps the best weights. Saves from time to time.
     ///
     /// # Errors
     /// [`Error::NotFinite`] when the loss is no number; [`Error::Io`] when a checkpoint cannot be written.
@@ -218,9 +245,14 @@ impl Run {
         let mut epoch = None;
         if step.epoch_ends {
             epoch = Some(self.trainer.end_epoch(&self.source.train, &self.validation_rows));
-            if self.last_checkpoint.elapsed() >= CHECKPOINT_PAUSE {
-                self.checkpoint()?;
-            }
+        }
+        let due = match (self.checkpoint_every, step.epoch_ends) {
+            (0, true) => self.last_checkpoint.elapsed() >= CHECKPOINT_PAUSE,
+            (0, false) => self.last_checkpoint.elapsed() >= CHECKPOINT_PAUSE_IN_EPOCH,
+            (steps, _) => self.trainer.steps_done().is_multiple_of(steps),
+        };
+        if due {
+            self.checkpoint()?;
         }
         Ok(Stepped { step, epoch })
     }
@@ -296,10 +328,10 @@ fn outputs(data: &Dataset) -> usize {
 
 /// Refuses settings outside their range, whoever made them.
 fn check_settings(spec: &RunSpec) -> Result<(), Error> {
-    let Settings { epochs, batch, accumulate, learning_rate, clip_norm, loss, .. } = &spec.settings;
+    let Settings { epochs, batch, accumulate, learning_rate, clip_norm, patience, loss, .. } = &spec.settings;
     let refuse = |name, got: String, expected: &str| Err(Error::Setting { name, got, expected: expected.to_string() });
-    if *epochs == 0 {
-        return refuse("--epochs", epochs.to_string(), "at least 1");
+    if *epochs == 0 || *epochs > MOST_EPOCHS {
+        return refuse("--epochs", epochs.to_string(), "in 1..=2147483648");
     }
     if *batch == 0 || *batch > 1 << 24 {
         return refuse("--batch", batch.to_string(), "in 1..=16777216");
@@ -313,6 +345,9 @@ fn check_settings(spec: &RunSpec) -> Result<(), Error> {
     if clip_norm.is_some_and(|norm| !(norm.is_finite() && norm > 0.0)) {
         return refuse("--clip-norm", clip_norm.unwrap_or(0.0).to_string(), "a positive number");
     }
+    if *patience == Some(0) {
+        return refuse("--patience", "0".to_string(), "at least 1");
+    }
     if !(0.0..1.0).contains(&spec.validation) {
         return refuse("--validation", spec.validation.to_string(), "a share in 0..1");
     }
@@ -322,6 +357,34 @@ fn check_settings(spec: &RunSpec) -> Result<(), Error> {
         return refuse("--label-smoothing", label_smoothing.to_string(), "in 0..=1");
     }
     Ok(())
+}
+
+/// The most parameters of a run, whatever the machine: 2^36, which is 256 GiB for the weights alone.
+const MOST_PARAMS: usize = 1 << 36;
+
+/// Refuses a run that cannot fit into memory, instead of ending in the middle.
+fn check_memory(network: &plexus_nn::CheckedNetwork, settings: &Settings, rows: usize) -> Result<(), Error> {
+    let params = network.layout().weights_len();
+    // Weights, gradient, best weights and the bytes of a checkpoint, besides what the optimiser keeps.
+    let copies = 4 + settings.optimizer.slot_count();
+    // Each activation and its gradient, for the rows of one batch.
+    let layers = 0..network.network().layers.len();
+    let activations = layers.map(|index| network.output_shape(index).len().unwrap_or(usize::MAX)).sum::<usize>();
+    let per_batch = activations.saturating_mul(2 * settings.batch.min(rows));
+    let bytes = params.saturating_mul(copies).saturating_add(per_batch).saturating_mul(4);
+    // Asked for and given back at once: most systems refuse here what they could never give.
+    if params <= MOST_PARAMS && Vec::<u8>::new().try_reserve_exact(bytes).is_ok() {
+        return Ok(());
+    }
+    Err(Error::Setting {
+        name: "--network",
+        got: format!("a network of {params} parameters"),
+        expected: format!(
+            "small enough for the memory: training it in batches of {} takes about {} GiB. Use smaller layers",
+            settings.batch,
+            bytes >> 30
+        ),
+    })
 }
 
 /// Chooses the validation rows: a share of all, by the seed of the run. Both parts are in the order of the file.
@@ -358,6 +421,19 @@ fn refuse_probabilities(network: &Network, loss: &Loss) -> Result<(), Error> {
         name: "--loss",
         got: format!("{} behind the layer {} ({kind})", loss.name(), last.name),
         expected: format!("applied to logits: remove the last layer, since {} contains the {kind}", loss.name()),
+    })
+}
+
+/// A crafted checkpoint may hold a network for other rows.
+fn check_input(network: &plexus_nn::CheckedNetwork, data: &Dataset) -> Result<(), Error> {
+    if network.input() == &data.input {
+        return Ok(());
+    }
+    Err(Error::Mismatch {
+        what: "the input shape",
+        model: network.input().to_string(),
+        data: data.input.to_string(),
+        help: "The checkpoint belongs to other data.".to_string(),
     })
 }
 

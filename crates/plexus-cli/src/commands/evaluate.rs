@@ -3,7 +3,7 @@
 use crate::Failure;
 use crate::args::{EvaluateArgs, Part};
 use crate::commands::train::save_result_picture;
-use crate::output::{accuracy, grouped, number, print_json, table};
+use crate::output::{accuracy, grouped, number, print_json, say, table};
 use plexus::{Model, Pool};
 use plexus_train::data::{self, Dataset, Samples, Targets};
 use plexus_train::evaluate::{Answers, Evaluation};
@@ -13,6 +13,9 @@ use std::path::Path;
 pub fn run(args: EvaluateArgs) -> Result<(), Failure> {
     let model = Model::open(&args.model, Pool::new(args.threads))?;
     let (data, part) = open(&model, &args)?;
+    if data.is_empty() {
+        return Err(Failure::Input(format!("{} has no rows in its {part}: choose another with --part", args.data)));
+    }
     let result = model.evaluate(&data)?;
     if let Some(folder) = &args.pictures {
         std::fs::create_dir_all(folder)
@@ -25,10 +28,10 @@ pub fn run(args: EvaluateArgs) -> Result<(), Failure> {
         print_json(&line);
         return Ok(());
     }
-    println!("{} on {}: {} rows ({part})", args.model.display(), args.data, grouped(result.rows as u64));
+    say!("{} on {}: {} rows ({part})", args.model.display(), args.data, grouped(result.rows as u64));
     match &result.answers {
         Answers::Classes { confusion, top_5 } => {
-            println!(
+            say!(
                 "accuracy {} ({} right), loss {}, among the five likeliest {}",
                 accuracy(confusion.accuracy()),
                 grouped(confusion.correct()),
@@ -55,9 +58,9 @@ pub fn run(args: EvaluateArgs) -> Result<(), Failure> {
             let mean = confusion.macro_average();
             let (precision, recall, f1) = (accuracy(mean.precision), accuracy(mean.recall), accuracy(mean.f1));
             rows.add_row(["mean".to_string(), precision, recall, f1, grouped(mean.support), String::new()]);
-            println!("{rows}");
+            say!("{rows}");
         }
-        Answers::Values(metrics) => println!(
+        Answers::Values(metrics) => say!(
             "RMSE {}, MAE {}, R2 {}, loss {}",
             number(metrics.root_mean_squared_error()),
             number(metrics.mean_absolute_error()),

@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::args::KernelsArgs;
-use crate::output::{print_json, table};
+use crate::output::{print_json, say, table};
 use plexus_kernels::gemm::{KERNELS, Kernel};
 use plexus_kernels::isa::Isa;
 
@@ -35,9 +35,9 @@ pub fn run(args: KernelsArgs) -> Result<(), Failure> {
             yes(kernel.isa.is_available()),
         ]);
     }
-    println!("{rows}");
-    println!("→ is used for every matrix product. Consistent kernels give the same bits as each other.");
-    println!("The other families (map, softmax, norm, reduce, update) run on {}.", Isa::selected().name());
-    println!("PLEXUS_ISA=portable|avx2|avx512 chooses another instruction set that this machine has.");
+    say!("{rows}");
+    say!("→ is used for every matrix product. Consistent kernels give the same bits as each other.");
+    say!("The other families (map, softmax, norm, reduce, update) run on {}.", Isa::selected().name());
+    say!("PLEXUS_ISA=portable|avx2|avx512 chooses another instruction set that this machine has.");
     Ok(())
 }

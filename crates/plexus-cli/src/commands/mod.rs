@@ -22,11 +22,20 @@ pub(crate) fn open_network(
 ) -> Result<(CheckedNetwork, Option<Params>), Failure> {
     let is_text = name.ends_with(".toml") || name.split([':', '?']).next() == Some("mlp");
     if !is_text {
+        if !Path::new(name).exists() {
+            return Err(Failure::Input(format!(
+                "there is no file {name}, and no network of this name: a network is {}",
+                NetworkSpec::FORMS
+            )));
+        }
         let model = Model::open(Path::new(name), Pool::single())?;
         return Ok((model.network().clone(), Some(model.params().clone())));
     }
     let input = input.map(parse_shape).transpose()?;
     let spec = NetworkSpec::parse(name)?;
+    if outputs == 0 {
+        return Err(Failure::Input("--outputs is 0, but must be at least 1".to_string()));
+    }
     let input = match (&spec, input) {
         (_, Some(input)) => input,
         (NetworkSpec::Text(text), None) => text.input.clone().unwrap_or(default_input),
@@ -39,9 +48,9 @@ pub(crate) fn open_network(
 fn parse_shape(text: &str) -> Result<Shape, Failure> {
     let axes: Result<Vec<usize>, _> =
         text.trim_matches(['[', ']']).split(['x', ',']).map(|axis| axis.trim().parse()).collect();
-    axes.map(Shape::new).map_err(|_| {
+    axes.ok().filter(|axes| !axes.contains(&0)).map(Shape::new).ok_or_else(|| {
         Failure::Input(format!(
-            "--input is \"{text}\", but must be whole numbers with x between them, as 784 or 1x28x28"
+            "--input is \"{text}\", but must be whole numbers above 0 with x between them, as 784 or 1x28x28"
         ))
     })
 }

@@ -2,8 +2,9 @@
 
 use crate::Failure;
 use crate::args::PredictArgs;
-use crate::output::{number, percent, print_json};
+use crate::output::{number, percent, print_json, say};
 use plexus::{Model, Pool, Task, Workspace};
+use plexus_train::Place;
 use plexus_train::data::{self, DataOptions, Targets};
 use serde_json::Value;
 use std::io::{IsTerminal, Read};
@@ -15,7 +16,7 @@ pub fn run(args: PredictArgs) -> Result<(), Failure> {
     let model = Model::open(&args.model, Pool::single())?;
     let mut answers = Answers { model: &model, args: &args, workspace: Workspace::default() };
     if let Some(source) = &args.data {
-        return answers.from_source(source);
+        return answers.answer_source(source);
     }
     if args.inputs.is_empty() {
         return Err(Failure::Input(
@@ -45,8 +46,8 @@ struct Answers<'a> {
 
 impl Answers<'_> {
     /// A row of the test part of a data source, with its true answer.
-    fn from_source(&mut self, source: &str) -> Result<(), Failure> {
-        let options = DataOptions { schema: self.model.columns().cloned(), ..DataOptions::default() };
+    fn answer_source(&mut self, source: &str) -> Result<(), Failure> {
+        let options = DataOptions { schema: self.model.columns().cloned(), ..self.args.source.options()? };
         let data = data::open(source, &options)?.test;
         self.model.check_data(&data)?;
         let row = self.args.row;
@@ -78,43 +79,48 @@ impl Answers<'_> {
             let read = std::io::stdin().read_to_string(&mut text);
             read.map_err(|error| Failure::Input(format!("cannot read standard input: {error}")))?;
             return if looks_like_json(&text) {
-                self.from_json("standard input", &text)
+                self.json_rows("standard input", &text)
             } else {
-                self.from_csv("standard input", &text)
+                self.csv_rows("standard input", &text)
             };
         }
         if looks_like_json(input) {
-            return self.from_json("the input", input);
+            return self.json_rows("the input", input);
         }
         let path = Path::new(input);
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("").to_ascii_lowercase();
         let bytes = plexus::files::read(path)?;
         match extension.as_str() {
-            "png" | "pgm" | "ppm" | "pnm" => Ok(vec![(Some(input.to_string()), self.from_image(input, &bytes)?)]),
-            "json" | "jsonl" => self.from_json(input, &utf8(input, bytes)?),
-            _ => self.from_csv(input, &utf8(input, bytes)?),
+            "png" | "pgm" | "ppm" | "pnm" => Ok(vec![(Some(input.to_string()), self.image_row(input, &bytes)?)]),
+            "json" | "jsonl" => self.json_rows(input, &utf8(input, bytes)?),
+            _ => self.csv_rows(input, &utf8(input, bytes)?),
         }
     }
 
     /// A table: encoded as in training where the model knows columns, plain numbers otherwise.
-    fn from_csv(&self, origin: &str, text: &str) -> Result<Rows, Failure> {
+    fn csv_rows(&self, origin: &str, text: &str) -> Result<Rows, Failure> {
         let width = self.model.network().input_len();
         let schema = self.model.columns();
         let names =
             schema.map_or(Vec::new(), |schema| schema.columns.iter().map(|column| column.name.as_str()).collect());
-        let header = if schema.is_some() { None } else { Some(false) };
-        let options = data::TableOptions { header, delimiter: None, known_names: names };
+        let said = self.args.source.options()?;
+        let header = said.header.or(if schema.is_some() { None } else { Some(false) });
+        let options = data::TableOptions { header, delimiter: said.delimiter, known_names: names };
         let table = data::Table::parse(origin, text, &options)?;
+        let whole = Place { file: Some(origin.into()), line: None };
+        let named = schema.filter(|_| table.has_header());
+        let positions = named.map(|schema| schema.locate(&whole, table.columns())).transpose()?;
         (0..table.len())
             .map(|index| {
                 let mut row = Vec::with_capacity(width);
-                match schema {
-                    Some(schema) if table.has_header() => {
-                        let columns: Vec<&str> = table.columns().iter().map(String::as_str).collect();
-                        schema.encode_named(&columns, &table.row(index), &mut row)?;
+                match (schema, &positions) {
+                    (Some(schema), Some(positions)) => {
+                        let fields = table.row(index);
+                        let fields: Vec<&str> = positions.iter().map(|&position| fields[position]).collect();
+                        schema.encode_at(&table.place(index), &fields, &mut row)?;
                     }
-                    Some(schema) => schema.encode_at(&table.place(index), &table.row(index), &mut row)?,
-                    None => {
+                    (Some(schema), None) => schema.encode_at(&table.place(index), &table.row(index), &mut row)?,
+                    (None, _) => {
                         for field in table.row(index) {
                             let value = field.trim().parse::<f32>().ok().filter(|value| value.is_finite());
                             row.push(value.ok_or_else(|| {
@@ -130,7 +136,7 @@ impl Answers<'_> {
     }
 
     /// A row, rows, or objects.
-    fn from_json(&self, origin: &str, text: &str) -> Result<Rows, Failure> {
+    fn json_rows(&self, origin: &str, text: &str) -> Result<Rows, Failure> {
         let value: Value = serde_json::from_str(text)
             .map_err(|error| Failure::Input(format!("{origin} does not read as JSON: {error}")))?;
         let rows = match value {
@@ -148,7 +154,7 @@ impl Answers<'_> {
                     });
                     numbers.collect::<Result<Vec<f32>, _>>()?
                 }
-                Value::Object(fields) => self.from_object(&place, &fields)?,
+                Value::Object(fields) => self.object_row(&place, &fields)?,
                 other => return Err(Failure::Input(format!("{place}: expected an array or an object, got {other}"))),
             };
             self.check_width(&place, row.len())?;
@@ -157,7 +163,7 @@ impl Answers<'_> {
         rows.collect()
     }
 
-    fn from_object(&self, place: &str, fields: &serde_json::Map<String, Value>) -> Result<Vec<f32>, Failure> {
+    fn object_row(&self, place: &str, fields: &serde_json::Map<String, Value>) -> Result<Vec<f32>, Failure> {
         let Some(schema) = self.model.columns() else {
             return Err(Failure::Input(format!("{place}: this model has no column names; give an array of numbers")));
         };
@@ -170,12 +176,15 @@ impl Answers<'_> {
         let texts: Vec<String> = texts.collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let mut row = Vec::new();
-        schema.encode_named(&names, &texts, &mut row)?;
+        let place = Place { file: Some(place.into()), line: None };
+        let positions = schema.locate(&place, &names)?;
+        let fields: Vec<&str> = positions.iter().map(|&position| texts[position]).collect();
+        schema.encode_at(&place, &fields, &mut row)?;
         Ok(row)
     }
 
     /// An image in gray, 0 to 255 brought to the range that the model was trained on.
-    fn from_image(&self, path: &str, bytes: &[u8]) -> Result<Vec<f32>, Failure> {
+    fn image_row(&self, path: &str, bytes: &[u8]) -> Result<Vec<f32>, Failure> {
         let axes = self.model.network().input().axes();
         let (height, width) = match axes {
             [1, height, width] => (*height, *width),
@@ -237,7 +246,7 @@ impl Answers<'_> {
                 let answers =
                     names.iter().zip(output).map(|(name, value)| format!("{name} {}", number(f64::from(*value))));
                 let truth = truth.map_or(String::new(), |truth| format!("   (true value: {truth})"));
-                println!("{label}: {}{truth}", answers.collect::<Vec<_>>().join(", "));
+                say!("{label}: {}{truth}", answers.collect::<Vec<_>>().join(", "));
             }
             return Ok(());
         }
@@ -265,7 +274,7 @@ impl Answers<'_> {
                 .take(self.args.top.max(1))
                 .map(|&class| format!("{} {}", names[class], percent(output[class])));
             let truth = truth.map_or(String::new(), |truth| format!("   (true class: {truth})"));
-            println!("{label}: {}{truth}", top.collect::<Vec<_>>().join(", "));
+            say!("{label}: {}{truth}", top.collect::<Vec<_>>().join(", "));
         }
         Ok(())
     }
@@ -294,6 +303,6 @@ fn print_image(values: &[f32], height: usize, width: usize) {
     for y in 0..height {
         let shade = |value: f32| SHADES[((value / largest * 4.0).round() as usize).min(4)];
         let line: String = (0..width).flat_map(|x| [shade(values[y * width + x]); 2]).collect();
-        println!("  {line}");
+        say!("  {line}");
     }
 }

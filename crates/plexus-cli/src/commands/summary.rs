@@ -3,7 +3,7 @@
 use crate::Failure;
 use crate::args::SummaryArgs;
 use crate::commands::open_network;
-use crate::output::{bytes, grouped, print_json, table};
+use crate::output::{bytes, grouped, print_json, say, table};
 use plexus_nn::summary::{Summary, summary};
 use plexus_nn::{CheckedNetwork, Shape};
 
@@ -15,7 +15,7 @@ pub fn run(args: SummaryArgs) -> Result<(), Failure> {
     if args.json {
         print_json(&serde_json::to_value(&counted).expect("plain data has a JSON form"));
     } else {
-        println!("{}", text(&network, &counted, args.batch));
+        say!("{}", text(&network, &counted, args.batch));
     }
     Ok(())
 }

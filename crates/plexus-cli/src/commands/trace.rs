@@ -3,14 +3,26 @@
 use crate::Failure;
 use crate::args::TraceArgs;
 use crate::commands::open_network;
-use crate::output::print_json;
+use crate::output::{grouped, print_json, say};
 use plexus_nn::layer::Operand;
 use plexus_nn::trace::trace;
 use plexus_nn::{Params, Shape};
 
+/// Nobody reads more, and it still fits into memory.
+const MOST_NUMBERS: usize = 1 << 26;
+
 /// Prints every primitive with its operands and its result.
 pub fn run(args: TraceArgs) -> Result<(), Failure> {
     let (network, params) = open_network(&args.network, args.input.as_deref(), args.outputs, Shape::new([2]))?;
+    let numbers = network.layout().weights_len().saturating_add(network.input_len());
+    if numbers > MOST_NUMBERS {
+        return Err(Failure::Input(format!(
+            "{} has {} weights and inputs, but trace takes at most {}: it is for looking at small networks",
+            args.network,
+            grouped(numbers as u64),
+            grouped(MOST_NUMBERS as u64)
+        )));
+    }
     let params = params.unwrap_or_else(|| Params::initialise(&network, args.seed));
     let values: Vec<f32> = match &args.values {
         None => (1..=network.input_len()).map(|index| index as f32).collect(),
@@ -27,10 +39,10 @@ pub fn run(args: TraceArgs) -> Result<(), Failure> {
     }
     let mut step = 0;
     for layer in &traced {
-        println!("{} ({})", layer.name, layer.kind);
+        say!("{} ({})", layer.name, layer.kind);
         for primitive in &layer.primitives {
             step += 1;
-            println!("  {step}. {}: {}", primitive.operation, primitive.formula);
+            say!("  {step}. {}: {}", primitive.operation, primitive.formula);
             for operand in &primitive.operands {
                 print_operand("in ", operand, args.full);
             }
@@ -59,9 +71,9 @@ fn print_operand(direction: &str, operand: &Operand, full: bool) {
     for (index, row) in rows.iter().take(shown).enumerate() {
         let label = if index == 0 { label.as_str() } else { "" };
         let direction = if index == 0 { direction } else { "   " };
-        println!("     {direction} {label:<22} {}", row_text(row));
+        say!("     {direction} {label:<22} {}", row_text(row));
     }
     if rows.len() > shown {
-        println!("     {:>26} … {} more rows; --full prints all", "", rows.len() - shown);
+        say!("     {:>26} … {} more rows; --full prints all", "", rows.len() - shown);
     }
 }

@@ -1,5 +1,9 @@
 //! The loop nest, written once for every instruction set.
 
+// Loops over registers are written with indices: their bounds are constants, so they unroll, and the letters match the
+// formulas.
+#![allow(clippy::needless_range_loop)]
+
 use super::{Block, LeftOperand, block_len};
 use crate::buffer::TileMut;
 use crate::isa::{Isa, Simd, Vectorized};

@@ -25,7 +25,7 @@
 /// ```
 pub fn absorb(weight: &[f32], bias: &[f32]) -> Vec<f32> {
     let out_features = bias.len();
-    assert!(out_features > 0 && weight.len() % out_features == 0, "one bias for each row of the weight");
+    assert!(out_features > 0 && weight.len().is_multiple_of(out_features), "one bias for each row of the weight");
     let in_features = weight.len() / out_features;
     let mut absorbed = Vec::with_capacity(weight.len() + out_features);
     for (o, &bias) in bias.iter().enumerate() {
@@ -40,7 +40,7 @@ pub fn absorb(weight: &[f32], bias: &[f32]) -> Vec<f32> {
 /// # Panics
 /// Where `absorbed` is not `out_features` rows of at least one element.
 pub fn release(absorbed: &[f32], out_features: usize) -> (Vec<f32>, Vec<f32>) {
-    assert!(out_features > 0 && absorbed.len() % out_features == 0, "whole rows");
+    assert!(out_features > 0 && absorbed.len().is_multiple_of(out_features), "whole rows");
     let width = absorbed.len() / out_features;
     assert!(width > 0, "a row holds at least its bias");
     let (mut weight, mut bias) = (Vec::new(), Vec::new());

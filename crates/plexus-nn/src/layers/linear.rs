@@ -278,8 +278,8 @@ mod tests {
             unit[t] = 1.0;
             let run = run_layer(&Linear::new(outputs).into(), &Shape::new([inputs]), 1, &x, &weights, &unit);
             for i in 0..outputs {
-                for j in 0..inputs {
-                    let want = if i == t { x[j] } else { 0.0 };
+                for (j, &x) in x.iter().enumerate() {
+                    let want = if i == t { x } else { 0.0 };
                     assert_eq!(run.grad_weights[i * inputs + j], want);
                 }
             }

@@ -26,8 +26,8 @@ pub(super) fn open(path: &Path, options: &DataOptions) -> Result<DataSource, Dat
     let encoder = Encoder::new(&table, &schema)?;
     let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
     Ok(DataSource {
-        train: encoder.encode(format!("{name}, training part"), &train)?,
-        test: encoder.encode(format!("{name}, test part"), &test)?,
+        train: encoder.encode(name.clone(), &train)?,
+        test: encoder.encode(name, &test)?,
         columns: Some(schema),
     })
 }

@@ -24,10 +24,10 @@ pub(super) fn open() -> DataSource {
     let mut content = Vec::with_capacity(ROWS * (PIXELS + 1));
     GzDecoder::new(PACKED).read_to_end(&mut content).expect("the embedded file is whole; a test reads it");
     let (pixels, labels) = content.split_at(ROWS * PIXELS);
-    let part = |name: &str, test: bool| {
+    let part = |test: bool| {
         let rows = || (0..ROWS).filter(move |row| (row % TEST_EVERY == TEST_EVERY - 1) == test);
         Dataset {
-            name: name.to_string(),
+            name: "digits".to_string(),
             input: Shape::new([1, 8, 8]),
             samples: Samples::U8(rows().flat_map(|row| &pixels[row * PIXELS..(row + 1) * PIXELS]).copied().collect()),
             targets: Targets::Classes {
@@ -36,7 +36,7 @@ pub(super) fn open() -> DataSource {
             },
         }
     };
-    DataSource { train: part("digits, training part", false), test: part("digits, test part", true), columns: None }
+    DataSource { train: part(false), test: part(true), columns: None }
 }
 
 #[cfg(test)]

@@ -51,8 +51,8 @@ pub(super) fn open(folder: &Path, name: &str, least_classes: usize) -> Result<Da
     let classes: Vec<String> =
         (0..least_classes.max(usize::from(highest) + 1)).map(|class| class.to_string()).collect();
     Ok(DataSource {
-        train: train.into_dataset(format!("{name}, training part"), classes.clone()),
-        test: test.into_dataset(format!("{name}, test part"), classes),
+        train: train.into_dataset(name.to_string(), classes.clone()),
+        test: test.into_dataset(name.to_string(), classes),
         columns: None,
     })
 }
