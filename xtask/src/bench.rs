@@ -105,8 +105,8 @@ fn our_speed(program: &Path, mnist: &Path, options: &TrainMlp) -> Result<f64, Ta
     workspace::remove(&folder)?;
     let text = process::output(Command::new(program).args(our_arguments(mnist, options)).arg("--out").arg(&folder))?;
     let objects = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let speeds = objects.filter_map(|object| object["samples_per_second"].as_f64());
-    speeds.last().ok_or_else(|| TaskError::content("plexus train --json", "samples_per_second", text))
+    let mut speeds = objects.filter_map(|object| object["samples_per_second"].as_f64());
+    speeds.next_back().ok_or_else(|| TaskError::content("plexus train --json", "samples_per_second", text))
 }
 
 fn our_arguments(mnist: &Path, options: &TrainMlp) -> Vec<String> {
