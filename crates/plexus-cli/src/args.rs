@@ -206,6 +206,8 @@ Data sources:
   csv:FILE     a table; text columns become categories
 
 A network file:
+  input = [64]                  # optional; images of 8x8 are flattened to it
+
   [[layer]]
   kind = \"linear\"
   out_features = 128
@@ -256,7 +258,7 @@ pub struct LearningArgs {
     /// [default: cross_entropy for classes, mean_squared_error for numbers]
     #[arg(long, value_name = "NAME")]
     pub loss: Option<String>,
-    /// The share of a target that is spread over all classes [default: 0.1 for cross_entropy]
+    /// The share of a target that is spread over all classes [default: 0.05 for cross_entropy]
     #[arg(long, value_name = "SHARE")]
     pub label_smoothing: Option<f32>,
     /// Weights of the classes: "balanced", or numbers with commas between them

@@ -118,7 +118,7 @@ pub enum FormatError {
         got: usize,
     },
     /// Weights without a network.
-    #[error("this file holds weights only: say which network with --network")]
+    #[error("this file holds weights only, without the network they belong to (metadata plexus.network)")]
     WeightsOnly,
     /// Written by a newer Plexus.
     #[error("the file has format {version}, this Plexus reads format {known}: use a newer Plexus")]

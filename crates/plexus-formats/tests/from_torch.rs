@@ -34,7 +34,10 @@ fn logits_are_those_that_pytorch_computed() {
 fn weights_alone_are_no_model_and_say_what_to_do() {
     let error = read_model(BYTES).unwrap_err();
     assert_eq!(error, FormatError::WeightsOnly);
-    assert_eq!(error.to_string(), "this file holds weights only: say which network with --network");
+    assert_eq!(
+        error.to_string(),
+        "this file holds weights only, without the network they belong to (metadata plexus.network)"
+    );
 }
 
 #[test]

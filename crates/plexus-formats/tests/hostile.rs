@@ -372,7 +372,7 @@ const MODELS: &[(&str, &[&str])] = &[
     ("i64", &["tensor `a.weight` holds I64"]),
     ("no such type", &["F99"]),
     ("name with escape", &["control characters"]),
-    ("weights only", &["weights only: say which network with --network"]),
+    ("weights only", &["weights only, without the network"]),
     ("no version", &["`plexus.format` is missing"]),
     ("version two", &["format 2", "reads format 1", "newer"]),
     ("version zero", &["`plexus.format` is \"0\""]),

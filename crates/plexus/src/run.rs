@@ -453,7 +453,11 @@ fn check_outputs(network: &plexus_nn::CheckedNetwork, data: &Dataset) -> Result<
         what: "the number of outputs",
         model: format!("output {} at {last}", network.output()),
         data: format!("{wanted} {what}"),
-        help: format!("Give the last linear layer out_features = {wanted}."),
+        help: match network.output().axes() {
+            [_] => format!("Give the last linear layer out_features = {wanted}."),
+            _ => "A linear layer keeps all axes but the last: put a flatten layer in front (kind = \"flatten\")."
+                .to_string(),
+        },
     })
 }
 

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::files;
 use plexus_formats::NetworkText;
 use plexus_kernels::map::{FUNCTIONS, Function};
+use plexus_nn::layers::{Flatten, Reshape};
 use plexus_nn::{Network, Shape, zoo};
 use plexus_train::data::DataOptions;
 use plexus_train::trainer::Settings;
@@ -79,6 +80,20 @@ impl NetworkSpec {
         match self {
             NetworkSpec::Mlp { hidden, function } => Ok(zoo::mlp(input, &hidden, outputs, function)),
             NetworkSpec::Text(text) => {
+                // Another shape with as many numbers is taken as meant: [784] for images of 1x28x28.
+                if let Some(written) =
+                    text.input.clone().filter(|written| *written != input && written.len() == input.len())
+                {
+                    let layer = match written.axes() {
+                        [_] => Flatten {}.into(),
+                        _ => Reshape { shape: written.clone() }.into(),
+                    };
+                    text.clone().into_checked(Some(written))?;
+                    let mut network = text.into_network(None)?;
+                    network.insert_front("reshaped_input", layer);
+                    network.input = input;
+                    return Ok(network);
+                }
                 if let Some(written) = &text.input
                     && *written != input
                 {

@@ -1,6 +1,6 @@
 //! The embedded font: widths of texts, outlines of texts, shortening.
 //!
-//! Noto Sans Regular (SIL Open Font License 1.1) covers Latin, Greek and Cyrillic. Other scripts come out as
+//! Noto Sans Regular (licence: THIRD-PARTY.md) covers Latin, Greek and Cyrillic. Other scripts come out as
 //! boxes in the PNG; an SVG is drawn with the fonts of whoever looks at it.
 
 use super::truetype::{Segment, TrueType};

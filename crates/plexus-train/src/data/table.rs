@@ -62,7 +62,12 @@ impl Table {
     /// - [`DataError::UnclosedQuote`]: a quote swallows the end of the file
     /// - [`DataError::DuplicateColumn`]: two columns have one name
     pub fn open(path: &Path, options: &TableOptions<'_>) -> Result<Table, DataError> {
-        let bytes = std::fs::read(path).map_err(|source| DataError::Io { path: path.into(), source })?;
+        let failed = |source| DataError::Io { path: path.into(), source };
+        if !std::fs::metadata(path).map_err(failed)?.is_file() {
+            // A device or a pipe may have no end.
+            return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a plain file")));
+        }
+        let bytes = std::fs::read(path).map_err(failed)?;
         Table::parse(&path.display().to_string(), bytes, options)
     }
 
