@@ -56,6 +56,7 @@ pub fn run() -> Result<Outcome, TaskError> {
     }
     let absent =
         if absent.is_empty() { String::new() } else { format!("; not on this machine: {}", absent.join(", ")) };
-    println!("\nPassed on: {}{absent}", passed.join(", "));
-    Ok(Outcome::from_problems(failed, format!("{}{absent}", passed.join(", "))))
+    let passed = if passed.is_empty() { "none".to_string() } else { passed.join(", ") };
+    println!("\npassed on: {passed}{absent}");
+    Ok(Outcome::from_problems(failed, format!("passed on {passed}{absent}")))
 }

@@ -115,7 +115,7 @@ impl Copy {
 
     /// Runs `cargo test` in the copy; `build` stops before the tests.
     fn test(&self, arguments: &str, build: bool) -> Result<Captured, TaskError> {
-        let mut command = cargo(&["test", "--offline", "--no-fail-fast"]);
+        let mut command = cargo(&["test", "--locked", "--no-fail-fast"]);
         // What stands behind `--` goes to the tests.
         let (options, filters) = arguments.split_once(" -- ").unwrap_or((arguments, ""));
         command.args(options.split_whitespace());

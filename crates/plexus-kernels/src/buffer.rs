@@ -130,7 +130,9 @@ pub fn for_each_tile(
     if rows == 0 || cols == 0 {
         return;
     }
-    assert!(cols <= stride && (rows - 1) * stride + cols <= values.len(), "the matrix is larger than its slice");
+    let end = (rows - 1).checked_mul(stride).and_then(|start| start.checked_add(cols));
+    let fits = end.is_some_and(|end| end <= values.len());
+    assert!(cols <= stride && fits, "the matrix is larger than its slice");
     let across = cols.div_ceil(tile_cols);
     let start = Start(values.as_mut_ptr());
     pool.for_each(rows.div_ceil(tile_rows) * across, |task| {

@@ -3,6 +3,7 @@
 //! Work is cut at boundaries that depend on the sizes alone, so the number of threads never changes a result.
 
 use rayon::prelude::*;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// A pool of threads that kernels may use. Cloning shares the pool.
@@ -89,13 +90,15 @@ impl Default for Pool {
 #[derive(Debug)]
 pub struct FlushDenormals {
     before: bool,
+    /// The mode belongs to this thread: the guard must be dropped on it.
+    stays: PhantomData<*const ()>,
 }
 
 impl FlushDenormals {
     /// Switches the mode on.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        FlushDenormals { before: set_flush_denormals(true) }
+        FlushDenormals { before: set_flush_denormals(true), stays: PhantomData }
     }
 }
 

@@ -58,6 +58,11 @@ impl Network {
 
     /// Puts a layer in front.
     pub fn insert_front(&mut self, name: &str, layer: Layer) {
+        if let Some(first) = self.layers.first_mut()
+            && first.inputs == ["input"]
+        {
+            first.inputs = vec![name.to_string()];
+        }
         self.layers.insert(0, NamedLayer { name: name.to_string(), inputs: Vec::new(), layer });
     }
 }

@@ -37,7 +37,7 @@ pub const SCHEDULES: &[(&str, &str)] = &[
     ("step", "times 0.1 after every third of the epochs"),
     ("cosine", "half a cosine from the full rate to zero"),
     ("one_cycle", "up for 30 % of the steps, then down to almost zero"),
-    ("reduce_on_plateau", "times 0.5 after 3 epochs without improvement"),
+    ("reduce_on_plateau", "times 0.5 after more than 3 epochs without improvement"),
 ];
 
 impl Schedule {

@@ -129,7 +129,7 @@ pub struct NotFinite {
     pub last_row: usize,
     /// The layer, or `none: the loss itself`.
     pub layer: String,
-    /// The learning rate of the update before.
+    /// The learning rate of the update.
     pub learning_rate: f64,
 }
 
@@ -225,7 +225,8 @@ impl Trainer {
     /// The order of the rows depends on the seed and the epoch alone.
     ///
     /// # Errors
-    /// [`NotFinite`] when the loss is NaN or infinite; the weights are then as before the step.
+    /// [`NotFinite`] when the loss is NaN or infinite; the weights are then as before the step (running statistics may
+    /// already hold what the batch did to them).
     pub fn step(&mut self, data: &Dataset, train: &[u32]) -> Result<StepReport, NotFinite> {
         if self.ordered != Some(self.progress.epoch) {
             self.order.clear();
@@ -244,7 +245,8 @@ impl Trainer {
     /// As [`Trainer::step`], on the given rows, at least one: the next of an epoch of `epoch_rows` rows.
     ///
     /// # Errors
-    /// [`NotFinite`] when the loss is NaN or infinite; the weights are then as before the step.
+    /// [`NotFinite`] when the loss is NaN or infinite; the weights are then as before the step (running statistics may
+    /// already hold what the batch did to them).
     pub fn step_on(&mut self, data: &Dataset, rows: &[u32], epoch_rows: usize) -> Result<StepReport, NotFinite> {
         let pool = self.pool.clone();
         pool.enter(|| self.step_inside(data, rows, epoch_rows))
@@ -267,7 +269,7 @@ impl Trainer {
             if !part.loss.loss.is_finite() {
                 // Now, because the next micro-batch overwrites the outputs that show the layer.
                 let layer = self.training.first_not_finite();
-                return Err(self.not_finite(part.loss.mean(), start..end, layer));
+                return Err(self.not_finite(part.loss.mean(), start..end, layer, epoch_rows));
             }
             sums += part.loss;
             score += part.score;
@@ -277,7 +279,7 @@ impl Trainer {
         }
         let loss = sums.mean();
         if !loss.is_finite() {
-            return Err(self.not_finite(loss, first..last, None));
+            return Err(self.not_finite(loss, first..last, None, epoch_rows));
         }
         if !single {
             reduce::scale_in_place(&mut self.grad, (1.0 / sums.weight) as f32, &self.pool);
@@ -309,7 +311,13 @@ impl Trainer {
     }
 
     /// The error for a loss that is no number; `rows` are those of the batch in the order of the epoch.
-    fn not_finite(&self, loss: f64, rows: std::ops::Range<usize>, layer: Option<String>) -> NotFinite {
+    fn not_finite(
+        &self,
+        loss: f64,
+        rows: std::ops::Range<usize>,
+        layer: Option<String>,
+        epoch_rows: usize,
+    ) -> NotFinite {
         NotFinite {
             loss,
             step: self.optimizer.updates + 1,
@@ -317,7 +325,7 @@ impl Trainer {
             first_row: rows.start,
             last_row: rows.end.saturating_sub(1),
             layer: layer.unwrap_or_else(|| "none: the loss itself".to_string()),
-            learning_rate: self.progress.learning_rate,
+            learning_rate: self.learning_rate(epoch_rows),
         }
     }
 
@@ -367,8 +375,10 @@ impl Trainer {
             learning_rate: progress.learning_rate,
             train_loss: progress.loss.mean(),
             train_metric: if is_classification { mean_score } else { mean_score.sqrt() },
-            validation_loss: measured.as_ref().map(|measured| measured.loss),
-            validation_metric: measured.as_ref().map(Evaluation::metric),
+            // A result that is no number is as good as none: it is never the best, and reads back from a checkpoint
+            // as it was written.
+            validation_loss: measured.as_ref().map(|measured| measured.loss).filter(|loss| loss.is_finite()),
+            validation_metric: measured.as_ref().map(Evaluation::metric).filter(|metric| metric.is_finite()),
         };
         progress.loss = LossSums::default();
         (progress.score, progress.scored) = (0.0, 0.0);
@@ -446,11 +456,15 @@ fn score(outputs: &[f32], cols: usize, targets: TargetBatch<'_>) -> (f64, f64) {
 /// Whether an epoch is better than the best: by the validation metric, then by the validation loss; without a
 /// validation part by the loss of the epoch.
 fn is_better(record: &EpochRecord, best: &EpochRecord, is_classification: bool) -> bool {
-    let (Some(metric), Some(best_metric)) = (record.validation_metric, best.validation_metric) else {
-        return record.train_loss < best.train_loss;
-    };
-    if metric == best_metric {
-        return record.validation_loss < best.validation_loss;
+    match (record.validation_metric, best.validation_metric) {
+        (Some(metric), Some(best_metric)) if metric == best_metric => {
+            match (record.validation_loss, best.validation_loss) {
+                (Some(loss), Some(best_loss)) => loss < best_loss,
+                (loss, best_loss) => loss.is_some() && best_loss.is_none(),
+            }
+        }
+        (Some(metric), Some(best_metric)) => (metric > best_metric) == is_classification,
+        (None, None) => record.train_loss < best.train_loss,
+        (metric, _) => metric.is_some(),
     }
-    if is_classification { metric > best_metric } else { metric < best_metric }
 }

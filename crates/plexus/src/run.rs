@@ -81,7 +81,7 @@ impl Run {
     /// Builds the network for data that was opened as the spec says, and starts a run in a new or empty folder.
     ///
     /// # Errors
-    /// Whatever does not read or does not fit; nothing but an empty folder is left behind then.
+    /// Whatever does not fit; at most a folder with an empty lock file is left behind then.
     pub fn start(spec: RunSpec, source: DataSource, folder: &Path, pool: Pool) -> Result<Run, Error> {
         check_settings(&spec)?;
         let (train_rows, validation_rows) = split(&source.train, spec.validation, spec.settings.seed)?;
@@ -89,10 +89,20 @@ impl Run {
         let input = source.train.input.clone();
         let mut network = NetworkSpec::parse(&spec.network)?.build(input, outputs)?;
         if spec.standardise {
+            if network.layers.iter().any(|named| named.name == "standardise") {
+                return Err(Error::Setting {
+                    name: "--network",
+                    got: format!("{}, with a layer named \"standardise\"", spec.network),
+                    expected: "without it, because training puts a fitted one in front; rename yours, or pass \
+                               --no-standardise"
+                        .to_string(),
+                });
+            }
             let per_feature = matches!(source.train.samples, Samples::F32(_));
             network.insert_front("standardise", Standardise { per_feature }.into());
         }
         refuse_probabilities(&network, &spec.settings.loss)?;
+        check_loss(&spec.settings.loss, &source.train)?;
         let network = Arc::new(network.check()?);
         check_outputs(&network, &source.train)?;
         check_memory(&network, &spec.settings, train_rows.len())?;
@@ -168,6 +178,7 @@ impl Run {
         if extra.get(FINGERPRINT) != Some(&fingerprint(&source)) {
             return Err(refuse(format!("the data of {} has changed since the run began", spec.data)));
         }
+        check_loss(&spec.settings.loss, &source.train)?;
         check_input(trainer.network(), &source.train)?;
         check_outputs(trainer.network(), &source.train)?;
         let (train_rows, validation_rows) = split(&source.train, spec.validation, spec.settings.seed)?;
@@ -403,6 +414,25 @@ fn split(data: &Dataset, share: f64, seed: u64) -> Result<(Vec<u32>, Vec<u32>), 
     rows.sort_unstable();
     train.sort_unstable();
     Ok((train, rows))
+}
+
+/// Losses of classes need classes, and as many class weights as there are.
+fn check_loss(loss: &Loss, data: &Dataset) -> Result<(), Error> {
+    let refuse =
+        |got: String, expected: &str| Err(Error::Setting { name: "--loss", got, expected: expected.to_string() });
+    match (loss, &data.targets) {
+        (Loss::CrossEntropy { .. } | Loss::BinaryCrossEntropy, Targets::Values { .. }) => {
+            let got = format!("{}, but the target is a number", loss.name());
+            refuse(got, "a loss for numbers, as mean_squared_error; or pass --task classification")
+        }
+        (Loss::CrossEntropy { class_weights: Some(weights), .. }, Targets::Classes { names, .. })
+            if weights.len() != names.len() =>
+        {
+            let got = format!("cross_entropy with {} class weights", weights.len());
+            refuse(got, &format!("given one weight for each of the {} classes", names.len()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Cross-entropy takes logits: a softmax at the end would be applied twice.

@@ -45,6 +45,9 @@ pub fn run() -> Result<Outcome, TaskError> {
 
 const NETWORK: &str = "\
 [[layer]]
+kind = \"flatten\"
+
+[[layer]]
 kind = \"linear\"
 out_features = 24
 bias = false

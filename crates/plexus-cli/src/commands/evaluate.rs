@@ -20,7 +20,7 @@ pub fn run(args: EvaluateArgs) -> Result<(), Failure> {
     if let Some(folder) = &args.pictures {
         std::fs::create_dir_all(folder)
             .map_err(|error| Failure::Input(format!("cannot make the folder {}: {error}", folder.display())))?;
-        save_result_picture(folder, &model, &result, &data)?;
+        save_result_picture(folder, &model, &result, (&data, part))?;
     }
     if args.json {
         let mut line = serde_json::json!({ "model": args.model, "data": args.data, "part": part, "rows": result.rows });

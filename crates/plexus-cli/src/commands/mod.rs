@@ -28,6 +28,11 @@ pub(crate) fn open_network(
                 NetworkSpec::FORMS
             )));
         }
+        if input.is_some() {
+            return Err(Failure::Input(format!(
+                "--input is for networks without weights; the model {name} has its own"
+            )));
+        }
         let model = Model::open(Path::new(name), Pool::single())?;
         return Ok((model.network().clone(), Some(model.params().clone())));
     }

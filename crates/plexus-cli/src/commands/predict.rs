@@ -137,12 +137,17 @@ impl Answers<'_> {
 
     /// A row, rows, or objects.
     fn json_rows(&self, origin: &str, text: &str) -> Result<Rows, Failure> {
-        let value: Value = serde_json::from_str(text)
-            .map_err(|error| Failure::Input(format!("{origin} does not read as JSON: {error}")))?;
-        let rows = match value {
-            Value::Array(items) if items.iter().all(Value::is_number) => vec![Value::Array(items)],
-            Value::Array(items) => items,
-            object => vec![object],
+        let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
+        let values = values.map_err(|error| Failure::Input(format!("{origin} does not read as JSON: {error}")))?;
+        let rows = match <[Value; 1]>::try_from(values) {
+            Ok([Value::Array(items)]) if items.iter().all(Value::is_number) => vec![Value::Array(items)],
+            Ok([Value::Array(items)]) => items,
+            Ok([object]) => vec![object],
+            Err(nothing) if nothing.is_empty() => {
+                return Err(Failure::Input(format!("{origin} is empty; expected a row of numbers as [1, 2, 3]")));
+            }
+            // JSON Lines: a row each.
+            Err(lines) => lines,
         };
         let rows = rows.into_iter().enumerate().map(|(index, row)| {
             let place = format!("{origin}, row {}", index + 1);

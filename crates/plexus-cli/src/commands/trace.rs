@@ -14,10 +14,12 @@ const MOST_NUMBERS: usize = 1 << 26;
 /// Prints every primitive with its operands and its result.
 pub fn run(args: TraceArgs) -> Result<(), Failure> {
     let (network, params) = open_network(&args.network, args.input.as_deref(), args.outputs, Shape::new([2]))?;
-    let numbers = network.layout().weights_len().saturating_add(network.input_len());
+    let outputs =
+        (0..network.network().layers.len()).map(|layer| network.output_shape(layer).len().unwrap_or(usize::MAX));
+    let numbers = outputs.fold(network.layout().weights_len() + network.input_len(), usize::saturating_add);
     if numbers > MOST_NUMBERS {
         return Err(Failure::Input(format!(
-            "{} has {} weights and inputs, but trace takes at most {}: it is for looking at small networks",
+            "{} has {} weights, inputs and activations, but trace takes at most {}: it is for looking at small networks",
             args.network,
             grouped(numbers as u64),
             grouped(MOST_NUMBERS as u64)

@@ -9,7 +9,7 @@ use crate::pictures::curves::{Curves, learning_curves};
 use crate::pictures::regression::predicted_against_target;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use plexus::{Finished, Model, Pool, Run, RunSpec, Workspace};
-use plexus_train::data::{self, Dataset, Samples, Targets};
+use plexus_train::data::{self, DataOptions, Dataset, Samples, Targets};
 use plexus_train::evaluate::{Answers, Evaluation};
 use plexus_train::loss::{LOSSES, Loss};
 use plexus_train::optim::{OPTIMIZERS, Optimizer};
@@ -106,7 +106,7 @@ fn resume(args: &TrainArgs, folder: Option<PathBuf>, pool: Pool) -> Result<Run, 
         })?,
     };
     let run = Run::resume(&folder, args.learning.epochs, pool)?;
-    let given = std::env::args().collect::<Vec<_>>();
+    let given: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let differs = [("--network", &args.network, &run.spec().network), ("--data", &args.data, &run.spec().data)];
     for (option, asked, was) in differs {
         let said = given.iter().any(|word| word == option || word.starts_with(&format!("{option}=")));
@@ -448,7 +448,7 @@ fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bool) -> Resu
     save_picture(folder, "learning-curves", &learning_curves(&curves(run)))?;
     let pictures = match &finished.test {
         Some(test) => {
-            let name = save_result_picture(folder, &finished.model, test, &run.source().test)?;
+            let name = save_result_picture(folder, &finished.model, test, (&run.source().test, "test part"))?;
             format!("learning-curves.png, {name}.png (also as .svg)")
         }
         None => "learning-curves.png (also as .svg)".to_string(),
@@ -496,7 +496,7 @@ fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bool) -> Resu
     say!("Next:");
     let (program, model) = (program(), quoted(&finished.model_path.display().to_string()));
     let source = quoted(&run.spec().data);
-    say!("  {program} evaluate {model} --data {source}{}", data_options(run));
+    say!("  {program} evaluate {model} --data {source}{}{}", data_options(run), split_options(run));
     match example {
         Some(picture) => say!("  {program} predict {model} {}", quoted(&picture.display().to_string())),
         None => say!("  {program} predict {model} --data {source} --row 0{}", data_options(run)),
@@ -514,6 +514,22 @@ fn data_options(run: &Run) -> String {
     }
     if let Some(delimiter) = options.delimiter {
         text += &format!(" --delimiter '{}'", char::from(delimiter));
+    }
+    text
+}
+
+/// The options without which `evaluate` would measure other rows of a table than those held out.
+fn split_options(run: &Run) -> String {
+    let (options, usual) = (&run.spec().data_options, DataOptions::default());
+    if run.source().columns.is_none() {
+        return String::new();
+    }
+    let mut text = " --part test".to_string();
+    if options.test_fraction != usual.test_fraction {
+        text += &format!(" --test-fraction {}", options.test_fraction);
+    }
+    if options.split_seed != usual.split_seed {
+        text += &format!(" --split-seed {}", options.split_seed);
     }
     text
 }
@@ -543,11 +559,11 @@ pub(crate) fn save_result_picture(
     folder: &Path,
     model: &Model,
     test: &Evaluation,
-    data: &Dataset,
+    (data, part): (&Dataset, &str),
 ) -> Result<&'static str, Failure> {
     match &test.answers {
         Answers::Classes { confusion, .. } => {
-            let title = format!("{}, test part", data.name);
+            let title = format!("{}, {part}", data.name);
             let picture = confusion_matrix(&title, model.task().names(), &counts(confusion));
             save_picture(folder, "confusion-matrix", &picture)?;
             Ok("confusion-matrix")

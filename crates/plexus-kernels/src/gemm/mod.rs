@@ -118,7 +118,7 @@ impl<'a> View<'a> {
     /// # Panics
     /// Where the slice has another length than `rows · cols`.
     pub fn row_major(values: &'a [f32], rows: usize, cols: usize) -> Self {
-        assert_eq!(values.len(), rows * cols, "a {rows} x {cols} matrix");
+        assert_eq!(Some(values.len()), rows.checked_mul(cols), "a {rows} x {cols} matrix");
         View { values, rows, cols, row_stride: cols, col_stride: 1 }
     }
 

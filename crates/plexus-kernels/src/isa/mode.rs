@@ -12,7 +12,8 @@ pub fn set_flush_denormals(on: bool) -> bool {
     if before != on {
         let wanted = if on { register | FLUSH } else { register & !FLUSH };
         // SAFETY: loads MXCSR with the value just read, changed in two bits that exist on every x86-64 processor.
-        // The compiler assumes the default mode when it folds constants: that can only leave a denormal in place.
+        // The compiler assumes the default mode. That is an accepted risk, see docs/decisions/flush-denormals.md: what
+        // was folded at compile time may keep a denormal that a run would flush.
         unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &wanted, options(nostack, readonly)) };
     }
     before

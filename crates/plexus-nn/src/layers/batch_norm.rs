@@ -85,6 +85,14 @@ impl LayerKind for BatchNorm {
     const KIND: &'static str = "batch_norm";
 
     fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+        if !(self.epsilon >= 0.0 && self.epsilon.is_finite()) {
+            let got = self.epsilon.to_string();
+            return Err(Mismatch::new("epsilon", "a number of at least 0", got, "The usual value is 1e-5."));
+        }
+        if !(0.0..=1.0).contains(&self.momentum) {
+            let got = self.momentum.to_string();
+            return Err(Mismatch::new("momentum", "a share in 0..=1", got, "It is the share of the new batch."));
+        }
         match input.axes().len() {
             1 | 2 => Ok(input.clone()),
             axes => Err(Mismatch::new(

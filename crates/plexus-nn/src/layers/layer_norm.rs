@@ -52,6 +52,10 @@ impl LayerKind for LayerNorm {
     const KIND: &'static str = "layer_norm";
 
     fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+        if !(self.epsilon >= 0.0 && self.epsilon.is_finite()) {
+            let got = self.epsilon.to_string();
+            return Err(Mismatch::new("epsilon", "a number of at least 0", got, "The usual value is 1e-5."));
+        }
         match input.last() {
             Some(_) => Ok(input.clone()),
             None => Err(Mismatch::new("the input", "at least one axis", "a single number", "Reshape it to [1].")),
