@@ -1,11 +1,13 @@
 //! The tests of kernels, layers and training, once for every instruction set of this machine.
 
+use crate::artifacts::Artifacts;
 use crate::error::TaskError;
 use crate::outcome::Outcome;
-use crate::process::{self, cargo};
+use crate::{process, workspace};
+use std::process::Command;
 
 /// The crates whose results depend on the instruction set.
-const PACKAGES: &[&str] = &["-p", "plexus-kernels", "-p", "plexus-nn", "-p", "plexus-train"];
+const CRATES: &[&str] = &["plexus-kernels", "plexus-nn", "plexus-train"];
 
 /// An instruction set that the program has kernels for.
 pub struct Isa {
@@ -17,10 +19,9 @@ pub struct Isa {
     pub picked: bool,
 }
 
-/// Asks the program what it knows and what this machine has.
-pub fn known() -> Result<Vec<Isa>, TaskError> {
-    let args = ["run", "--quiet", "--package", "plexus-cli", "--", "kernels", "--json"];
-    let text = process::output(cargo(&args).env_remove("PLEXUS_ISA"))?;
+/// Asks the program, by its command `kernels --json`, what it knows and what this machine has.
+pub fn known(kernels: &mut Command) -> Result<Vec<Isa>, TaskError> {
+    let text = process::output(kernels)?;
     let bad = |line: &str| TaskError::content("plexus kernels --json", "rows with isa and available", line);
     let mut isas: Vec<Isa> = Vec::new();
     for line in text.lines() {
@@ -39,19 +40,25 @@ pub fn known() -> Result<Vec<Isa>, TaskError> {
 
 /// Runs the tests on each; an instruction set that this machine lacks is named, not counted as passed.
 pub fn run() -> Result<Outcome, TaskError> {
-    let isas = known()?;
+    let artifacts = Artifacts::build()?;
+    let isas = known(&mut artifacts.plexus(&["kernels", "--json"]))?;
+    let of_interest = |folder: &std::path::Path| CRATES.contains(&workspace::name(folder).as_str());
     let (mut passed, mut failed, mut absent) = (Vec::new(), Vec::new(), Vec::new());
     for isa in &isas {
         if !isa.available {
             absent.push(isa.name.as_str());
             continue;
         }
-        println!("\n--- PLEXUS_ISA={} ---", isa.name);
-        let mut command = cargo(&["test", "--no-fail-fast"]);
-        command.args(PACKAGES).env("PLEXUS_ISA", &isa.name);
-        match process::run(&mut command) {
-            Ok(()) => passed.push(isa.name.as_str()),
-            Err(error) => failed.push(format!("PLEXUS_ISA={}: {error}", isa.name)),
+        let failures = failed.len();
+        for test in artifacts.tests.iter().filter(|test| of_interest(&test.folder)) {
+            println!("\n--- PLEXUS_ISA={}: {} ---", isa.name, test.name);
+            // Documentation tests do not depend on the instruction set: `cargo test` runs them once.
+            if let Err(error) = process::run(test.command().env("PLEXUS_ISA", &isa.name)) {
+                failed.push(format!("PLEXUS_ISA={}: {}: {error}", isa.name, test.name));
+            }
+        }
+        if failed.len() == failures {
+            passed.push(isa.name.as_str());
         }
     }
     let absent =

@@ -47,7 +47,7 @@ pub fn capture(command: &mut Command) -> Result<Captured, TaskError> {
     })
 }
 
-/// Standard output of a command that has to succeed.
+/// Standard output of a command that has to succeed. Its errors are kept for the message, unless they go elsewhere.
 pub fn output(command: &mut Command) -> Result<String, TaskError> {
     let done = command.stdin(Stdio::null()).output().map_err(|source| start_error(command, source))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -1,6 +1,6 @@
 //! How things are said: numbers, tables, next steps.
 
-use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use std::io::{IsTerminal, Write};
 
 /// Whether standard error shows colours.
@@ -71,10 +71,16 @@ pub fn number(value: f64) -> String {
     }
 }
 
+/// Lines above, below and under the header; none between rows.
+const HORIZONTAL: TableStyle = TableStyle::new()
+    .top_border(LineStyle::none().fill('─').junction('─'))
+    .header_separator(LineStyle::none().fill('─').junction('─'))
+    .bottom_border(LineStyle::none().fill('─').junction('─'));
+
 /// A table that lines up and keeps within the width of the terminal. Columns named in `right` are numbers.
 pub fn table(header: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(HORIZONTAL).set_content_arrangement(ContentArrangement::Dynamic);
     if !std::io::stdout().is_terminal() {
         // Files and pipes have no width; 100 columns fit a page.
         table.set_width(100);

@@ -1,9 +1,10 @@
 //! Others open our model files: a freshly trained one, in the Python package `safetensors`.
 
 use super::venv;
+use crate::artifacts::Artifacts;
 use crate::error::TaskError;
 use crate::outcome::Outcome;
-use crate::process::{self, cargo};
+use crate::process;
 use crate::workspace;
 
 /// Checks names, shapes, values and metadata.
@@ -22,9 +23,8 @@ pub fn run() -> Result<Outcome, TaskError> {
     workspace::remove(&folder)?;
     let run = folder.join("run").display().to_string();
     let model = folder.join("run").join("model.safetensors").display().to_string();
-    let plexus = |arguments: &[&str]| {
-        process::output(cargo(&["run", "--quiet", "--package", "plexus-cli", "--"]).args(arguments))
-    };
+    let artifacts = Artifacts::build()?;
+    let plexus = |arguments: &[&str]| process::output(&mut artifacts.plexus(arguments));
     // Batch normalisation brings state that is no parameter into the file.
     let network = folder.join("network.toml").display().to_string();
     workspace::write(&network, NETWORK)?;
