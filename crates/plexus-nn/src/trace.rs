@@ -89,4 +89,31 @@ mod tests {
             assert!((a - b).abs() <= 1e-6 * b.abs().max(1.0), "{a} {b}");
         }
     }
+
+    #[test]
+    fn each_layer_of_a_prediction_reads_its_own_running_statistics() {
+        let layers: Vec<Layer> = vec![
+            crate::layers::Standardise { per_feature: true }.into(),
+            Linear::new(3).into(),
+            crate::layers::BatchNorm::default().into(),
+            Linear::new(2).into(),
+        ];
+        let network = Network::chain(Shape::new([3]), layers).check().unwrap();
+        let mut params = Params::initialise(&network, 1);
+        for (index, value) in params.state.iter_mut().enumerate() {
+            *value = 0.5 + index as f32;
+        }
+        let input = [0.5, -1.0, 2.0];
+        let traced = trace(&network, &params, network.batch(&input, 1).unwrap());
+        let last = traced.last().unwrap().primitives.last().unwrap().result.values.clone();
+        // (0.5 - 0.5) * 3.5, (-1 - 1.5) * 4.5, (2 - 2.5) * 5.5
+        assert_eq!(traced[0].primitives[0].result.values, [0.0, -11.25, -2.75]);
+        let network = std::sync::Arc::new(network);
+        let plan = crate::plan::Plan::new(network.clone(), params, Pool::single());
+        let mut workspace = crate::plan::Workspace::default();
+        let output = plan.run(network.batch(&input, 1).unwrap(), &mut workspace);
+        for (a, b) in last.iter().zip(output) {
+            assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{a} {b}");
+        }
+    }
 }

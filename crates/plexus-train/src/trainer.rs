@@ -257,7 +257,7 @@ impl Trainer {
         let last = first + rows.len();
         let single = rows.len() <= self.settings.batch;
         let (mut sums, mut score, mut scored) = (LossSums::default(), 0.0, 0.0);
-        self.grad.fill(0.0);
+        reduce::fill(&mut self.grad, 0.0, &self.pool);
         let mut micro_batches = self.progress.micro_batches;
         let mut start = first;
         for indices in rows.chunks(self.settings.batch.max(1)) {

@@ -74,6 +74,11 @@ pub fn sum_f64_on(isa: Isa, values: &[f32], pool: &Pool) -> f64 {
     pieces::reduce(pool, 1, values, |_, values| isa.run(Sum::<false>(values)), |a, b| a + b)
 }
 
+/// Sets every value.
+pub fn fill(values: &mut [f32], value: f32, pool: &Pool) {
+    pieces::for_each(pool, 1, values, |_, values| values.fill(value));
+}
+
 /// The sum of the squares of all values, accumulated in 64 bits.
 pub fn sum_of_squares_f64(values: &[f32], pool: &Pool) -> f64 {
     sum_of_squares_f64_on(Isa::selected(), values, pool)

@@ -122,3 +122,15 @@ fn not_a_number_propagates_into_its_column_alone() {
         assert!((0..20).all(|j| sums[j].is_nan() == (j == 18)));
     }
 }
+
+#[test]
+fn filling_sets_every_value_and_nothing_else() {
+    for len in [0, 1, 7, 100_003] {
+        for threads in [1, 2, 7] {
+            let mut values = vec![1.0; len + 2];
+            super::fill(&mut values[1..=len], 3.0, &crate::threads::Pool::new(threads));
+            assert!(values[1..=len].iter().all(|&value| value == 3.0));
+            assert_eq!((values[0], values[len + 1]), (1.0, 1.0));
+        }
+    }
+}
