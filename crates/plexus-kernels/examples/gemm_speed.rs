@@ -6,10 +6,14 @@ use plexus_kernels::map::Function;
 use plexus_kernels::threads::Pool;
 use std::time::Instant;
 
+/// Batch, in_features, out_features.
+const SHAPES: [(usize, usize, usize); 6] =
+    [(1, 784, 128), (1, 1024, 1024), (1, 4096, 4096), (128, 784, 512), (128, 512, 256), (1024, 1024, 1024)];
+
 fn main() {
-    for threads in [1] {
+    for threads in [1, 2] {
         let pool = Pool::new(threads);
-        for (m, k, n) in [(1, 1024, 1024), (128, 784, 512)] {
+        for (m, k, n) in SHAPES {
             let x = vec![0.5f32; m * k];
             let w = vec![0.25f32; n * k];
             let dy = vec![0.25f32; m * n];
