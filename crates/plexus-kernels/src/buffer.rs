@@ -5,33 +5,45 @@ use bytemuck::{Pod, Zeroable};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-/// One cache line of floats.
+/// One cache line.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
-struct Line([f32; 16]);
+struct Line([u8; 64]);
 
-/// A growable buffer of floats that starts on a cache line (64 bytes). It derefs to a slice.
+/// The lines that hold `len` elements.
+fn lines<T>(len: usize) -> usize {
+    len.checked_mul(size_of::<T>()).expect("a buffer fits into memory").div_ceil(size_of::<Line>())
+}
+
+/// A growable buffer of numbers that starts on a cache line (64 bytes). It derefs to a slice.
 ///
 /// # Examples
 /// ```
-/// let buffer = plexus_kernels::buffer::Buffer::zeros(3);
+/// let buffer = plexus_kernels::buffer::Buffer::<f32>::zeros(3);
 /// assert_eq!(&buffer[..], [0.0, 0.0, 0.0]);
 /// assert_eq!(buffer.as_ptr() as usize % 64, 0);
 /// ```
-#[derive(Clone, Default)]
-pub struct Buffer {
+#[derive(Clone)]
+pub struct Buffer<T = f32> {
     lines: Vec<Line>,
     len: usize,
+    elements: PhantomData<T>,
 }
 
-impl Buffer {
+impl<T> Default for Buffer<T> {
+    fn default() -> Self {
+        Buffer { lines: Vec::new(), len: 0, elements: PhantomData }
+    }
+}
+
+impl<T: Pod> Buffer<T> {
     /// A buffer of `len` zeros.
     pub fn zeros(len: usize) -> Self {
-        Buffer { lines: vec![Line([0.0; 16]); len.div_ceil(16)], len }
+        Buffer { lines: vec![Line::zeroed(); lines::<T>(len)], len, elements: PhantomData }
     }
 
     /// A copy of a slice.
-    pub fn from_slice(values: &[f32]) -> Self {
+    pub fn from_slice(values: &[T]) -> Self {
         let mut buffer = Buffer::zeros(values.len());
         buffer.copy_from_slice(values);
         buffer
@@ -40,47 +52,47 @@ impl Buffer {
     /// Makes the buffer at least `len` long; new elements are zero, old ones stay, nothing shrinks.
     pub fn grow(&mut self, len: usize) {
         if len > self.len {
-            self.lines.resize(len.div_ceil(16), Line([0.0; 16]));
+            self.lines.resize(lines::<T>(len), Line::zeroed());
             self.len = len;
         }
     }
 }
 
-impl Deref for Buffer {
-    type Target = [f32];
-    fn deref(&self) -> &[f32] {
+impl<T: Pod> Deref for Buffer<T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
         &bytemuck::cast_slice(&self.lines)[..self.len]
     }
 }
 
-impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut [f32] {
+impl<T: Pod> DerefMut for Buffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
         &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
     }
 }
 
-impl std::fmt::Debug for Buffer {
+impl<T: Pod + std::fmt::Debug> std::fmt::Debug for Buffer<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }
 }
 
-impl PartialEq for Buffer {
+impl<T: Pod + PartialEq> PartialEq for Buffer<T> {
     fn eq(&self, other: &Self) -> bool {
         self[..] == other[..]
     }
 }
 
 /// A rectangle of a row-major matrix that one task may write.
-pub struct TileMut<'a> {
-    start: *mut f32,
+pub struct TileMut<'a, T = f32> {
+    start: *mut T,
     rows: usize,
     cols: usize,
     stride: usize,
-    life: PhantomData<&'a mut [f32]>,
+    life: PhantomData<&'a mut [T]>,
 }
 
-impl TileMut<'_> {
+impl<T> TileMut<'_, T> {
     /// Rows of the rectangle.
     pub fn rows(&self) -> usize {
         self.rows
@@ -96,7 +108,7 @@ impl TileMut<'_> {
     /// # Panics
     /// Where there is no such row.
     #[inline(always)]
-    pub fn row(&mut self, row: usize) -> &mut [f32] {
+    pub fn row(&mut self, row: usize) -> &mut [T] {
         assert!(row < self.rows);
         // SAFETY: `for_each_tile` made this rectangle inside one slice and gave it to nobody else; `row` is inside it,
         // and the returned borrow keeps `self` borrowed, so no second one exists.
@@ -105,9 +117,9 @@ impl TileMut<'_> {
 }
 
 /// A pointer that may go to the threads of a pool; see the SAFETY comment of its one use.
-struct Start(*mut f32);
-// SAFETY: the pointer is only used to make disjoint rectangles, in `for_each_tile`.
-unsafe impl Sync for Start {}
+struct Start<T>(*mut T);
+// SAFETY: the pointer is only used to make disjoint rectangles, in `for_each_tile`, of elements that may be sent.
+unsafe impl<T: Send> Sync for Start<T> {}
 
 /// Cuts a row-major matrix into rectangles and gives each to one task: `work(row, col, tile)`.
 ///
@@ -119,11 +131,11 @@ unsafe impl Sync for Start {}
 ///
 /// # Panics
 /// Where the slice is too short, `stride < cols`, or a tile size is zero.
-pub fn for_each_tile(
-    matrix: MatrixMut<'_>,
+pub fn for_each_tile<T: Send>(
+    matrix: MatrixMut<'_, T>,
     (tile_rows, tile_cols): (usize, usize),
     pool: &Pool,
-    work: impl Fn(usize, usize, TileMut<'_>) + Sync + Send,
+    work: impl Fn(usize, usize, TileMut<'_, T>) + Sync + Send,
 ) {
     let MatrixMut { values, rows, cols, stride } = matrix;
     assert!(tile_rows > 0 && tile_cols > 0, "tiles of zero size");
@@ -155,9 +167,9 @@ pub fn for_each_tile(
 
 /// A row-major matrix to be written: `rows` by `cols`, rows `stride` elements apart.
 #[derive(Debug)]
-pub struct MatrixMut<'a> {
+pub struct MatrixMut<'a, T = f32> {
     /// The elements.
-    pub values: &'a mut [f32],
+    pub values: &'a mut [T],
     /// Number of rows.
     pub rows: usize,
     /// Number of columns.

@@ -91,9 +91,9 @@ pub static KERNELS: &[Kernel] = &[
 ];
 
 impl Kernel {
-    /// The kernel for an instruction set.
+    /// The best kernel that runs while an instruction set is in use.
     pub fn for_isa(isa: Isa) -> &'static Kernel {
-        KERNELS.iter().find(|kernel| kernel.isa == isa).expect("every instruction set has a row")
+        KERNELS.iter().rfind(|kernel| isa.runs(kernel.isa)).expect("the portable row runs everywhere")
     }
 
     /// The kernel in use on this machine.

@@ -19,15 +19,25 @@ pub use lanes::{Simd, Vectorized};
 use std::fmt;
 use std::sync::OnceLock;
 
-/// An instruction set that kernels are compiled for.
+/// An instruction set that kernels are compiled for, the plainest first.
+///
+/// Later ones may lack an earlier one (a processor can have AVX-VNNI and no AVX-512, or the other way round). A kernel
+/// runs where its own instruction set is available and comes no later than the one in use ([`Isa::runs`]), so a family
+/// without a row for the one in use takes its best row before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Isa {
     /// Plain Rust: any processor. Multiplies and adds are rounded separately.
     Portable,
     /// x86-64 with AVX2 and FMA: eight lanes.
     Avx2,
+    /// AVX2 with byte dot products on 256-bit registers (AVX-VNNI). Floats as on AVX2.
+    AvxVnni,
     /// x86-64 with AVX-512 F, DQ, BW and VL: sixteen lanes.
     Avx512,
+    /// AVX-512 with byte dot products. Floats as on AVX-512.
+    Avx512Vnni,
+    /// AVX-512 with byte and bfloat16 dot products. f32 as on AVX-512.
+    Avx512Bf16,
 }
 
 /// `PLEXUS_ISA` names an instruction set that does not exist or that this machine lacks.
@@ -54,14 +64,17 @@ impl std::error::Error for IsaError {}
 
 impl Isa {
     /// Every instruction set, the plainest first.
-    pub const ALL: [Isa; 3] = [Isa::Portable, Isa::Avx2, Isa::Avx512];
+    pub const ALL: [Isa; 6] = [Isa::Portable, Isa::Avx2, Isa::AvxVnni, Isa::Avx512, Isa::Avx512Vnni, Isa::Avx512Bf16];
 
     /// The name used in kernel names and in `PLEXUS_ISA`.
     pub fn name(self) -> &'static str {
         match self {
             Isa::Portable => "portable",
             Isa::Avx2 => "avx2",
+            Isa::AvxVnni => "avxvnni",
             Isa::Avx512 => "avx512",
+            Isa::Avx512Vnni => "avx512vnni",
+            Isa::Avx512Bf16 => "avx512bf16",
         }
     }
 
@@ -72,7 +85,13 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => avx2::Avx2::detect().is_some(),
             #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni => Isa::Avx2.is_available() && is_x86_feature_detected!("avxvnni"),
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => avx512::Avx512::detect().is_some(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni => Isa::Avx512.is_available() && is_x86_feature_detected!("avx512vnni"),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 => Isa::Avx512Vnni.is_available() && is_x86_feature_detected!("avx512bf16"),
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,
         }
@@ -81,6 +100,11 @@ impl Isa {
     /// The instruction sets of this processor, the plainest first.
     pub fn available() -> impl Iterator<Item = Isa> {
         Isa::ALL.into_iter().filter(|isa| isa.is_available())
+    }
+
+    /// Whether a kernel written for `row` runs while `self` is in use.
+    pub fn runs(self, row: Isa) -> bool {
+        row <= self && row.is_available()
     }
 
     /// The best instruction set of this processor.
@@ -106,7 +130,7 @@ impl Isa {
         *SELECTED.get_or_init(|| Isa::from_environment().unwrap_or_else(|_| Isa::best()))
     }
 
-    /// Runs a generic body compiled for this instruction set.
+    /// Runs a generic body of float verbs compiled for this instruction set.
     ///
     /// # Panics
     /// Where the processor lacks the instruction set.
@@ -115,9 +139,11 @@ impl Isa {
         match self {
             Isa::Portable => body.run(portable::Portable),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => avx2::Avx2::detect().expect("this processor has no AVX2").run(body),
+            Isa::Avx2 | Isa::AvxVnni => avx2::Avx2::detect().expect("this processor has no AVX2").run(body),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => avx512::Avx512::detect().expect("this processor has no AVX-512").run(body),
+            Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 => {
+                avx512::Avx512::detect().expect("this processor has no AVX-512").run(body)
+            }
             #[cfg(not(target_arch = "x86_64"))]
             other => panic!("this processor has no {}", other.name()),
         }
