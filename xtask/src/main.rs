@@ -47,9 +47,8 @@ enum Task {
         #[arg(long)]
         write: bool,
     },
-    /// Measures side by side with other engines
-    #[command(subcommand)]
-    Bench(bench::Bench),
+    /// Measures our program and other engines (PyTorch, ONNX Runtime) in turn; writes a dated record
+    BenchPeers(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -61,7 +60,7 @@ fn main() -> ExitCode {
         Task::Mutants(options) => mutants::run(&options),
         Task::OpenInPython => python::open_model::run(),
         Task::UnsafeList { write } => check::unsafe_list::run(write),
-        Task::Bench(bench) => bench::run(&bench),
+        Task::BenchPeers(options) => bench::run(&options),
     });
     let outcome = done.unwrap_or_else(|error| outcome::Outcome::failed(error.to_string()));
     outcome.print();

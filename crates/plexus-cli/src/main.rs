@@ -65,6 +65,7 @@ fn main() -> ExitCode {
             Command::Summary(args) => commands::summary::run(args),
             Command::Trace(args) => commands::trace::run(args),
             Command::Kernels(args) => commands::kernels::run(args),
+            Command::Bench(args) => commands::bench::run(args),
         },
     };
     match result {

@@ -11,12 +11,18 @@
 
 pub mod buffer;
 pub mod gemm;
+pub mod gemm_i16;
+pub mod gemm_i8;
+pub mod gemm_bf16;
 pub mod isa;
 pub mod loss;
 pub mod map;
 pub mod norm;
+pub mod probe;
 pub mod random;
 pub mod reduce;
+pub mod requantize;
 pub mod softmax;
 pub mod threads;
 pub mod update;
+pub mod weight_only;

@@ -1,11 +1,11 @@
 //! What every layer kind can do, and what it is given to do it with.
 //!
 //! One rule for gradients, everywhere: gradients of weights are *added* to what is there, gradients of activations
-//! *overwrite*.
+//! *overwrite*. (Where nothing is there yet, a layer may be told to overwrite: [`Backward::accumulate`].)
 
 use crate::init::Init;
 use crate::shape::Shape;
-use plexus_kernels::gemm::{Packed, Scratch};
+use plexus_kernels::gemm::{Packed, Precision, Scratch};
 use plexus_kernels::map::Function;
 use plexus_kernels::threads::Pool;
 
@@ -113,6 +113,8 @@ pub struct Forward<'a> {
     pub packed: Option<&'a Packed>,
     /// Applied to the output by layers that can ([`LayerKind::fuses_function`]); otherwise identity.
     pub function: Function,
+    /// How exactly products with weights are computed.
+    pub precision: Precision,
     /// Memory for kernels.
     pub scratch: &'a mut Scratch,
     /// Threads for kernels.
@@ -134,6 +136,7 @@ impl Forward<'_> {
             },
             packed: self.packed,
             function: Function::Identity,
+            precision: self.precision,
             scratch: self.scratch,
             pool: self.pool,
         }
@@ -158,12 +161,17 @@ pub struct Backward<'a> {
     pub weights: &'a [f32],
     /// Derivatives with respect to the trainable tensors; added to.
     pub grad_weights: &'a mut [f32],
+    /// Whether there is something to add to. It is false only for a layer that [can
+    /// overwrite](LayerKind::overwrites_gradient): the others get zeros to add to.
+    pub accumulate: bool,
     /// Running statistics and constants.
     pub state: &'a [f32],
     /// What forward saved.
     pub saved: &'a [f32],
     /// For dropout: the key that forward had.
     pub random: RandomKey,
+    /// How exactly products with weights are computed.
+    pub precision: Precision,
     /// Memory for kernels.
     pub scratch: &'a mut Scratch,
     /// Threads for kernels.
@@ -242,8 +250,13 @@ pub trait LayerKind {
         None
     }
 
+    /// Whether backward can write the gradient of the weights instead of adding it, where nothing is there yet.
+    fn overwrites_gradient(&self) -> bool {
+        false
+    }
+
     /// The weight in the order of a kernel, for a layer that multiplies by one.
-    fn pack(&self, _input: &Shape, _weights: &[f32], _pool: &Pool) -> Option<Packed> {
+    fn pack(&self, _input: &Shape, _weights: &[f32], _precision: Precision, _pool: &Pool) -> Option<Packed> {
         None
     }
 

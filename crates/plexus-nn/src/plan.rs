@@ -3,7 +3,7 @@
 use crate::check::CheckedNetwork;
 use crate::params::Params;
 use plexus_kernels::buffer::Buffer;
-use plexus_kernels::gemm::{Packed, Scratch};
+use plexus_kernels::gemm::{Packed, Precision, Scratch};
 use plexus_kernels::map::Function;
 use plexus_kernels::threads::Pool;
 use std::sync::Arc;
@@ -50,6 +50,7 @@ pub struct Plan {
     pub(crate) params: Params,
     pub(crate) stages: Vec<Stage>,
     pub(crate) packed: Vec<Option<Packed>>,
+    pub(crate) precision: Precision,
     pub(crate) pool: Pool,
 }
 
@@ -59,15 +60,23 @@ impl Plan {
     /// # Panics
     /// Where `params` belongs to another network.
     pub fn new(network: Arc<CheckedNetwork>, params: Params, pool: Pool) -> Self {
+        Plan::with_precision(network, params, Precision::Highest, pool)
+    }
+
+    /// As [`Plan::new`], with products of a chosen precision.
+    ///
+    /// # Panics
+    /// Where `params` belongs to another network.
+    pub fn with_precision(network: Arc<CheckedNetwork>, params: Params, precision: Precision, pool: Pool) -> Self {
         assert_eq!(network.layout(), params.layout(), "the numbers belong to this network");
         let stages = stages(&network, false);
         let packed = stages.iter().map(|stage| {
             let layer = &network.network().layers[stage.layer].layer;
             let weights = &params.weights[network.layout().weights_of(stage.layer)];
-            layer.pack(network.input_shape(stage.layer), weights, &pool)
+            layer.pack(network.input_shape(stage.layer), weights, precision, &pool)
         });
         let packed = packed.collect();
-        Plan { network, params, stages, packed, pool }
+        Plan { network, params, stages, packed, precision, pool }
     }
 
     /// The network.

@@ -5,7 +5,7 @@ use crate::layer::{Backward, Forward, Pass, RandomKey};
 use crate::params::Params;
 use crate::plan::{Plan, Stage, Workspace, stages};
 use plexus_kernels::buffer::Buffer;
-use plexus_kernels::gemm::Scratch;
+use plexus_kernels::gemm::{Precision, Scratch};
 use plexus_kernels::map::{self, Function, Saved};
 use plexus_kernels::threads::{FlushDenormals, Pool};
 use std::sync::Arc;
@@ -40,6 +40,7 @@ impl Plan {
                 pass: Pass::Inference { state: &self.params.state[self.params.layout().state_of(stage.layer)] },
                 packed: self.packed[index].as_ref(),
                 function: stage.function,
+                precision: self.precision,
                 scratch,
                 pool: &self.pool,
             });
@@ -75,6 +76,7 @@ pub struct Training {
     saved: Vec<Buffer>,
     /// The gradient with respect to the output of a stage, and with respect to its input.
     grads: [Buffer; 2],
+    precision: Precision,
     scratch: Scratch,
     pool: Pool,
     rows: usize,
@@ -83,6 +85,11 @@ pub struct Training {
 impl Training {
     /// Plans a network for training.
     pub fn new(network: Arc<CheckedNetwork>, pool: Pool) -> Self {
+        Training::with_precision(network, Precision::Highest, pool)
+    }
+
+    /// As [`Training::new`], with products of a chosen precision; sums, weights and gradients stay f32.
+    pub fn with_precision(network: Arc<CheckedNetwork>, precision: Precision, pool: Pool) -> Self {
         let stages = stages(&network, true);
         let trains = |stage: &Stage| !network.layout().weights_of(stage.layer).is_empty();
         Training {
@@ -90,6 +97,7 @@ impl Training {
             outputs: vec![Buffer::default(); stages.len()],
             saved: vec![Buffer::default(); stages.len()],
             grads: Default::default(),
+            precision,
             scratch: Scratch::default(),
             rows: 0,
             network,
@@ -128,6 +136,7 @@ impl Training {
                 },
                 packed: None,
                 function: stage.function,
+                precision: self.precision,
                 scratch: &mut self.scratch,
                 pool: &self.pool,
             });
@@ -165,12 +174,20 @@ impl Training {
             .next()
     }
 
-    /// Adds the derivatives of the loss with respect to the weights to `grad_weights`.
+    /// Adds the derivatives of the loss with respect to the weights to `grad_weights`, or, without `accumulate`, writes
+    /// them there.
     ///
     /// `batch` and `random` are those of the forward pass; the derivative with respect to the output is where
     /// [`Training::output_and_grad`] said.
-    pub fn backward(&mut self, params: &Params, batch: CheckedBatch<'_>, random: RandomKey, grad_weights: &mut [f32]) {
-        self.backward_through(params, batch, random, grad_weights, false);
+    pub fn backward(
+        &mut self,
+        params: &Params,
+        batch: CheckedBatch<'_>,
+        random: RandomKey,
+        grad_weights: &mut [f32],
+        accumulate: bool,
+    ) {
+        self.backward_through(params, batch, random, (grad_weights, accumulate), false);
     }
 
     /// As [`Training::backward`], and returns the derivative with respect to the input of the network.
@@ -180,8 +197,9 @@ impl Training {
         batch: CheckedBatch<'_>,
         random: RandomKey,
         grad_weights: &mut [f32],
+        accumulate: bool,
     ) -> &[f32] {
-        let current = self.backward_through(params, batch, random, grad_weights, true);
+        let current = self.backward_through(params, batch, random, (grad_weights, accumulate), true);
         &self.grads[current][..batch.values().len()]
     }
 
@@ -190,7 +208,7 @@ impl Training {
         params: &Params,
         batch: CheckedBatch<'_>,
         random: RandomKey,
-        grad_weights: &mut [f32],
+        (grad_weights, accumulate): (&mut [f32], bool),
         to_input: bool,
     ) -> usize {
         let (rows, layout) = (self.rows, params.layout());
@@ -209,6 +227,10 @@ impl Training {
             }
             let needs_grad_input = index > stop || to_input;
             to.grow(input_len);
+            let grad_weights = &mut grad_weights[layout.weights_of(stage.layer)];
+            if !accumulate && !layer.overwrites_gradient() {
+                grad_weights.fill(0.0);
+            }
             layer.backward(Backward {
                 batch: rows,
                 input_shape: self.network.input_shape(stage.layer),
@@ -220,10 +242,12 @@ impl Training {
                 grad_output: &from[..output_len],
                 grad_input: needs_grad_input.then_some(&mut to[..input_len]),
                 weights: &params.weights[layout.weights_of(stage.layer)],
-                grad_weights: &mut grad_weights[layout.weights_of(stage.layer)],
+                grad_weights,
+                accumulate: accumulate || !layer.overwrites_gradient(),
                 state: &params.state[layout.state_of(stage.layer)],
                 saved: &self.saved[index][..layer.saved_len(self.network.input_shape(stage.layer), rows)],
                 random: RandomKey { layer: stage.layer as u64, ..random },
+                precision: self.precision,
                 scratch: &mut self.scratch,
                 pool: &self.pool,
             });

@@ -3,7 +3,7 @@
 use crate::check::{CheckedBatch, CheckedNetwork};
 use crate::layer::{Forward, Pass, Primitive};
 use crate::params::Params;
-use plexus_kernels::gemm::Scratch;
+use plexus_kernels::gemm::{Precision, Scratch};
 use plexus_kernels::map::Function;
 use plexus_kernels::threads::Pool;
 use serde::Serialize;
@@ -38,6 +38,7 @@ pub fn trace(network: &CheckedNetwork, params: &Params, batch: CheckedBatch<'_>)
             pass: Pass::Inference { state: &params.state[params.layout().state_of(index)] },
             packed: None,
             function: Function::Identity,
+            precision: Precision::Highest,
             scratch: &mut scratch,
             pool: &pool,
         });

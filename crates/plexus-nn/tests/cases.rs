@@ -179,7 +179,7 @@ fn train(case: &Case, network: &Arc<CheckedNetwork>, mut params: Params, tally: 
     let Some(grad_output) = &case.grad_output else { return };
     training.output_and_grad().1.copy_from_slice(grad_output);
     let mut grad_weights = Buffer::zeros(params.weights.len());
-    let grad_input = training.backward_to_input(&params, batch, key, &mut grad_weights);
+    let grad_input = training.backward_to_input(&params, batch, key, &mut grad_weights, true);
     let want = case.grad_input.as_ref().expect("a case with grad_output has grad_input");
     tally.compare(&place("grad_input"), grad_input, want, case.tolerance["grad_input"]);
     for tensor in &case.params {

@@ -280,7 +280,7 @@ fn gradients_accumulate_over_passes() {
     for pass in 1..=2u8 {
         training.forward(&mut params, batch, RandomKey::default());
         training.output_and_grad().1.copy_from_slice(&[1.0, -1.0]);
-        training.backward(&params, batch, RandomKey::default(), &mut grad);
+        training.backward(&params, batch, RandomKey::default(), &mut grad, true);
         if pass == 1 {
             first = grad.to_vec();
         }

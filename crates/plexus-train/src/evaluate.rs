@@ -5,7 +5,7 @@ use crate::loss::{Loss, LossSums, TargetBatch};
 use crate::metrics::{ConfusionMatrix, RegressionMetrics, argmax, top_k_correct};
 use crate::trainer::gather_targets;
 use plexus_kernels::buffer::Buffer;
-use plexus_kernels::threads::Pool;
+use plexus_kernels::threads::{FlushDenormals, Pool};
 use plexus_nn::{CheckedNetwork, Params, Plan, Workspace};
 use std::sync::Arc;
 
@@ -68,32 +68,31 @@ pub fn evaluate_plan(plan: &Plan, loss: &Loss, data: &Dataset, rows: &[u32], poo
         Targets::Values { .. } => Answers::Values(RegressionMetrics::new(cols)),
     };
     let mut sums = LossSums::default();
-    pool.enter(|| {
-        let (mut workspace, mut inputs) = (Workspace::default(), Buffer::default());
-        let (mut classes, mut values) = (Vec::new(), Vec::new());
-        for indices in rows.chunks(CHUNK) {
-            let len = indices.len() * data.row_len();
-            inputs.grow(len);
-            data.gather(indices, &mut inputs[..len]);
-            let targets = gather_targets(data, indices, &mut classes, &mut values);
-            let batch = plan.network().batch(&inputs[..len], indices.len()).expect("the data fits the network");
-            let outputs = plan.run(batch, &mut workspace);
-            sums += loss.sums(outputs, cols, targets, pool);
-            match (&mut answers, targets) {
-                (Answers::Classes { confusion, top_5 }, TargetBatch::Classes(classes)) => {
-                    for (row, &class) in outputs.chunks_exact(cols).zip(classes) {
-                        confusion.add(class as usize, argmax(row));
-                        *top_5 += u64::from(top_k_correct(row, class as usize, 5));
-                    }
+    let _flush = FlushDenormals::new();
+    let (mut workspace, mut inputs) = (Workspace::default(), Buffer::default());
+    let (mut classes, mut values) = (Vec::new(), Vec::new());
+    for indices in rows.chunks(CHUNK) {
+        let len = indices.len() * data.row_len();
+        inputs.grow(len);
+        data.gather(indices, &mut inputs[..len]);
+        let targets = gather_targets(data, indices, &mut classes, &mut values);
+        let batch = plan.network().batch(&inputs[..len], indices.len()).expect("the data fits the network");
+        let outputs = plan.run(batch, &mut workspace);
+        sums += loss.sums(outputs, cols, targets, pool);
+        match (&mut answers, targets) {
+            (Answers::Classes { confusion, top_5 }, TargetBatch::Classes(classes)) => {
+                for (row, &class) in outputs.chunks_exact(cols).zip(classes) {
+                    confusion.add(class as usize, argmax(row));
+                    *top_5 += u64::from(top_k_correct(row, class as usize, 5));
                 }
-                (Answers::Values(metrics), TargetBatch::Values(values)) => {
-                    for (row, target) in outputs.chunks_exact(cols).zip(values.chunks_exact(cols)) {
-                        metrics.add(target, row);
-                    }
-                }
-                _ => unreachable!("`answers` was made for the kind of the targets"),
             }
+            (Answers::Values(metrics), TargetBatch::Values(values)) => {
+                for (row, target) in outputs.chunks_exact(cols).zip(values.chunks_exact(cols)) {
+                    metrics.add(target, row);
+                }
+            }
+            _ => unreachable!("`answers` was made for the kind of the targets"),
         }
-    });
+    }
     Evaluation { rows: rows.len(), loss: sums.mean(), answers }
 }

@@ -10,7 +10,7 @@ use plexus_kernels::buffer::Buffer;
 use plexus_kernels::random::{Random, Stream};
 use plexus_kernels::reduce;
 use plexus_kernels::softmax::Reduction;
-use plexus_kernels::threads::Pool;
+use plexus_kernels::threads::{FlushDenormals, Pool};
 use plexus_nn::layer::RandomKey;
 use plexus_nn::{CheckedNetwork, Params, Training};
 use serde::{Deserialize, Serialize};
@@ -248,23 +248,18 @@ impl Trainer {
     /// [`NotFinite`] when the loss is NaN or infinite; the weights are then as before the step (running statistics may
     /// already hold what the batch did to them).
     pub fn step_on(&mut self, data: &Dataset, rows: &[u32], epoch_rows: usize) -> Result<StepReport, NotFinite> {
-        let pool = self.pool.clone();
-        pool.enter(|| self.step_inside(data, rows, epoch_rows))
-    }
-
-    fn step_inside(&mut self, data: &Dataset, rows: &[u32], epoch_rows: usize) -> Result<StepReport, NotFinite> {
+        let _flush = FlushDenormals::new();
         let first = self.progress.position;
         let last = first + rows.len();
         let single = rows.len() <= self.settings.batch;
         let (mut sums, mut score, mut scored) = (LossSums::default(), 0.0, 0.0);
-        reduce::fill(&mut self.grad, 0.0, &self.pool);
         let mut micro_batches = self.progress.micro_batches;
         let mut start = first;
         for indices in rows.chunks(self.settings.batch.max(1)) {
             let random = RandomKey { seed: self.settings.seed, step: micro_batches, layer: 0 };
             // One micro-batch takes the mean at once; several add sums, and the mean is taken of all of them below.
             let reduction = if single { Reduction::Mean } else { Reduction::Sum };
-            let part = self.micro_batch(data, indices, random, reduction);
+            let part = self.micro_batch(data, indices, random, reduction, start > first);
             let end = start + indices.len();
             if !part.loss.loss.is_finite() {
                 // Now, because the next micro-batch overwrites the outputs that show the layer.
@@ -341,8 +336,15 @@ impl Trainer {
         self.settings.learning_rate * factor
     }
 
-    /// Forward, loss and backward over some rows; gradients are added to `self.grad`.
-    fn micro_batch(&mut self, data: &Dataset, indices: &[u32], random: RandomKey, reduction: Reduction) -> MicroBatch {
+    /// Forward, loss and backward over some rows; gradients are added to `self.grad` or written there.
+    fn micro_batch(
+        &mut self,
+        data: &Dataset,
+        indices: &[u32],
+        random: RandomKey,
+        reduction: Reduction,
+        accumulate: bool,
+    ) -> MicroBatch {
         let rows = indices.len();
         let row_len = data.row_len();
         self.inputs.grow(rows * row_len);
@@ -355,7 +357,7 @@ impl Trainer {
         let (outputs, grad) = self.training.output_and_grad();
         let loss = self.settings.loss.gradient(outputs, cols, targets, reduction, grad, &self.pool);
         let (score, scored) = score(outputs, cols, targets);
-        self.training.backward(&self.params, batch, random, &mut self.grad);
+        self.training.backward(&self.params, batch, random, &mut self.grad, accumulate);
         MicroBatch { loss, score, scored }
     }
 

@@ -5,7 +5,7 @@ pub mod open_model;
 use crate::error::TaskError;
 use crate::process::{capture, last_lines};
 use crate::workspace;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A virtual environment in the build folder.
@@ -15,6 +15,12 @@ pub struct Venv {
 }
 
 impl Venv {
+    /// An interpreter that is there already; the reason where it does not run.
+    pub fn existing(program: &Path) -> Result<Venv, String> {
+        let venv = Venv { program: program.to_path_buf() };
+        if works(&mut venv.python()) { Ok(venv) } else { Err(format!("{} is no Python 3", program.display())) }
+    }
+
     /// Its interpreter.
     pub fn python(&self) -> Command {
         Command::new(&self.program)

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod bench;
 pub mod evaluate;
 pub mod kernels;
 pub mod predict;

@@ -1,6 +1,6 @@
 //! The AVX2 row.
 
-use super::body::{Row, Tiles};
+use super::body::Tiles;
 use super::{Block, Kernel};
 use crate::buffer::TileMut;
 use crate::isa::Isa;
@@ -8,14 +8,10 @@ use crate::isa::avx2::Avx2;
 
 /// Six rows of two vectors: twelve sums, two vectors of b and one broadcast fill fifteen of sixteen registers.
 pub(super) const KERNEL: Kernel =
-    Kernel { name: "gemm_f32_avx2_6x16", isa: Isa::Avx2, mr: 6, nr: 16, consistent: true, block, row };
+    Kernel { name: "gemm_f32_avx2_6x16", isa: Isa::Avx2, mr: 6, nr: 16, consistent: true, block };
 
 fn block(block: &Block<'_>, tile: TileMut<'_>) {
     token().run(Tiles::<6, 2, 16> { block, tile });
-}
-
-fn row(block: &Block<'_>, tile: TileMut<'_>) {
-    token().run(Row::<2, 16> { block, tile });
 }
 
 /// The proof that this processor can run the row; dispatch offers it to no other.

@@ -4,7 +4,8 @@
 // formulas.
 #![allow(clippy::needless_range_loop)]
 
-use super::{Block, LeftOperand, block_len};
+use super::pack::{Chunk, pack_chunk};
+use super::{Block, KC, LeftOperand, RightOperand, block_len};
 use crate::buffer::TileMut;
 use crate::isa::{Isa, Simd, Vectorized};
 use crate::map::{self, Function};
@@ -13,7 +14,23 @@ use crate::threads::Pool;
 /// The most elements that a register tile may have on any instruction set (12 x 32).
 const TILE: usize = 12 * 32;
 
-/// Computes a rectangle in register tiles of `MR` rows by `NV` vectors, which are `NR` columns.
+/// The next piece of a packed operand is asked for ahead where the operand is larger than this: then it comes from memory,
+/// and the processor does not see the jump to the next panel coming. (In the third-level cache it costs more than it
+/// brings: 12 % at 8 x 1024 x 1024 with AVX2.) And only where so many tiles share the asking.
+const AHEAD_BYTES: usize = 16 << 20;
+const AHEAD_TILES: usize = 4;
+
+/// Heights of the register tile that have a body of their own; a kernel uses those up to its `mr`. A batch of two must
+/// not pay for six.
+const HEIGHTS: [usize; 9] = [1, 2, 3, 4, 5, 6, 8, 10, 12];
+
+/// The height of the tiles that cut `m` rows most evenly: 8 rows are 4 + 4 and not 6 + 2.
+pub(super) fn height(m: usize, mr: usize) -> usize {
+    let even = m.div_ceil(m.div_ceil(mr).max(1));
+    HEIGHTS.into_iter().find(|&height| height >= even).map_or(mr, |height| height.min(mr))
+}
+
+/// Computes a rectangle in register tiles of at most `MR` rows by `NV` vectors, which are `NR` columns.
 pub(super) struct Tiles<'a, 'b, const MR: usize, const NV: usize, const NR: usize> {
     pub block: &'a Block<'a>,
     pub tile: TileMut<'b>,
@@ -26,45 +43,92 @@ impl<const MR: usize, const NV: usize, const NR: usize> Vectorized for Tiles<'_,
     fn run<S: Simd>(mut self, s: S) {
         let (block, tile) = (self.block, &mut self.tile);
         const { assert!(NR == NV * S::LEN) };
-        let (k, nr) = (block.k, NR);
         let (rows, cols) = (tile.rows(), tile.cols());
-        let (step, mut sums) = (block_len(k), [0.0f32; TILE]);
-        let blocks = k.div_ceil(step).max(1);
-        for kb in 0..blocks {
-            let (start, end) = (kb * step, k.min((kb + 1) * step));
+        let step = block_len(block.k);
+        let blocks = block.k.div_ceil(step).max(1);
+        let height = block.height;
+        // Few rows take several panels side by side: enough sums in flight to hide the latency of a multiply-add.
+        let side_by_side = match (&block.b, height) {
+            (RightOperand::Panels(_), 1) => 4,
+            (RightOperand::Panels(_), 2) => 2,
+            _ => 1,
+        };
+        // A panel that is packed on the way, in the first-level cache.
+        let mut local = None;
+        let mut sums = [0.0f32; TILE];
+        // One row reads each panel from start to end, which the processor sees coming. More rows keep a piece of a panel
+        // in the first-level cache while all of them pass by; the next piece is asked for meanwhile. The order of the
+        // sums of an element is the same.
+        let groups = cols.div_ceil(NR).div_ceil(side_by_side);
+        for turn in 0..blocks * groups {
+            let (kb, group) = if height == 1 { (turn % blocks, turn / blocks) } else { (turn / groups, turn % groups) };
             let finish = Finish {
                 add: kb > 0 || block.accumulate,
                 last: kb + 1 == blocks,
                 bias: block.bias,
                 function: block.function,
             };
-            // A panel of b stays in the first-level cache while all panels of a pass by.
-            for j in (0..cols).step_by(nr) {
-                let panel = block.b[(block.col + j) * k..][start * nr..end * nr].as_chunks::<NR>().0;
-                let width = nr.min(cols - j);
-                for i in (0..rows).step_by(MR) {
-                    let height = MR.min(rows - i);
-                    match block.a {
-                        LeftOperand::Panels(a) => {
-                            let a = &a[(block.row + i) * k..][start * MR..end * MR];
-                            product::<S, _, MR, NV, NR>(s, a.as_chunks::<MR>().0, panel, &mut sums);
-                        }
-                        LeftOperand::Rows { values, stride } => {
-                            let row = |r: usize| {
-                                let from = (block.row + i + r.min(height - 1)) * stride;
-                                &values[from + start..from + end]
-                            };
-                            // Fewer rows have bodies of their own: a batch of two must not pay for six.
-                            match height {
-                                1 => product::<S, _, 1, NV, NR>(s, InPlace::<1>::new(row), panel, &mut sums),
-                                2 => product::<S, _, 2, NV, NR>(s, InPlace::<2>::new(row), panel, &mut sums),
-                                3 => product::<S, _, 3, NV, NR>(s, InPlace::<3>::new(row), panel, &mut sums),
-                                4 => product::<S, _, 4, NV, NR>(s, InPlace::<4>::new(row), panel, &mut sums),
-                                _ => product::<S, _, MR, NV, NR>(s, InPlace::<MR>::new(row), panel, &mut sums),
-                            }
+            let (start, end) = (kb * step, block.k.min((kb + 1) * step));
+            let first = group * side_by_side * NR;
+            // The last group may have fewer panels: they go one by one.
+            let count = if cols - first > (side_by_side - 1) * NR { side_by_side } else { 1 };
+            for j in (first..cols.min(first + side_by_side * NR)).step_by(count * NR) {
+                let panels = match block.b {
+                    RightOperand::Panels(values) => {
+                        let from = (block.col + j) * block.k + start * NR;
+                        let next = j + count * NR < cols && values.len() * size_of::<f32>() >= AHEAD_BYTES;
+                        let ahead = if next { count * NR * block.k } else { 0 };
+                        let values = values[from..].as_chunks::<NR>().0;
+                        Panels { values, stride: block.k, len: end - start, ahead }
+                    }
+                    RightOperand::View(view) => {
+                        let local = local.get_or_insert([[0.0f32; NR]; KC]);
+                        let chunk = Chunk { row: start, rows: end - start, col: block.col + j, cols: NR.min(cols - j) };
+                        pack_chunk(s, view, chunk, NR, local[..end - start].as_flattened_mut());
+                        Panels { values: &local[..], stride: 0, len: end - start, ahead: 0 }
+                    }
+                };
+                let width = (count * NR).min(cols - j);
+                // Of the last panel only the first vector may be in use.
+                let narrow = NV > 1 && width <= S::LEN;
+                let tiles = rows.div_ceil(height);
+                for i in (0..rows).step_by(height) {
+                    // The rows of the result are far apart in memory: they are asked for while their sums are computed.
+                    for r in 0..height.min(rows - i) {
+                        s.prefetch(&tile.row(i + r)[j..], 0);
+                    }
+                    if panels.ahead > 0 && tiles >= AHEAD_TILES {
+                        let share = panels.len.div_ceil(tiles);
+                        for row in panels.values[..panels.len].iter().skip(i / height * share).take(share) {
+                            s.prefetch(row, panels.ahead);
                         }
                     }
-                    for (r, sums) in sums.chunks_exact(nr).take(height).enumerate() {
+                    let a = block.left(i, height.min(rows - i), (start, end));
+                    match (height, count, narrow) {
+                        (1, 4, _) => a.tile::<S, 1, 4, NV, NR>(s, panels, &mut sums),
+                        (2, 2, _) => a.tile::<S, 2, 2, NV, NR>(s, panels, &mut sums),
+                        (1, _, false) => a.tile::<S, 1, 1, NV, NR>(s, panels, &mut sums),
+                        (2, _, false) => a.tile::<S, 2, 1, NV, NR>(s, panels, &mut sums),
+                        (3, _, false) => a.tile::<S, 3, 1, NV, NR>(s, panels, &mut sums),
+                        (4, _, false) => a.tile::<S, 4, 1, NV, NR>(s, panels, &mut sums),
+                        (5, _, false) if MR > 4 => a.tile::<S, 5, 1, NV, NR>(s, panels, &mut sums),
+                        (6, _, false) if MR > 5 => a.tile::<S, 6, 1, NV, NR>(s, panels, &mut sums),
+                        (8, _, false) if MR > 6 => a.tile::<S, 8, 1, NV, NR>(s, panels, &mut sums),
+                        (10, _, false) if MR > 8 => a.tile::<S, 10, 1, NV, NR>(s, panels, &mut sums),
+                        (12, _, false) if MR > 10 => a.tile::<S, 12, 1, NV, NR>(s, panels, &mut sums),
+                        (1, _, true) => a.tile::<S, 1, 1, 1, NR>(s, panels, &mut sums),
+                        (2, _, true) => a.tile::<S, 2, 1, 1, NR>(s, panels, &mut sums),
+                        (3, _, true) => a.tile::<S, 3, 1, 1, NR>(s, panels, &mut sums),
+                        (4, _, true) => a.tile::<S, 4, 1, 1, NR>(s, panels, &mut sums),
+                        (5, _, true) if MR > 4 => a.tile::<S, 5, 1, 1, NR>(s, panels, &mut sums),
+                        (6, _, true) if MR > 5 => a.tile::<S, 6, 1, 1, NR>(s, panels, &mut sums),
+                        (8, _, true) if MR > 6 => a.tile::<S, 8, 1, 1, NR>(s, panels, &mut sums),
+                        (10, _, true) if MR > 8 => a.tile::<S, 10, 1, 1, NR>(s, panels, &mut sums),
+                        (12, _, true) if MR > 10 => a.tile::<S, 12, 1, 1, NR>(s, panels, &mut sums),
+                        _ => unreachable!("`height` gives no other"),
+                    }
+                    let lanes = if narrow { S::LEN } else { count * NR };
+                    for (r, sums) in sums.chunks_exact(lanes).take(height.min(rows - i)).enumerate() {
                         let to = &mut tile.row(i + r)[j..j + width];
                         finish.row(s, &sums[..width], to, block.col + j);
                     }
@@ -72,6 +136,63 @@ impl<const MR: usize, const NV: usize, const NR: usize> Vectorized for Tiles<'_,
             }
         }
         in_cache(S::ISA, block.function, tile);
+    }
+}
+
+/// Panels side by side, `stride` rows from one to the next; `len` rows of each are read.
+#[derive(Clone, Copy)]
+struct Panels<'a, const NR: usize> {
+    values: &'a [[f32; NR]],
+    stride: usize,
+    len: usize,
+    /// Elements from what is read to what will be read next; zero where that is near.
+    ahead: usize,
+}
+
+/// The rows of a that one register tile reads.
+enum LeftTile<'a> {
+    /// In place: `values` begins with the first row; the last row is repeated up to the height of the tile.
+    Rows { values: &'a [f32], stride: usize, rows: usize, range: (usize, usize) },
+    /// Packed.
+    Panel(&'a [f32]),
+}
+
+impl Block<'_> {
+    /// `rows` rows from row `i` of the rectangle on, for one block of `k`.
+    #[inline(always)]
+    fn left(&self, i: usize, rows: usize, range: (usize, usize)) -> LeftTile<'_> {
+        match self.a {
+            LeftOperand::Rows { values, stride } => {
+                LeftTile::Rows { values: &values[(self.row + i) * stride..], stride, rows, range }
+            }
+            LeftOperand::Panels(values) => {
+                let from = (self.row + i) * self.k + range.0 * self.height;
+                LeftTile::Panel(&values[from..][..(range.1 - range.0) * self.height])
+            }
+        }
+    }
+}
+
+impl LeftTile<'_> {
+    /// Computes one register tile of `R` rows by `P` panels.
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize, const P: usize, const NV: usize, const NR: usize>(
+        self,
+        s: S,
+        b: Panels<'_, NR>,
+        sums: &mut [f32; TILE],
+    ) {
+        match self {
+            LeftTile::Panel(values) => product::<S, _, R, P, NV, NR>(s, values.as_chunks::<R>().0, b, sums),
+            LeftTile::Rows { values, stride, rows, range: (start, end) } => {
+                let mut in_place: [&[f32]; R] = [&[]; R];
+                for (r, slot) in in_place.iter_mut().enumerate() {
+                    let from = r.min(rows - 1) * stride;
+                    *slot = &values[from + start..from + end];
+                }
+                product::<S, _, R, P, NV, NR>(s, InPlace(in_place), b, sums);
+            }
+        }
     }
 }
 
@@ -85,17 +206,6 @@ trait Left<const R: usize> {
 
 /// Rows that lie somewhere in memory, each without gaps.
 struct InPlace<'a, const R: usize>([&'a [f32]; R]);
-
-impl<'a, const R: usize> InPlace<'a, R> {
-    #[inline(always)]
-    fn new(row: impl Fn(usize) -> &'a [f32]) -> Self {
-        let mut rows: [&[f32]; R] = [&[]; R];
-        for (r, slot) in rows.iter_mut().enumerate() {
-            *slot = row(r);
-        }
-        InPlace(rows)
-    }
-}
 
 impl<const R: usize> Left<R> for InPlace<'_, R> {
     #[inline(always)]
@@ -123,38 +233,47 @@ impl<const R: usize> Left<R> for &[[f32; R]] {
     }
 }
 
-/// The register tile: `sums[r, c] = Σ_p a[r, p] · b[p, c]`.
+/// The register tile: `sums[r, c] = Σ_p a[r, p] · b[p, c]` for `P` panels of `NR` columns.
 #[inline(always)]
-fn product<S: Simd, A: Left<R>, const R: usize, const NV: usize, const NR: usize>(
+fn product<S: Simd, A: Left<R>, const R: usize, const P: usize, const NV: usize, const NR: usize>(
     s: S,
     a: A,
-    b: &[[f32; NR]],
+    b: Panels<'_, NR>,
     sums: &mut [f32; TILE],
 ) {
-    let mut total = [[s.splat(0.0); NV]; R];
-    let a = a.first(b.len());
-    // The plainest iterator: others were not always inlined here, which cost a factor of five.
-    for (p, b) in b.iter().enumerate() {
-        let mut w = [s.splat(0.0); NV];
-        for v in 0..NV {
-            w[v] = s.load(&b[v * S::LEN..(v + 1) * S::LEN]);
-        }
-        for r in 0..R {
-            let x = s.splat(a.at(p, r));
+    let mut total = [[[s.splat(0.0); NV]; P]; R];
+    let k = b.len;
+    let a = a.first(k);
+    let mut panels: [&[[f32; NR]]; P] = [&b.values[..k]; P];
+    for index in 1..P {
+        panels[index] = &b.values[index * b.stride..][..k];
+    }
+    for p in 0..k {
+        for index in 0..P {
+            let row = &panels[index][p];
+            let mut w = [s.splat(0.0); NV];
             for v in 0..NV {
-                total[r][v] = s.mul_add(x, w[v], total[r][v]);
+                w[v] = s.load(&row[v * S::LEN..(v + 1) * S::LEN]);
+            }
+            for r in 0..R {
+                let x = s.splat(a.at(p, r));
+                for v in 0..NV {
+                    total[r][index][v] = s.mul_add(x, w[v], total[r][index][v]);
+                }
             }
         }
     }
     // Through memory and not straight to the result: an index that is not a constant would force the sums out of the
     // registers inside the loop above.
     for r in 0..R {
-        for v in 0..NV {
-            s.store(total[r][v], &mut sums[(r * NV + v) * S::LEN..(r * NV + v + 1) * S::LEN]);
+        for index in 0..P {
+            for v in 0..NV {
+                let at = ((r * P + index) * NV + v) * S::LEN;
+                s.store(total[r][index][v], &mut sums[at..at + S::LEN]);
+            }
         }
     }
 }
-
 /// What happens to the sums of one block of `k` on their way into the result.
 struct Finish<'a> {
     add: bool,
@@ -216,88 +335,5 @@ fn in_cache(isa: Isa, function: Function, tile: &mut TileMut<'_>) {
     }
     for row in 0..tile.rows() {
         map::forward_in_place_on(isa, function, tile.row(row), &Pool::single());
-    }
-}
-
-/// Computes a stretch of a single row: the weights are read once, several panels side by side.
-pub(super) struct Row<'a, 'b, const NV: usize, const NR: usize> {
-    pub block: &'a Block<'a>,
-    pub tile: TileMut<'b>,
-}
-
-/// Panels read side by side: enough sums in flight to hide the latency of a multiply-add.
-const PANELS: usize = 4;
-
-impl<const NV: usize, const NR: usize> Vectorized for Row<'_, '_, NV, NR> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
-        let (block, tile) = (self.block, &mut self.tile);
-        const { assert!(NR == NV * S::LEN) };
-        let (k, nr) = (block.k, NR);
-        let cols = tile.cols();
-        let (step, mut sums) = (block_len(k), [0.0f32; TILE]);
-        let blocks = k.div_ceil(step).max(1);
-        let LeftOperand::Rows { values: a, stride } = block.a else { panic!("the row body reads its row in place") };
-        let a = &a[block.row * stride..][..k];
-        for j in (0..cols).step_by(PANELS * nr) {
-            let width = (PANELS * nr).min(cols - j);
-            let panels = &block.b[(block.col + j) * k..];
-            let to = &mut tile.row(0)[j..j + width];
-            // Blocks of k inside, so that a panel is read from start to end; the order of sums is that of `Tiles`.
-            for kb in 0..blocks {
-                let (start, end) = (kb * step, k.min((kb + 1) * step));
-                let a = &a[start..end];
-                let panel = |index: usize| panels[index * nr * k..][start * nr..end * nr].as_chunks::<NR>().0;
-                if width > (PANELS - 1) * nr {
-                    let b = [panel(0), panel(1), panel(2), panel(3)];
-                    rows_of_panels::<S, NV, NR>(s, a, b, &mut sums);
-                } else {
-                    for index in 0..width.div_ceil(nr) {
-                        let mut one = [0.0f32; TILE];
-                        product::<S, _, 1, NV, NR>(s, InPlace([a]), panel(index), &mut one);
-                        sums[index * nr..(index + 1) * nr].copy_from_slice(&one[..nr]);
-                    }
-                }
-                let finish = Finish {
-                    add: kb > 0 || block.accumulate,
-                    last: kb + 1 == blocks,
-                    bias: block.bias,
-                    function: block.function,
-                };
-                finish.row(s, &sums[..width], to, block.col + j);
-            }
-        }
-        in_cache(S::ISA, block.function, tile);
-    }
-}
-
-/// One row of a against four panels of b at once.
-#[inline(always)]
-fn rows_of_panels<S: Simd, const NV: usize, const NR: usize>(
-    s: S,
-    a: &[f32],
-    b: [&[[f32; NR]]; PANELS],
-    sums: &mut [f32; TILE],
-) {
-    let mut total = [[s.splat(0.0); NV]; PANELS];
-    let k = a.len();
-    let (b0, b1, b2, b3) = (&b[0][..k], &b[1][..k], &b[2][..k], &b[3][..k]);
-    for p in 0..k {
-        let x = s.splat(a[p]);
-        for v in 0..NV {
-            let (start, end) = (v * S::LEN, (v + 1) * S::LEN);
-            total[0][v] = s.mul_add(x, s.load(&b0[p][start..end]), total[0][v]);
-            total[1][v] = s.mul_add(x, s.load(&b1[p][start..end]), total[1][v]);
-            total[2][v] = s.mul_add(x, s.load(&b2[p][start..end]), total[2][v]);
-            total[3][v] = s.mul_add(x, s.load(&b3[p][start..end]), total[3][v]);
-        }
-    }
-    for panel in 0..PANELS {
-        for v in 0..NV {
-            let at = panel * NR + v * S::LEN;
-            s.store(total[panel][v], &mut sums[at..at + S::LEN]);
-        }
     }
 }

@@ -37,6 +37,7 @@ mod avx512;
 mod portable;
 
 use crate::buffer::{Buffer, MatrixMut, TileMut, for_each_tile};
+use crate::gemm_bf16::{self, GemmBf16, Parts, gemm_bf16};
 use crate::isa::Isa;
 use crate::map::Function;
 use crate::threads::Pool;
@@ -52,10 +53,51 @@ fn block_len(k: usize) -> usize {
     k.div_ceil(k.div_ceil(KC).max(1)).max(1)
 }
 
-/// Below this many multiply-adds one thread is faster than waking a second one.
+/// Below this many multiply-adds the calling thread does all of them: about three microseconds with AVX2, no more than
+/// waking a thread costs.
+const PARALLEL_MACS: usize = 1 << 17;
+
+/// The fewest multiply-adds of a task: a quarter of that, many times what taking a task costs.
+const TASK_MACS: usize = 1 << 15;
+
+/// How exactly products of f32 have to be computed. Names as in PyTorch's `set_float32_matmul_precision`.
 ///
-/// About 5 microseconds of work for one core with AVX2; entering the pool costs as much.
-const PARALLEL_MACS: usize = 1 << 18;
+/// It is a permission: where the processor has no bfloat16 products, all three are computed in f32, which is then
+/// faster too. Sums are f32 always. See [`gemm_bf16`](crate::gemm_bf16) for the bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Precision {
+    /// Products of bfloat16, about 8 bits of mantissa.
+    Medium,
+    /// Each number as a sum of two bfloat16, about 16 bits of mantissa.
+    High,
+    /// f32, 24 bits of mantissa.
+    #[default]
+    Highest,
+}
+
+impl Precision {
+    /// Every precision, the most exact first.
+    pub const ALL: [Precision; 3] = [Precision::Highest, Precision::High, Precision::Medium];
+
+    /// The name: `highest`, `high`, `medium`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::Highest => "highest",
+            Precision::High => "high",
+            Precision::Medium => "medium",
+        }
+    }
+
+    /// The bfloat16 that each number is split in on this machine; `None` for f32.
+    pub fn parts(self) -> Option<Parts> {
+        let parts = match self {
+            Precision::Highest => None,
+            Precision::High => Some(Parts::Two),
+            Precision::Medium => Some(Parts::One),
+        };
+        parts.filter(|_| gemm_bf16::Kernel::selected().isa != Isa::Portable)
+    }
+}
 
 /// One row of the table of kernels.
 pub struct Kernel {
@@ -69,10 +111,8 @@ pub struct Kernel {
     pub nr: usize,
     /// Whether it gives the same bits as every other consistent row.
     pub consistent: bool,
-    /// Computes one rectangle of `c` from packed operands.
+    /// Computes one rectangle of `c`.
     block: fn(&Block<'_>, TileMut<'_>),
-    /// Computes a stretch of a single row of `c`.
-    row: fn(&Block<'_>, TileMut<'_>),
 }
 
 impl std::fmt::Debug for Kernel {
@@ -142,15 +182,28 @@ impl<'a> View<'a> {
     pub fn cols(&self) -> usize {
         self.cols
     }
+
+    /// The elements, and the distances between rows and between columns.
+    pub(crate) fn parts(&self) -> (&'a [f32], usize, usize) {
+        (self.values, self.row_stride, self.col_stride)
+    }
 }
 
 /// The right operand, re-ordered once for one kernel. Weights that are used many times are kept in this form.
 #[derive(Clone, Debug)]
 pub struct Packed {
-    kernel: &'static Kernel,
     rows: usize,
     cols: usize,
-    panels: Buffer,
+    form: Form,
+}
+
+/// How packed weights are kept.
+#[derive(Clone, Debug)]
+enum Form {
+    /// In the panels of one kernel.
+    F32 { kernel: &'static Kernel, panels: Buffer },
+    /// Split in bfloat16.
+    Bf16(gemm_bf16::Packed),
 }
 
 impl Packed {
@@ -159,28 +212,45 @@ impl Packed {
         Packed::for_kernel(Kernel::selected(), b, pool)
     }
 
+    /// Re-orders the right operand for the best kernel that a precision allows.
+    pub fn with_precision(b: View<'_>, precision: Precision, pool: &Pool) -> Self {
+        match precision.parts() {
+            None => Packed::new(b, pool),
+            Some(parts) => {
+                let form = Form::Bf16(gemm_bf16::Packed::new(b, parts, pool));
+                Packed { rows: b.rows, cols: b.cols, form }
+            }
+        }
+    }
+
     /// Re-orders the right operand for one kernel.
     pub fn for_kernel(kernel: &'static Kernel, b: View<'_>, pool: &Pool) -> Self {
         let mut panels = Buffer::default();
         pack::pack(kernel.isa, b, kernel.nr, &mut panels, pool);
-        Packed { kernel, rows: b.rows, cols: b.cols, panels }
+        Packed { rows: b.rows, cols: b.cols, form: Form::F32 { kernel, panels } }
     }
 
-    /// The kernel that can run it.
-    pub fn kernel(&self) -> &'static Kernel {
-        self.kernel
+    /// The name of the kernel that will run it.
+    pub fn kernel(&self) -> &'static str {
+        match &self.form {
+            Form::F32 { kernel, .. } => kernel.name,
+            Form::Bf16(_) => gemm_bf16::Kernel::selected().name,
+        }
     }
 
     /// Bytes of memory it takes.
     pub fn bytes(&self) -> usize {
-        self.panels.len() * size_of::<f32>()
+        match &self.form {
+            Form::F32 { panels, .. } => size_of_val(&panels[..]),
+            Form::Bf16(packed) => packed.bytes(),
+        }
     }
 }
 
 /// The right operand of a product.
 #[derive(Clone, Copy, Debug)]
 pub enum Operand<'a> {
-    /// As it lies in memory; packed on the way, into the scratch.
+    /// As it lies in memory; each task packs what it reads, a piece of its cache at a time.
     Plain(View<'a>),
     /// Packed before.
     Packed(&'a Packed),
@@ -190,7 +260,7 @@ pub enum Operand<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     a: Buffer,
-    b: Buffer,
+    bf16: gemm_bf16::Scratch,
     values: Buffer,
 }
 
@@ -217,6 +287,8 @@ pub struct Gemm<'a> {
     pub bias: Option<&'a [f32]>,
     /// Applied to the finished sums while they are in registers.
     pub function: Function,
+    /// How exactly, where `b` is plain; packed weights were packed for a precision.
+    pub precision: Precision,
 }
 
 /// The left operand as a kernel reads it.
@@ -224,42 +296,59 @@ pub struct Gemm<'a> {
 enum LeftOperand<'a> {
     /// As it lies in memory, each row without gaps: read in place, one element of each row at a time.
     Rows { values: &'a [f32], stride: usize },
-    /// `[m / mr][k][mr]`, zero beyond the last row: packed, because neighbours in a row are far apart in memory.
+    /// `[m / height][k][height]`, zero beyond the last row: packed, see [`reads_in_place`].
     Panels(&'a [f32]),
 }
 
-/// What a kernel needs to compute any rectangle: packed operands and the epilogue.
+/// The right operand as a kernel reads it.
+#[derive(Clone, Copy)]
+enum RightOperand<'a> {
+    /// `[n / nr][k][nr]`, zero beyond the last column.
+    Panels(&'a [f32]),
+    /// As it lies in memory: each task packs what it reads, a panel at a time, in its first-level cache.
+    View(View<'a>),
+}
+
+/// What a kernel needs to compute any rectangle: operands and the epilogue.
 struct Block<'a> {
     k: usize,
     a: LeftOperand<'a>,
-    /// `[n / nr][k][nr]`, zero beyond the last column.
-    b: &'a [f32],
+    /// Rows of the register tile.
+    height: usize,
+    b: RightOperand<'a>,
     accumulate: bool,
     bias: Option<&'a [f32]>,
     function: Function,
-    /// Where the rectangle starts; multiples of `mr` and `nr`.
+    /// Where the rectangle starts; multiples of `height` and `nr`.
     row: usize,
     col: usize,
 }
 
-/// Computes one product with the kernel in use, or the one that `b` was packed for.
+/// Computes one product with the best kernel for its precision, or with the one that `b` was packed for.
 ///
 /// # Panics
 /// Where the sizes of `a`, `b`, `c` and `bias` do not fit each other.
 pub fn gemm(call: Gemm<'_>, scratch: &mut Scratch, pool: &Pool) {
-    let kernel = match call.b {
-        Operand::Plain(_) => Kernel::selected(),
-        Operand::Packed(packed) => packed.kernel,
+    let (parts, b) = match call.b {
+        Operand::Plain(view) => match call.precision.parts() {
+            Some(parts) => (parts, gemm_bf16::Operand::Plain(view)),
+            None => return gemm_with(Kernel::selected(), call, scratch, pool),
+        },
+        Operand::Packed(packed) => match &packed.form {
+            Form::Bf16(packed) => (packed.parts(), gemm_bf16::Operand::Packed(packed)),
+            Form::F32 { kernel, .. } => return gemm_with(kernel, call, scratch, pool),
+        },
     };
-    gemm_with(kernel, call, scratch, pool);
+    let Gemm { a, c, accumulate, bias, function, .. } = call;
+    gemm_bf16(GemmBf16 { a, b, c, parts, accumulate, bias, function }, &mut scratch.bf16, pool);
 }
 
-/// Computes one product with a chosen kernel.
+/// Computes one product in f32 with a chosen kernel.
 ///
 /// # Panics
 /// As [`gemm`], and where `b` was packed for another kernel.
 pub fn gemm_with(kernel: &'static Kernel, call: Gemm<'_>, scratch: &mut Scratch, pool: &Pool) {
-    let Gemm { a, b, c, accumulate, bias, function } = call;
+    let Gemm { a, b, c, accumulate, bias, function, precision: _ } = call;
     let (m, n, k) = (c.rows, c.cols, a.cols);
     let (b_rows, b_cols) = match b {
         Operand::Plain(view) => (view.rows, view.cols),
@@ -275,49 +364,46 @@ pub fn gemm_with(kernel: &'static Kernel, call: Gemm<'_>, scratch: &mut Scratch,
     let pool = if m.saturating_mul(n).saturating_mul(k) < PARALLEL_MACS { &single } else { pool };
 
     let b = match b {
-        Operand::Plain(view) => {
-            pack::pack(kernel.isa, view, kernel.nr, &mut scratch.b, pool);
-            &scratch.b[..]
-        }
-        Operand::Packed(packed) => {
-            assert!(
-                std::ptr::eq(packed.kernel, kernel),
-                "{:?} cannot run weights packed for {:?}",
-                kernel,
-                packed.kernel
-            );
-            &packed.panels[..]
-        }
+        Operand::Plain(view) => RightOperand::View(view),
+        Operand::Packed(packed) => match &packed.form {
+            Form::F32 { kernel: own, panels } if std::ptr::eq(*own, kernel) => RightOperand::Panels(panels),
+            _ => panic!("{kernel:?} cannot run weights packed for {}", packed.kernel()),
+        },
     };
-    let in_rows = a.col_stride == 1 || k <= 1;
-    let one_row = m == 1 && in_rows;
-    let a = if in_rows {
+    let height = body::height(m, kernel.mr);
+    let a = if reads_in_place(a, n) {
         // Rows of no elements may have no memory either: all of them are then the empty one at the start.
         LeftOperand::Rows { values: a.values, stride: if k == 0 { 0 } else { a.row_stride } }
     } else {
-        pack::pack(kernel.isa, a.transposed(), kernel.mr, &mut scratch.a, pool);
+        pack::pack(kernel.isa, a.transposed(), height, &mut scratch.a, pool);
         LeftOperand::Panels(&scratch.a)
     };
-    let block = Block { k, a, b, accumulate, bias, function, row: 0, col: 0 };
-    let (work, size) =
-        if one_row { (kernel.row, (1, row_tile(n, kernel))) } else { (kernel.block, tile(m, n, kernel)) };
-    for_each_tile(c, size, pool, |row, col, tile| work(&Block { row, col, ..block }, tile));
+    let block = Block { k, a, height, b, accumulate, bias, function, row: 0, col: 0 };
+    let size = tile((m, n, k), height, kernel);
+    for_each_tile(c, size, pool, |row, col, tile| (kernel.block)(&Block { row, col, ..block }, tile));
+}
+
+/// Whether the rows of `a` are read where they are.
+///
+/// Rows a multiple of 1 KiB apart fall into the same few sets of the first-level cache and push each other out; packing
+/// costs little where many columns use it.
+fn reads_in_place(a: View<'_>, n: usize) -> bool {
+    let contiguous = a.col_stride == 1 || a.cols <= 1;
+    contiguous && (a.rows == 1 || n < 64 || !a.row_stride.is_multiple_of(256))
 }
 
 /// How `c` is cut into tasks: from the sizes alone.
 ///
-/// At most 120 rows (of 256 elements of `k`: 120 KiB, in the second-level cache) by at least 64 columns, about sixteen
-/// tasks where the matrix is large enough.
-fn tile(m: usize, n: usize, kernel: &Kernel) -> (usize, usize) {
-    let row_tasks = m.div_ceil(120);
-    let rows = m.div_ceil(row_tasks).next_multiple_of(kernel.mr);
-    let col_tasks = 16usize.div_ceil(row_tasks).min(n.div_ceil(64)).max(n.div_ceil(1024));
-    (rows, n.div_ceil(col_tasks).next_multiple_of(kernel.nr))
-}
-
-/// How a single row is cut: about sixteen stretches, of at least four panels.
-fn row_tile(n: usize, kernel: &Kernel) -> usize {
-    n.div_ceil(16).next_multiple_of(4 * kernel.nr)
+/// At most 240 rows (of at most 320 elements of `k`: 300 KiB, in the second-level cache). About sixteen tasks, more than
+/// threads, so that a thread that is held up by another program leaves its share to the others.
+fn tile((m, n, k): (usize, usize, usize), height: usize, kernel: &Kernel) -> (usize, usize) {
+    let row_tasks = m.div_ceil(240);
+    let most = (m * n).saturating_mul(k) / TASK_MACS;
+    let col_tasks = 16usize.div_ceil(row_tasks).min(n.div_ceil(4 * kernel.nr)).min(most).max(n.div_ceil(1024)).max(1);
+    let cols = n.div_ceil(col_tasks).next_multiple_of(kernel.nr);
+    // Where the columns alone do not give enough tasks, the rows are cut finer.
+    let row_tasks = row_tasks.max((16 / n.div_ceil(cols)).min(m.div_ceil(4 * height)).min(most));
+    (m.div_ceil(row_tasks).next_multiple_of(height), cols)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The portable row: plain Rust, whatever the compiler makes of it.
 
-use super::body::{Row, Tiles};
+use super::body::Tiles;
 use super::{Block, Kernel};
 use crate::buffer::TileMut;
 use crate::isa::portable::Portable;
@@ -9,12 +9,8 @@ use crate::isa::{Isa, Vectorized};
 /// Four rows of eight columns: eight of the sixteen 128-bit registers that any x86-64 processor has.
 /// Not consistent: without a fused instruction products are rounded before they are added.
 pub(super) const KERNEL: Kernel =
-    Kernel { name: "gemm_f32_portable_4x8", isa: Isa::Portable, mr: 4, nr: 8, consistent: false, block, row };
+    Kernel { name: "gemm_f32_portable_4x8", isa: Isa::Portable, mr: 4, nr: 8, consistent: false, block };
 
 fn block(block: &Block<'_>, tile: TileMut<'_>) {
     Tiles::<4, 1, 8> { block, tile }.run(Portable);
-}
-
-fn row(block: &Block<'_>, tile: TileMut<'_>) {
-    Row::<1, 8> { block, tile }.run(Portable);
 }

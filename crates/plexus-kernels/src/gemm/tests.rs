@@ -52,7 +52,15 @@ fn check(kernel: &'static Kernel, order: Order, size: (usize, usize, usize), acc
         let weights = Packed::for_kernel(kernel, b, &Pool::single());
         let operand = if packed { Operand::Packed(&weights) } else { Operand::Plain(b) };
         let matrix = MatrixMut { values: &mut c[5..5 + m * stride], rows: m, cols: n, stride };
-        let call = Gemm { a, b: operand, c: matrix, accumulate, bias, function: Function::Identity };
+        let call = Gemm {
+            a,
+            b: operand,
+            c: matrix,
+            accumulate,
+            bias,
+            function: Function::Identity,
+            precision: Precision::Highest,
+        };
         gemm_with(kernel, call, &mut Scratch::default(), &Pool::single());
 
         let mut want: Vec<f64> = start.iter().map(|&x| f64::from(x)).collect();
@@ -86,9 +94,11 @@ fn every_row_matches_the_reference_at_odd_sizes() {
                     }
                 }
             }
-            for size in
-                [(1, 65, KC - 1), (3, 17, KC), (1, 33, KC + 1), (5, 40, 2 * KC + 77), (131, 70, 19), (250, 1030, 3)]
-            {
+            let long =
+                [(1, 65, KC - 1), (3, 17, KC), (1, 33, KC + 1), (5, 40, 2 * KC + 77), (131, 70, 19), (250, 1030, 3)];
+            // Rows of a multiple of 256 elements are packed where many columns use them.
+            let far = [(2, 64, 256), (7, 70, 512), (41, 129, 768), (245, 64, 256)];
+            for size in long.into_iter().chain(far) {
                 check(kernel, order, size, true, true);
                 check(kernel, order, size, false, false);
             }
@@ -106,6 +116,7 @@ fn product(kernel: &'static Kernel, pool: &Pool, a: &[f32], b: &[f32], (m, n, k)
         accumulate: false,
         bias: None,
         function: Function::Tanh,
+        precision: Precision::Highest,
     };
     gemm_with(kernel, call, &mut Scratch::default(), pool);
     c.iter().map(|x| x.to_bits()).collect()
@@ -151,6 +162,7 @@ fn consistent_rows_give_the_same_bits() {
             accumulate: false,
             bias: None,
             function: Function::Identity,
+            precision: Precision::Highest,
         };
         gemm_with(kernel, call, &mut Scratch::default(), &Pool::single());
         c
@@ -183,6 +195,7 @@ fn nan_infinity_and_zero_go_through_as_in_the_reference() {
                     accumulate: false,
                     bias: None,
                     function: Function::Identity,
+                    precision: Precision::Highest,
                 };
                 gemm_with(kernel, call, &mut Scratch::default(), &Pool::single());
                 for (got, want) in c.iter().zip(&want) {
@@ -214,6 +227,7 @@ fn the_function_is_applied_once_to_the_finished_sum() {
                 accumulate: false,
                 bias: Some(&bias),
                 function: Function::LeakyRelu { slope: 0.25 },
+                precision: Precision::Highest,
             };
             gemm_with(kernel, call, &mut Scratch::default(), &Pool::single());
             for (got, want) in c.iter().zip(&want) {
@@ -234,6 +248,7 @@ fn sizes_that_do_not_fit_are_refused() {
         accumulate: false,
         bias: None,
         function: Function::Identity,
+        precision: Precision::Highest,
     };
     gemm(call, &mut Scratch::default(), &Pool::single());
 }

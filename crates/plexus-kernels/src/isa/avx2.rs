@@ -26,8 +26,17 @@ impl Avx2 {
     }
 }
 
+/// The mask of the first `len` lanes, at most 8.
+#[inline(always)]
+fn first_lanes(len: usize) -> &'static [i32; 8] {
+    const MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+    assert!(len <= 8, "a vector has 8 lanes");
+    MASKS[8 - len..].first_chunk().expect("eight are left")
+}
+
 // SAFETY of every block in this `impl`: the instructions are available, because `self` exists only after `detect`
-// found them. `load` and `store` touch 8 elements of a slice whose length was checked on the line before.
+// found them. `load` and `store` touch 8 elements of a slice whose length was checked on the line before;
+// `load_part` and `store_part` as many as the slice has, which `first_lanes` checked.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Simd for Avx2 {
     const ISA: Isa = Isa::Avx2;
@@ -43,6 +52,25 @@ impl Simd for Avx2 {
     fn load(self, from: &[f32]) -> Self::F {
         let from = &from[..8];
         unsafe { _mm256_loadu_ps(from.as_ptr()) }
+    }
+    #[inline(always)]
+    fn load_part(self, from: &[f32], fill: f32) -> Self::F {
+        let mask = first_lanes(from.len());
+        unsafe {
+            // The bytes of masked lanes are not touched.
+            let mask = _mm256_loadu_si256(mask.as_ptr().cast());
+            let values = _mm256_maskload_ps(from.as_ptr(), mask);
+            _mm256_blendv_ps(_mm256_set1_ps(fill), values, _mm256_castsi256_ps(mask))
+        }
+    }
+    #[inline(always)]
+    fn store_part(self, v: Self::F, to: &mut [f32]) {
+        let mask = first_lanes(to.len());
+        unsafe { _mm256_maskstore_ps(to.as_mut_ptr(), _mm256_loadu_si256(mask.as_ptr().cast()), v) }
+    }
+    #[inline(always)]
+    fn prefetch<T>(self, from: &[T], ahead: usize) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.as_ptr().wrapping_add(ahead).cast()) }
     }
     #[inline(always)]
     fn store(self, v: Self::F, to: &mut [f32]) {

@@ -31,8 +31,16 @@ impl Avx512 {
     }
 }
 
+/// The mask of the first `len` lanes, at most 16.
+#[inline(always)]
+fn first_lanes(len: usize) -> __mmask16 {
+    assert!(len <= 16, "a vector has 16 lanes");
+    (0xffff_u32 >> (16 - len)) as __mmask16
+}
+
 // SAFETY of every block in this `impl`: the instructions are available, because `self` exists only after `detect`
-// found them. `load` and `store` touch 16 elements of a slice whose length was checked on the line before.
+// found them. `load` and `store` touch 16 elements of a slice whose length was checked on the line before; `load_part`
+// and `store_part` as many as the slice has, which `first_lanes` checked.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Simd for Avx512 {
     const ISA: Isa = Isa::Avx512;
@@ -48,6 +56,20 @@ impl Simd for Avx512 {
     fn load(self, from: &[f32]) -> Self::F {
         let from = &from[..16];
         unsafe { _mm512_loadu_ps(from.as_ptr()) }
+    }
+    #[inline(always)]
+    fn load_part(self, from: &[f32], fill: f32) -> Self::F {
+        let mask = first_lanes(from.len());
+        unsafe { _mm512_mask_loadu_ps(_mm512_set1_ps(fill), mask, from.as_ptr()) }
+    }
+    #[inline(always)]
+    fn store_part(self, v: Self::F, to: &mut [f32]) {
+        let mask = first_lanes(to.len());
+        unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), mask, v) }
+    }
+    #[inline(always)]
+    fn prefetch<T>(self, from: &[T], ahead: usize) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.as_ptr().wrapping_add(ahead).cast()) }
     }
     #[inline(always)]
     fn store(self, v: Self::F, to: &mut [f32]) {

@@ -64,6 +64,13 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Lane by lane: `yes` where the mask is true, else `no`.
     fn select(self, mask: Self::M, yes: Self::F, no: Self::F) -> Self::F;
 
+    /// Asks for the cache line that lies `ahead` elements behind the first one of `from`, and need not exist. Without
+    /// effect on any value.
+    #[inline(always)]
+    fn prefetch<T>(self, from: &[T], ahead: usize) {
+        let _ = (from, ahead);
+    }
+
     /// Exchanges rows and columns of eight rows of eight.
     #[inline(always)]
     fn transpose_8x8(self, square: [&[f32; 8]; 8]) -> [[f32; 8]; 8] {

@@ -6,15 +6,31 @@
 //! folder; kernel families have none.
 
 #[cfg(target_arch = "x86_64")]
+pub mod amx;
+#[cfg(target_arch = "x86_64")]
 pub mod avx2;
 #[cfg(target_arch = "x86_64")]
+pub mod avx2_int;
+#[cfg(target_arch = "x86_64")]
 pub mod avx512;
+#[cfg(target_arch = "x86_64")]
+pub mod avx512_int;
+#[cfg(target_arch = "x86_64")]
+pub mod avx512bf16;
 mod lanes;
+mod lanes_int;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod mode;
+pub mod pairs;
 pub mod portable;
+mod portable_int;
+mod widen;
+#[cfg(target_arch = "x86_64")]
+mod widen_x86;
 
 pub use lanes::{Simd, Vectorized};
+pub use lanes_int::{SimdInt, VectorizedInt};
+pub use widen::{Widen, Widening};
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -38,6 +54,8 @@ pub enum Isa {
     Avx512Vnni,
     /// AVX-512 with byte and bfloat16 dot products. f32 as on AVX-512.
     Avx512Bf16,
+    /// The matrix unit for bytes and bfloat16 (AMX), where the system grants it, besides the above. f32 as on AVX-512.
+    Amx,
 }
 
 /// `PLEXUS_ISA` names an instruction set that does not exist or that this machine lacks.
@@ -64,7 +82,8 @@ impl std::error::Error for IsaError {}
 
 impl Isa {
     /// Every instruction set, the plainest first.
-    pub const ALL: [Isa; 6] = [Isa::Portable, Isa::Avx2, Isa::AvxVnni, Isa::Avx512, Isa::Avx512Vnni, Isa::Avx512Bf16];
+    pub const ALL: [Isa; 7] =
+        [Isa::Portable, Isa::Avx2, Isa::AvxVnni, Isa::Avx512, Isa::Avx512Vnni, Isa::Avx512Bf16, Isa::Amx];
 
     /// The name used in kernel names and in `PLEXUS_ISA`.
     pub fn name(self) -> &'static str {
@@ -75,6 +94,7 @@ impl Isa {
             Isa::Avx512 => "avx512",
             Isa::Avx512Vnni => "avx512vnni",
             Isa::Avx512Bf16 => "avx512bf16",
+            Isa::Amx => "amx",
         }
     }
 
@@ -92,6 +112,8 @@ impl Isa {
             Isa::Avx512Vnni => Isa::Avx512.is_available() && is_x86_feature_detected!("avx512vnni"),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 => Isa::Avx512Vnni.is_available() && is_x86_feature_detected!("avx512bf16"),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => Isa::Avx512Bf16.is_available() && amx::Amx::detect().is_some(),
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,
         }
@@ -141,7 +163,7 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 | Isa::AvxVnni => avx2::Avx2::detect().expect("this processor has no AVX2").run(body),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 => {
+            Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 | Isa::Amx => {
                 avx512::Avx512::detect().expect("this processor has no AVX-512").run(body)
             }
             #[cfg(not(target_arch = "x86_64"))]

@@ -129,6 +129,45 @@ fn the_portable_instruction_set_is_always_there_and_the_best_is_available() {
     assert!(Isa::best().is_available());
 }
 
+struct Parts<'a> {
+    from: &'a [f32],
+    to: &'a mut [f32],
+}
+
+impl Vectorized for Parts<'_> {
+    type Output = Vec<f32>;
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Vec<f32> {
+        let loaded = s.load_part(self.from, -7.0);
+        s.store_part(loaded, self.to);
+        let mut lanes = vec![0.0; S::LEN];
+        s.store(loaded, &mut lanes);
+        lanes
+    }
+}
+
+#[test]
+fn parts_of_a_vector_are_loaded_and_stored_without_their_neighbours() {
+    let values: Vec<f32> = (1..=20).map(|i| i as f32).collect();
+    for isa in Isa::available() {
+        let lanes = isa.run(Parts { from: &[], to: &mut [] }).len();
+        for len in 0..=lanes {
+            let mut to = vec![0.5; 24];
+            let got = isa.run(Parts { from: &values[3..3 + len], to: &mut to[2..2 + len] });
+            assert_eq!(got[..len], values[3..3 + len], "{}", isa.name());
+            assert!(got[len..].iter().all(|&lane| lane == -7.0), "{}", isa.name());
+            assert_eq!(to[2..2 + len], values[3..3 + len], "{}", isa.name());
+            assert!(to[..2].iter().chain(&to[2 + len..]).all(|&guard| guard == 0.5), "{}", isa.name());
+        }
+    }
+}
+
+#[test]
+#[should_panic]
+fn more_than_a_vector_is_refused() {
+    Isa::best().run(Parts { from: &[0.0; 17], to: &mut [0.0; 17] });
+}
+
 struct Transposed<'a>([&'a [f32; 8]; 8]);
 
 impl Vectorized for Transposed<'_> {

@@ -4,6 +4,7 @@
 //! threads never changes a bit. Nothing is allocated.
 
 use crate::threads::{FlushDenormals, Pool};
+use std::sync::{Mutex, PoisonError};
 
 /// Elements of one piece: 64 KiB of floats, which stay in the second level of cache with one or two operands.
 pub(crate) const PIECE: usize = 16 * 1024;
@@ -140,37 +141,90 @@ pub(crate) fn reduce<P: Pieces, R: Send>(
     let piece = (PIECE / width).max(1);
     let (len, elements) = (pieces.len(), pieces.len().saturating_mul(width));
     if pool.threads() > 1 && len > piece && elements >= SMALL {
-        pool.enter(|| tree(true, piece, 0, pieces, &work, &combine))
+        // The upper part of the tree is cut here, the lower parts are tasks: the form of the whole is the same.
+        let mut parts = Parts { slots: [const { Mutex::new(Slot::Empty) }; 1 << LEVELS], len: 0 };
+        parts.cut(LEVELS, piece, 0, pieces);
+        pool.for_each(parts.len, |task| {
+            let Slot::Piece(start, part) = parts.swap(task, Slot::Empty) else { return };
+            let result = tree(piece, start, part, &work, &combine);
+            parts.swap(task, Slot::Result(result));
+        });
+        parts.combine(LEVELS, piece, len, &mut 0, &combine)
     } else {
         let _flush = FlushDenormals::new();
-        tree(false, piece, 0, pieces, &work, &combine)
+        tree(piece, 0, pieces, &work, &combine)
     }
 }
 
-/// Halves the pieces until one is left; the halves run at the same time where `parallel` says so.
-fn tree<P: Pieces, R: Send>(
-    parallel: bool,
+/// Levels of the tree that are cut into tasks: up to sixteen of them.
+const LEVELS: u32 = 4;
+
+/// A task before and after it is done.
+enum Slot<P, R> {
+    Empty,
+    /// The index of its first item, and the items.
+    Piece(usize, P),
+    Result(R),
+}
+
+/// The tasks of one call, in order.
+struct Parts<P, R> {
+    slots: [Mutex<Slot<P, R>>; 1 << LEVELS],
+    len: usize,
+}
+
+impl<P: Pieces, R> Parts<P, R> {
+    fn swap(&self, at: usize, slot: Slot<P, R>) -> Slot<P, R> {
+        std::mem::replace(&mut self.slots[at].lock().unwrap_or_else(PoisonError::into_inner), slot)
+    }
+
+    fn cut(&mut self, levels: u32, piece: usize, start: usize, pieces: P) {
+        if levels == 0 || pieces.len() <= piece {
+            self.swap(self.len, Slot::Piece(start, pieces));
+            self.len += 1;
+            return;
+        }
+        let middle = middle(pieces.len(), piece);
+        let (before, after) = pieces.cut(middle);
+        self.cut(levels - 1, piece, start, before);
+        self.cut(levels - 1, piece, start + middle, after);
+    }
+
+    fn combine(&self, levels: u32, piece: usize, len: usize, next: &mut usize, combine: &impl Fn(R, R) -> R) -> R {
+        if levels == 0 || len <= piece {
+            *next += 1;
+            return match self.swap(*next - 1, Slot::Empty) {
+                Slot::Result(result) => result,
+                _ => unreachable!("every task ran"),
+            };
+        }
+        let middle = middle(len, piece);
+        let before = self.combine(levels - 1, piece, middle, next, combine);
+        combine(before, self.combine(levels - 1, piece, len - middle, next, combine))
+    }
+}
+
+/// Where a stretch of more than one piece is halved: a whole number of pieces.
+fn middle(len: usize, piece: usize) -> usize {
+    len.div_ceil(piece) / 2 * piece
+}
+
+/// Halves the pieces until one is left.
+fn tree<P: Pieces, R>(
     piece: usize,
     start: usize,
     pieces: P,
-    work: &(impl Fn(usize, P) -> R + Sync),
-    combine: &(impl Fn(R, R) -> R + Sync),
+    work: &impl Fn(usize, P) -> R,
+    combine: &impl Fn(R, R) -> R,
 ) -> R {
     let len = pieces.len();
     if len <= piece {
         return work(start, pieces);
     }
-    let middle = len.div_ceil(piece) / 2 * piece;
+    let middle = middle(len, piece);
     let (before, after) = pieces.cut(middle);
-    let (a, b) = if parallel {
-        rayon::join(
-            || tree(true, piece, start, before, work, combine),
-            || tree(true, piece, start + middle, after, work, combine),
-        )
-    } else {
-        (tree(false, piece, start, before, work, combine), tree(false, piece, start + middle, after, work, combine))
-    };
-    combine(a, b)
+    let before = tree(piece, start, before, work, combine);
+    combine(before, tree(piece, start + middle, after, work, combine))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::init::Init;
 use crate::layer::{Backward, Cost, Forward, LayerKind, Mismatch, Operand, ParamSpec, Primitive};
 use crate::shape::Shape;
 use plexus_kernels::buffer::MatrixMut;
-use plexus_kernels::gemm::{self, Gemm, Packed, View, gemm};
+use plexus_kernels::gemm::{self, Gemm, Packed, Precision, View, gemm};
 use plexus_kernels::map::Function;
 use plexus_kernels::reduce;
 use plexus_kernels::threads::Pool;
@@ -104,6 +104,7 @@ impl Linear {
             accumulate: false,
             bias: if bias { layer_bias } else { None },
             function: cx.function,
+            precision: cx.precision,
         };
         gemm(call, cx.scratch, cx.pool);
     }
@@ -154,9 +155,14 @@ impl LayerKind for Linear {
         true
     }
 
-    fn pack(&self, input: &Shape, weights: &[f32], pool: &Pool) -> Option<Packed> {
+    fn overwrites_gradient(&self) -> bool {
+        true
+    }
+
+    fn pack(&self, input: &Shape, weights: &[f32], precision: Precision, pool: &Pool) -> Option<Packed> {
         let (weight, _) = self.split(weights);
-        Some(Packed::new(View::row_major(weight, self.out_features, last(input)).transposed(), pool))
+        let b = View::row_major(weight, self.out_features, last(input)).transposed();
+        Some(Packed::with_precision(b, precision, pool))
     }
 
     fn forward(&self, cx: Forward<'_>) {
@@ -173,12 +179,16 @@ impl LayerKind for Linear {
             a: grad_output.transposed(),
             b: gemm::Operand::Plain(View::row_major(cx.input, rows, in_features)),
             c: MatrixMut { values: grad_weight, rows: self.out_features, cols: in_features, stride: in_features },
-            accumulate: true,
+            accumulate: cx.accumulate,
             bias: None,
             function: Function::Identity,
+            precision: cx.precision,
         };
         gemm(call, cx.scratch, cx.pool);
         if self.bias {
+            if !cx.accumulate {
+                grad_bias.fill(0.0);
+            }
             reduce::add_column_sums(rows, self.out_features, cx.grad_output, grad_bias, cx.pool);
         }
         if let Some(grad_input) = cx.grad_input {
@@ -189,6 +199,7 @@ impl LayerKind for Linear {
                 accumulate: false,
                 bias: None,
                 function: Function::Identity,
+                precision: cx.precision,
             };
             gemm(call, cx.scratch, cx.pool);
         }

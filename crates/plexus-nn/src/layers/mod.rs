@@ -28,7 +28,7 @@ pub use standardise::Standardise;
 
 use crate::layer::{Backward, Cost, Forward, LayerKind, Mismatch, ParamSpec, Primitive};
 use crate::shape::Shape;
-use plexus_kernels::gemm::Packed;
+use plexus_kernels::gemm::{Packed, Precision};
 use plexus_kernels::map::Function;
 use plexus_kernels::threads::Pool;
 use serde::{Deserialize, Serialize};
@@ -96,9 +96,20 @@ macro_rules! layers {
                 match self { $(Layer::$kind(layer) => layer.function()),* }
             }
 
+            /// See [`LayerKind::overwrites_gradient`].
+            pub fn overwrites_gradient(&self) -> bool {
+                match self { $(Layer::$kind(layer) => layer.overwrites_gradient()),* }
+            }
+
             /// See [`LayerKind::pack`].
-            pub fn pack(&self, input: &Shape, weights: &[f32], pool: &Pool) -> Option<Packed> {
-                match self { $(Layer::$kind(layer) => layer.pack(input, weights, pool)),* }
+            pub fn pack(
+                &self,
+                input: &Shape,
+                weights: &[f32],
+                precision: Precision,
+                pool: &Pool,
+            ) -> Option<Packed> {
+                match self { $(Layer::$kind(layer) => layer.pack(input, weights, precision, pool)),* }
             }
 
             /// See [`LayerKind::forward`].

@@ -2,44 +2,36 @@
 //!
 //! Work is cut at boundaries that depend on the sizes alone, so the number of threads never changes a result.
 
-use rayon::prelude::*;
+mod team;
+
 use std::marker::PhantomData;
 use std::sync::Arc;
+use team::Team;
 
 /// A pool of threads that kernels may use. Cloning shares the pool.
 #[derive(Clone, Debug)]
 pub struct Pool {
     /// `None` for one thread: the caller's.
-    pool: Option<Arc<rayon::ThreadPool>>,
-    threads: usize,
+    team: Option<Arc<Team>>,
 }
 
 impl Pool {
-    /// Makes a pool of `threads` threads; zero means one for each processor of this machine.
+    /// Makes a pool of `threads` threads, the caller's among them; zero means one for each processor of this machine.
     ///
-    /// One thread means the caller's own. Where the system refuses to start threads, the caller's thread does all work.
+    /// Where the system refuses to start threads, the others do all work.
     pub fn new(threads: usize) -> Self {
         let threads = if threads == 0 { Pool::processors() } else { threads };
-        let pool = (threads > 1)
-            .then(|| {
-                rayon::ThreadPoolBuilder::new()
-                    .num_threads(threads)
-                    .thread_name(|index| format!("plexus-{index}"))
-                    .start_handler(|_| {
-                        set_flush_denormals(true);
-                    })
-                    .build()
-                    .ok()
+        let team = (threads > 1).then(|| {
+            Team::new(threads - 1, || {
+                set_flush_denormals(true);
             })
-            .flatten()
-            .map(Arc::new);
-        let threads = if pool.is_some() { threads } else { 1 };
-        Pool { pool, threads }
+        });
+        Pool { team: team.filter(|team| team.workers() > 0).map(Arc::new) }
     }
 
     /// The pool that does everything on the caller's thread.
     pub fn single() -> Self {
-        Pool { pool: None, threads: 1 }
+        Pool { team: None }
     }
 
     /// How many processors the system gives to this program.
@@ -49,30 +41,23 @@ impl Pool {
 
     /// How many threads work at the same time.
     pub fn threads(&self) -> usize {
-        self.threads
+        self.team.as_ref().map_or(1, |team| team.workers() + 1)
     }
 
-    /// Runs `work` inside the pool, so that the kernels it calls need not enter it one by one; denormals are flushed.
-    pub fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        match &self.pool {
-            Some(pool) => pool.install(work),
-            None => {
-                let _flush = FlushDenormals::new();
-                work()
-            }
-        }
+    /// Runs `work` on this thread with denormals flushed.
+    pub fn enter<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _flush = FlushDenormals::new();
+        work()
     }
 
     /// Runs `work(0)` to `work(tasks - 1)`, each exactly once, in any order, on the threads of the pool.
+    ///
+    /// Inside a task the pool does everything on the thread of that task.
     pub fn for_each(&self, tasks: usize, work: impl Fn(usize) + Sync + Send) {
-        match &self.pool {
-            Some(pool) if tasks > 1 => {
-                pool.install(|| (0..tasks).into_par_iter().with_max_len(1).for_each(work));
-            }
-            _ => {
-                let _flush = FlushDenormals::new();
-                (0..tasks).for_each(work);
-            }
+        let _flush = FlushDenormals::new();
+        match &self.team {
+            Some(team) if tasks > 1 => team.run(tasks, &work),
+            _ => (0..tasks).for_each(work),
         }
     }
 }
@@ -144,7 +129,7 @@ mod tests {
         let half = |x: f32| std::hint::black_box(x) * std::hint::black_box(0.5);
         assert_ne!(half(f32::MIN_POSITIVE), 0.0);
         for threads in [1, 2] {
-            assert_eq!(Pool::new(threads).enter(|| half(f32::MIN_POSITIVE)), 0.0);
+            Pool::new(threads).for_each(10, |_| assert_eq!(half(f32::MIN_POSITIVE), 0.0));
         }
         assert_ne!(half(f32::MIN_POSITIVE), 0.0);
     }

@@ -1,0 +1,89 @@
+//! Whole networks: inference and one epoch of training of 784-512-256-10.
+
+use super::measure::{Times, measure, numbers};
+use crate::Failure;
+use crate::args::OptimizerArg;
+use plexus::{Model, Pool, Task, Workspace};
+use plexus_kernels::map::Function;
+use plexus_nn::{CheckedNetwork, Params, Shape, zoo};
+use plexus_train::data::{Dataset, Samples, Targets};
+use plexus_train::loss::Loss;
+use plexus_train::optim::Optimizer;
+use plexus_train::schedule::Schedule;
+use plexus_train::trainer::{Settings, Trainer};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Width of an input row of the network.
+pub const INPUTS: usize = 784;
+/// Its classes.
+pub const OUTPUTS: usize = 10;
+
+fn network() -> Result<Arc<CheckedNetwork>, Failure> {
+    Ok(Arc::new(zoo::mlp(Shape::new([INPUTS]), &[512, 256], OUTPUTS, Function::Relu).check()?))
+}
+
+/// Times the logits of a batch, through the model that users open.
+pub fn infer(batch: usize, seconds: f64, pool: &Pool) -> Result<Times, Failure> {
+    let network = network()?;
+    let params = Params::initialise(&network, 0);
+    let task = Task::Regression { outputs: (0..OUTPUTS).map(|index| index.to_string()).collect() };
+    let model = Model::new(network, params, task, None, Default::default(), pool.clone())?;
+    let (input, mut workspace) = (numbers(batch * INPUTS), Workspace::default());
+    // The width is asked about once here, so that a wrong one is an error and not a panic below.
+    model.scores(&input, batch, &mut workspace)?;
+    Ok(measure(seconds, || {
+        model.scores(&input, batch, &mut workspace).expect("the same call went well before");
+    }))
+}
+
+/// Times the second of two epochs over random rows in memory, in order; a last batch that is not full is left out.
+pub fn train(batch: usize, samples: usize, optimizer: OptimizerArg, pool: &Pool) -> Result<Times, Failure> {
+    let network = network()?;
+    let rows = samples / batch * batch;
+    if rows == 0 {
+        return Err(Failure::Input(format!("--samples is {samples}, but must be at least --batch, {batch}")));
+    }
+    let data = Dataset {
+        name: "random".into(),
+        input: Shape::new([INPUTS]),
+        samples: Samples::F32(numbers(samples * INPUTS)),
+        targets: Targets::Classes {
+            names: (0..OUTPUTS).map(|class| class.to_string()).collect(),
+            indices: (0..samples).map(|row| (row * 7 % OUTPUTS) as u32).collect(),
+        },
+    };
+    // PyTorch's defaults, and the rates of the other side of the comparison.
+    let (name, learning_rate) = match optimizer {
+        OptimizerArg::Sgd => ("sgd", 0.01),
+        OptimizerArg::Adam => ("adam", 0.001),
+    };
+    let settings = Settings {
+        epochs: 2,
+        batch,
+        accumulate: 1,
+        learning_rate,
+        optimizer: Optimizer::named(name).expect("a name of the table"),
+        schedule: Schedule::Constant,
+        warmup_steps: 0,
+        loss: Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None },
+        clip_norm: None,
+        patience: None,
+        seed: 0,
+    };
+    let params = Params::initialise(&network, 0);
+    let mut trainer = Trainer::new(network, params, settings, pool.clone());
+    let order: Vec<u32> = (0..rows as u32).collect();
+    let mut epoch = || -> Result<f64, Failure> {
+        let start = Instant::now();
+        for batch in order.chunks_exact(batch) {
+            trainer.step_on(&data, batch, rows).map_err(|error| Failure::Input(error.to_string()))?;
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        trainer.end_epoch(&data, &[]);
+        Ok(seconds)
+    };
+    epoch()?;
+    let us = epoch()? * 1e6;
+    Ok(Times { median_us: us, min_us: us, runs: 1 })
+}

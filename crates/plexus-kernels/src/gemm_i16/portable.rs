@@ -1,0 +1,14 @@
+//! The row for any processor.
+
+use super::tiles::Tiles;
+use super::{Kernel, Target, Task};
+use crate::isa::Isa;
+use crate::isa::portable::Portable;
+
+/// Four rows of eight columns: what compilers keep in sixteen 128-bit registers.
+pub(super) const KERNEL: Kernel =
+    Kernel { name: "gemm_i16_portable_4x8", isa: Isa::Portable, mr: 4, nr: 8, consistent: true, block };
+
+fn block(task: &Task<'_>, target: Target<'_>) {
+    Portable.run_int(Tiles::<4, 1, 8, 32> { task, target });
+}

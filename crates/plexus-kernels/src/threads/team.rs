@@ -1,0 +1,329 @@
+//! Threads that wait for work together with their caller, for loops of microseconds.
+//!
+//! A caller publishes a job (a function of the task number), takes tasks itself, and the workers take the others: one
+//! shared counter, so that a thread held up by another program leaves its share to the rest. A worker that was not
+//! there in time is not waited for. After a job workers watch for the next one for [`LINGER`] before they sleep.
+
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::hint::spin_loop;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+/// How long a worker watches for the next job before it sleeps. Waking a sleeping thread costs the caller and the
+/// worker several microseconds; the kernels of one network follow each other faster than this.
+const LINGER: Duration = Duration::from_micros(60);
+
+/// How long a caller watches for the last worker before it sleeps, which lets the system move that worker here.
+const PATIENCE: Duration = Duration::from_micros(20);
+
+/// Set in `Shared::state` while workers may join the job; each worker inside adds [`INSIDE`].
+const OPEN: usize = 1;
+const INSIDE: usize = 2;
+
+/// What the caller asks for. It lives on the caller's stack, and the reference in it is only called by threads that
+/// are counted in `Shared::state`.
+#[derive(Clone, Copy)]
+struct Job {
+    work: &'static (dyn Fn(usize) + Sync),
+    tasks: usize,
+}
+
+struct Shared {
+    /// Somebody is running a job.
+    busy: AtomicBool,
+    /// The job; written while nobody is inside.
+    job: UnsafeCell<Option<Job>>,
+    /// [`OPEN`] and the number of workers inside.
+    state: AtomicUsize,
+    /// The next task that nobody has taken.
+    next: AtomicUsize,
+    /// How many jobs there were: what workers watch.
+    turn: AtomicUsize,
+    /// No more jobs will come.
+    ended: AtomicBool,
+    /// The caller, when it sleeps until the last worker leaves.
+    waiting: AtomicBool,
+    caller: Mutex<Option<Thread>>,
+    /// The first panic of a task.
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+    /// For each worker: whether it sleeps.
+    asleep: Vec<AtomicBool>,
+}
+
+// SAFETY: `job` is the only field that is not `Sync` by itself. It is written only by the thread that set `busy`, while
+// `state` is zero; it is read only by threads that are counted in `state`, which they entered while it was open, which
+// happens after the write.
+unsafe impl Sync for Shared {}
+
+/// Workers, and what they share with callers.
+pub(super) struct Team {
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Team {
+    /// Starts `workers` threads, or as many as the system gives. Each first calls `prepare`.
+    pub(super) fn new(workers: usize, prepare: fn()) -> Self {
+        let shared = Arc::new(Shared {
+            busy: AtomicBool::new(false),
+            job: UnsafeCell::new(None),
+            state: AtomicUsize::new(0),
+            next: AtomicUsize::new(0),
+            turn: AtomicUsize::new(0),
+            ended: AtomicBool::new(false),
+            waiting: AtomicBool::new(false),
+            caller: Mutex::new(None),
+            panic: Mutex::new(None),
+            asleep: (0..workers).map(|_| AtomicBool::new(false)).collect(),
+        });
+        let start = |index: usize| {
+            let shared = Arc::clone(&shared);
+            let body = move || {
+                prepare();
+                shared.serve(index);
+            };
+            thread::Builder::new().name(format!("plexus-{}", index + 1)).spawn(body).ok()
+        };
+        let workers = (0..workers).map_while(start).collect();
+        Team { shared, workers }
+    }
+
+    /// How many workers there are.
+    pub(super) fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Calls `work(0)` to `work(tasks - 1)`, each once, and returns when all have returned.
+    ///
+    /// Where the team has a job already (this is called from inside a task, or two threads share the team), the
+    /// calling thread does all of it.
+    ///
+    /// # Panics
+    /// Where a task panics, after the others that had begun have ended.
+    pub(super) fn run(&self, tasks: usize, work: &(dyn Fn(usize) + Sync)) {
+        let shared = &*self.shared;
+        if shared.busy.swap(true, Ordering::Acquire) {
+            (0..tasks).for_each(work);
+            return;
+        }
+        // SAFETY: only the lifetime is changed. The reference is called by this thread, below, and by workers inside;
+        // this function ends, also by a panic, after `close`, which returns when nobody is inside and nobody can enter.
+        let work: &'static (dyn Fn(usize) + Sync) = unsafe { std::mem::transmute(work) };
+        let job = Job { work, tasks };
+        // SAFETY: `busy` was free, so no other thread writes, and `state` is zero, so none reads.
+        unsafe { *shared.job.get() = Some(job) };
+        shared.next.store(0, Ordering::Relaxed);
+        shared.state.store(OPEN, Ordering::Release);
+        shared.turn.fetch_add(1, Ordering::SeqCst);
+        // No more than can find a task.
+        for (worker, asleep) in self.workers.iter().zip(&shared.asleep).take(tasks - 1) {
+            if asleep.load(Ordering::SeqCst) && asleep.swap(false, Ordering::SeqCst) {
+                worker.thread().unpark();
+            }
+        }
+        shared.take(job);
+        shared.close();
+        let panic = shared.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
+        shared.busy.store(false, Ordering::Release);
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+    }
+}
+
+impl Drop for Team {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::SeqCst);
+        self.shared.turn.fetch_add(1, Ordering::SeqCst);
+        for worker in self.workers.drain(..) {
+            worker.thread().unpark();
+            // A worker's own panics were caught.
+            let _ = worker.join();
+        }
+    }
+}
+
+impl std::fmt::Debug for Team {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Team").field("workers", &self.workers.len()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Does tasks until none is left. A panic is kept, and ends the job.
+    fn take(&self, job: Job) {
+        let tasks = || {
+            loop {
+                let task = self.next.fetch_add(1, Ordering::Relaxed);
+                if task >= job.tasks {
+                    return;
+                }
+                (job.work)(task);
+            }
+        };
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(tasks)) {
+            self.next.store(usize::MAX / 2, Ordering::Relaxed);
+            self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(panic);
+        }
+    }
+
+    /// Lets nobody in any more and waits until all are out.
+    fn close(&self) {
+        let inside = self.state.fetch_and(!OPEN, Ordering::AcqRel) & !OPEN;
+        if inside == 0 {
+            return;
+        }
+        let begin = Instant::now();
+        while self.state.load(Ordering::Acquire) != 0 {
+            for _ in 0..16 {
+                spin_loop();
+            }
+            if begin.elapsed() > PATIENCE {
+                *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current());
+                self.waiting.store(true, Ordering::SeqCst);
+                while self.state.load(Ordering::SeqCst) != 0 {
+                    thread::park();
+                }
+                self.waiting.store(false, Ordering::SeqCst);
+            }
+        }
+    }
+
+    /// The life of a worker.
+    fn serve(&self, index: usize) {
+        let mut seen = 0;
+        loop {
+            seen = self.watch(index, seen);
+            if self.ended.load(Ordering::SeqCst) {
+                return;
+            }
+            let enter = |state: usize| (state & OPEN != 0).then_some(state + INSIDE);
+            if self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, enter).is_err() {
+                continue;
+            }
+            // SAFETY: this thread is counted in `state`, so the job stays until it has left; see `Sync`.
+            let job = unsafe { *self.job.get() }.expect("an open job is there");
+            self.take(job);
+            let last = self.state.fetch_sub(INSIDE, Ordering::SeqCst) == INSIDE;
+            if last && self.waiting.load(Ordering::SeqCst) {
+                if let Some(caller) = &*self.caller.lock().unwrap_or_else(PoisonError::into_inner) {
+                    caller.unpark();
+                }
+            }
+        }
+    }
+
+    /// Waits until there was another job than the one `seen`.
+    fn watch(&self, index: usize, seen: usize) -> usize {
+        let begin = Instant::now();
+        loop {
+            let turn = self.turn.load(Ordering::SeqCst);
+            if turn != seen {
+                return turn;
+            }
+            let waited = begin.elapsed();
+            if waited < LINGER / 4 {
+                for _ in 0..16 {
+                    spin_loop();
+                }
+            } else if waited < LINGER {
+                // Whoever else wants this processor may have it.
+                thread::yield_now();
+            } else {
+                self.asleep[index].store(true, Ordering::SeqCst);
+                if self.turn.load(Ordering::SeqCst) == seen {
+                    thread::park();
+                }
+                self.asleep[index].store(false, Ordering::SeqCst);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(team: &Team, tasks: usize) -> Vec<usize> {
+        let counts: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
+        team.run(tasks, &|task| {
+            counts[task].fetch_add(1, Ordering::Relaxed);
+        });
+        counts.into_iter().map(AtomicUsize::into_inner).collect()
+    }
+
+    #[test]
+    fn jobs_one_after_the_other_run_every_task_once() {
+        for workers in [0, 1, 3, 8] {
+            let team = Team::new(workers, || ());
+            for job in 0..5000 {
+                let tasks = 1 + job % 37;
+                assert_eq!(counts(&team, tasks), vec![1; tasks]);
+            }
+        }
+    }
+
+    #[test]
+    fn jobs_after_a_pause_wake_the_workers() {
+        let team = Team::new(2, || ());
+        for _ in 0..20 {
+            thread::sleep(2 * LINGER);
+            assert_eq!(counts(&team, 50), vec![1; 50]);
+        }
+    }
+
+    #[test]
+    fn a_job_inside_a_task_and_callers_at_the_same_time_are_served() {
+        let team = Team::new(3, || ());
+        let total = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        team.run(8, &|_| {
+                            team.run(4, &|_| {
+                                total.fetch_add(1, Ordering::Relaxed);
+                            });
+                        });
+                    }
+                });
+            }
+        });
+        assert_eq!(total.into_inner(), 4 * 200 * 8 * 4);
+    }
+
+    #[test]
+    fn all_tasks_have_ended_when_a_job_returns() {
+        let team = Team::new(3, || ());
+        for _ in 0..50 {
+            let (begun, ended) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            team.run(9, &|task| {
+                begun.fetch_add(1, Ordering::SeqCst);
+                if task % 4 == 0 {
+                    thread::sleep(Duration::from_micros(200));
+                }
+                ended.fetch_add(1, Ordering::SeqCst);
+            });
+            assert_eq!((begun.into_inner(), ended.into_inner()), (9, 9));
+        }
+    }
+
+    #[test]
+    fn a_panic_of_any_task_reaches_the_caller_and_the_team_goes_on() {
+        let team = Team::new(2, || ());
+        for bad in 0..20 {
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                team.run(20, &|task| {
+                    thread::sleep(Duration::from_micros(10));
+                    assert_ne!(task, bad, "a task that fails");
+                });
+            }));
+            assert!(result.is_err());
+            assert_eq!(counts(&team, 30), vec![1; 30]);
+        }
+    }
+}
