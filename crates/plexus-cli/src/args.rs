@@ -166,7 +166,7 @@ pub struct TrainArgs {
 
 /// What a run keeps from its start; with `--resume` it would be ignored, so it is refused. Network and data may be said
 /// again where they are the same.
-const FIXED_AT_START: [&str; 25] = [
+const FIXED_AT_START: [&str; 26] = [
     "target",
     "task",
     "header",
@@ -187,6 +187,7 @@ const FIXED_AT_START: [&str; 25] = [
     "loss",
     "label_smoothing",
     "class_weights",
+    "precision",
     "clip_norm",
     "patience",
     "validation",
@@ -267,6 +268,9 @@ pub struct LearningArgs {
     /// Weights of the classes: "balanced", or numbers with commas between them
     #[arg(long, value_name = "WEIGHTS")]
     pub class_weights: Option<String>,
+    /// How exactly products with weights are computed
+    #[arg(long, value_enum, value_name = "PRECISION", default_value_t = FloatPrecision::Highest)]
+    pub precision: FloatPrecision,
     /// The largest norm of the gradient; larger ones are scaled down
     #[arg(long, value_name = "NORM")]
     pub clip_norm: Option<f64>,
@@ -306,12 +310,36 @@ pub struct EvaluateArgs {
     /// Options of the data source
     #[command(flatten)]
     pub source: DataArgs,
+    /// How exactly products with weights are computed
+    #[arg(long, value_enum, value_name = "PRECISION", default_value_t = FloatPrecision::Highest)]
+    pub precision: FloatPrecision,
     /// Threads [default: one for each processor]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = thread_count)]
     pub threads: usize,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// How exactly products of f32 are computed; names as in PyTorch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FloatPrecision {
+    /// f32
+    Highest,
+    /// Two bf16 for each f32 (16 bits of mantissa), where the processor multiplies bf16; else f32
+    High,
+    /// One bf16 for each f32 (8 bits of mantissa), where the processor multiplies bf16; else f32
+    Medium,
+}
+
+impl From<FloatPrecision> for Precision {
+    fn from(precision: FloatPrecision) -> Precision {
+        match precision {
+            FloatPrecision::Highest => Precision::Highest,
+            FloatPrecision::High => Precision::High,
+            FloatPrecision::Medium => Precision::Medium,
+        }
+    }
 }
 
 /// A part of a data source.
@@ -431,7 +459,8 @@ Examples:
   PLEXUS_ISA=portable plexus kernels               what another choice would pick
 
 Environment:
-  PLEXUS_ISA   portable, avx2 or avx512: use this instruction set instead of the best one")]
+  PLEXUS_ISA   portable, avx2, avxvnni, avx512, avx512vnni, avx512bf16 or amx: use this instruction set, and what
+               comes before it, instead of the best one")]
 pub struct KernelsArgs {
     /// Print one JSON object a kernel
     #[arg(long)]

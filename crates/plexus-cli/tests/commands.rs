@@ -298,23 +298,26 @@ fn trace_prints_every_primitive_and_no_other() {
 fn kernels_lists_rows_and_marks_the_one_in_use() {
     let at = trained();
     let rows = plexus(at, ["kernels", "--json"]).well().json_lines();
-    assert!(rows.len() >= 3);
-    let picked: Vec<_> = rows.iter().filter(|row| row["picked"] == true).collect();
-    assert!(picked.len() == 1 && picked[0]["available"] == true, "{rows:?}");
+    assert!(rows.len() >= 12);
+    let families = ["gemm", "gemm_bf16", "gemm_i8", "gemm_i16"];
+    for family in families {
+        let picked: Vec<_> = rows.iter().filter(|row| row["picked"] == true && row["family"] == family).collect();
+        assert!(picked.len() == 1 && picked[0]["available"] == true, "{rows:?}");
+    }
     let text = plexus(at, ["kernels"]).well().stdout;
     for row in &rows {
         assert!(text.contains(row["name"].as_str().expect("a name")), "{text}");
     }
-    assert_eq!(text.lines().filter(|line| line.trim_start().starts_with("→   gemm")).count(), 1, "{text}");
+    assert_eq!(text.lines().filter(|line| line.trim_start().starts_with("→   gemm")).count(), families.len(), "{text}");
     let portable = outcome(command(at).args(["kernels", "--json"]).env("PLEXUS_ISA", "portable"), None).well();
-    let picked = portable.json_lines().into_iter().find(|row| row["picked"] == true).expect("one is picked");
-    assert_eq!(picked["isa"], "portable");
+    let picked: Vec<_> = portable.json_lines().into_iter().filter(|row| row["picked"] == true).collect();
+    assert!(picked.len() == families.len() && picked.iter().all(|row| row["isa"] == "portable"), "{picked:?}");
 }
 
 #[test]
 fn every_command_explains_itself_with_examples() {
     let at = trained();
-    for command in ["train", "evaluate", "predict", "summary", "trace", "kernels"] {
+    for command in ["train", "evaluate", "predict", "summary", "trace", "kernels", "bench"] {
         let help = plexus(at, [command, "--help"]).well().stdout;
         assert!(help.contains("Usage: plexus ") && help.contains("Options:"), "{help}");
         assert!(help.contains("Examples:"), "{help}");

@@ -88,6 +88,11 @@ impl Plan {
     pub fn params(&self) -> &Params {
         &self.params
     }
+
+    /// How exactly products with weights are computed.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
 }
 
 /// Memory that a plan runs in. It grows to the largest batch and is then reused: later calls allocate nothing.

@@ -7,6 +7,7 @@ use crate::metrics::argmax;
 use crate::optim::{Optimizer, OptimizerState};
 use crate::schedule::{Moment, Schedule};
 use plexus_kernels::buffer::Buffer;
+use plexus_kernels::gemm::Precision;
 use plexus_kernels::random::{Random, Stream};
 use plexus_kernels::reduce;
 use plexus_kernels::softmax::Reduction;
@@ -36,12 +37,35 @@ pub struct Settings {
     pub warmup_steps: u64,
     /// What is minimised.
     pub loss: Loss,
+    /// How exactly products with weights are computed; anything but the default is written down.
+    #[serde(default, with = "precision_by_name", skip_serializing_if = "is_highest")]
+    pub precision: Precision,
     /// The largest norm of the gradient of all weights together; larger ones are scaled down to it.
     pub clip_norm: Option<f64>,
     /// Stops after so many epochs in a row without a better validation result.
     pub patience: Option<u64>,
     /// The seed of everything random.
     pub seed: u64,
+}
+
+fn is_highest(precision: &Precision) -> bool {
+    *precision == Precision::Highest
+}
+
+/// The kernels know nothing of files.
+mod precision_by_name {
+    use super::Precision;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(precision: &Precision, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(precision.name())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Precision, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let unknown = || D::Error::custom(format!("precision \"{name}\" is none of highest, high, medium"));
+        Precision::ALL.into_iter().find(|precision| precision.name() == name).ok_or_else(unknown)
+    }
 }
 
 /// One finished epoch.
@@ -158,7 +182,7 @@ impl Trainer {
     pub fn new(network: Arc<CheckedNetwork>, params: Params, settings: Settings, pool: Pool) -> Self {
         let optimizer = OptimizerState::new(&settings.optimizer, params.weights.len());
         Trainer {
-            training: Training::new(network.clone(), pool.clone()),
+            training: Training::with_precision(network.clone(), settings.precision, pool.clone()),
             grad: Buffer::zeros(params.weights.len()),
             inputs: Buffer::default(),
             classes: Vec::new(),

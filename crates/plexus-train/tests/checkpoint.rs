@@ -2,6 +2,7 @@
 
 use plexus_kernels::map::Function;
 use plexus_kernels::random::{Random, Stream};
+use plexus_kernels::gemm::Precision;
 use plexus_kernels::threads::Pool;
 use plexus_nn::layers::{Activation, BatchNorm, Dropout, Linear};
 use plexus_nn::{CheckedNetwork, Network, Params, Shape};
@@ -43,6 +44,7 @@ fn settings() -> Settings {
         schedule: Schedule::Cosine,
         warmup_steps: 2,
         loss: Loss::named("cross_entropy").expect("a row of the table"),
+        precision: Precision::Highest,
         clip_norm: Some(1.0),
         patience: None,
         seed: 7,

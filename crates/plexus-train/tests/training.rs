@@ -3,6 +3,7 @@
 //! The runs go through the trainer itself; only the choice of the rows is taken from it.
 
 use plexus_kernels::softmax::Reduction;
+use plexus_kernels::gemm::Precision;
 use plexus_kernels::threads::Pool;
 use plexus_nn::{ParamEntry, Params};
 use plexus_train::data::{Dataset, Samples, Targets};
@@ -185,6 +186,7 @@ fn follow(name: &str) {
         schedule: Schedule::named(&file.run.schedule, 1).expect("a known schedule"),
         warmup_steps: 0,
         loss: file.run.loss.clone(),
+        precision: Precision::Highest,
         clip_norm: file.run.clip_norm,
         patience: None,
         seed: 0,

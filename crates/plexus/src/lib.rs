@@ -23,6 +23,7 @@ mod spec;
 
 pub use error::Error;
 pub use model::{Model, Task, Workspace};
+pub use plexus_kernels::gemm::Precision;
 pub use plexus_kernels::isa::Isa;
 pub use plexus_kernels::threads::Pool;
 pub use run::{Finished, Run, Stepped};

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::files;
 use plexus_kernels::buffer::Buffer;
+use plexus_kernels::gemm::Precision;
 use plexus_kernels::softmax;
 use plexus_kernels::threads::{FlushDenormals, Pool};
 use plexus_nn::{CheckedNetwork, Params, Plan};
@@ -92,6 +93,15 @@ impl Model {
             });
         }
         Ok(Model { plan: Plan::new(network, params, pool.clone()), task, columns, metadata, pool })
+    }
+
+    /// The same model with products of another precision than the default, [`Precision::Highest`].
+    pub fn with_precision(self, precision: Precision) -> Self {
+        if precision == self.plan.precision() {
+            return self;
+        }
+        let (network, params) = (self.plan.network().clone(), self.plan.params().clone());
+        Model { plan: Plan::with_precision(network, params, precision, self.pool.clone()), ..self }
     }
 
     /// Opens a model file.

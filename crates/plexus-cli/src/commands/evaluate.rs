@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// Measures a model on a data source.
 pub fn run(args: EvaluateArgs) -> Result<(), Failure> {
-    let model = Model::open(&args.model, Pool::new(args.threads))?;
+    let model = Model::open(&args.model, Pool::new(args.threads))?.with_precision(args.precision.into());
     let (data, part) = open(&model, &args)?;
     if data.is_empty() {
         return Err(Failure::Input(format!("{} has no rows in its {part}: choose another with --part", args.data)));

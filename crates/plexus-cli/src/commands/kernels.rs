@@ -1,43 +1,80 @@
-//! `plexus kernels`: the table of kernels, as this machine sees it.
+//! `plexus kernels`: the tables of kernels, as this machine sees them.
 
 use crate::Failure;
 use crate::args::KernelsArgs;
 use crate::output::{print_json, say, table};
-use plexus_kernels::gemm::{KERNELS, Kernel};
 use plexus_kernels::isa::Isa;
+use plexus_kernels::{gemm, gemm_bf16, gemm_i8, gemm_i16};
 
-/// Prints every row of the table.
+/// One row of one table.
+struct Row {
+    family: &'static str,
+    name: &'static str,
+    isa: Isa,
+    tile: (usize, usize),
+    /// Whether it gives the same bits as the other consistent rows of its family.
+    consistent: bool,
+    picked: bool,
+}
+
+/// The rows of every family that has a table.
+fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    macro_rules! family {
+        ($family:ident, $consistent:expr) => {
+            for kernel in $family::KERNELS {
+                rows.push(Row {
+                    family: stringify!($family),
+                    name: kernel.name,
+                    isa: kernel.isa,
+                    tile: (kernel.mr, kernel.nr),
+                    consistent: $consistent(kernel),
+                    picked: std::ptr::eq(kernel, $family::Kernel::selected()),
+                });
+            }
+        };
+    }
+    family!(gemm, |kernel: &gemm::Kernel| kernel.consistent);
+    family!(gemm_bf16, |_| false);
+    family!(gemm_i8, |kernel: &gemm_i8::Kernel| kernel.consistent);
+    family!(gemm_i16, |kernel: &gemm_i16::Kernel| kernel.consistent);
+    rows
+}
+
+/// Prints every row of every table.
 pub fn run(args: KernelsArgs) -> Result<(), Failure> {
-    let picked = Kernel::selected();
+    let rows = rows();
     if args.json {
-        for kernel in KERNELS {
+        for row in rows {
             print_json(&serde_json::json!({
-                "name": kernel.name,
-                "isa": kernel.isa.name(),
-                "rows": kernel.mr,
-                "columns": kernel.nr,
-                "consistent": kernel.consistent,
-                "available": kernel.isa.is_available(),
-                "picked": std::ptr::eq(kernel, picked),
+                "family": row.family,
+                "name": row.name,
+                "isa": row.isa.name(),
+                "rows": row.tile.0,
+                "columns": row.tile.1,
+                "consistent": row.consistent,
+                "available": row.isa.is_available(),
+                "picked": row.picked,
             }));
         }
         return Ok(());
     }
-    let mut rows = table(&["", "kernel", "instruction set", "tile", "consistent", "available"], &[]);
-    for kernel in KERNELS {
+    let mut text = table(&["", "kernel", "instruction set", "tile", "consistent", "available"], &[]);
+    for row in rows {
         let yes = |is: bool| if is { "yes" } else { "no" };
-        rows.add_row([
-            if std::ptr::eq(kernel, picked) { "→" } else { "" },
-            kernel.name,
-            kernel.isa.name(),
-            &format!("{} x {}", kernel.mr, kernel.nr),
-            yes(kernel.consistent),
-            yes(kernel.isa.is_available()),
+        text.add_row([
+            if row.picked { "→" } else { "" },
+            row.name,
+            row.isa.name(),
+            &format!("{} x {}", row.tile.0, row.tile.1),
+            yes(row.consistent),
+            yes(row.isa.is_available()),
         ]);
     }
-    say!("{rows}");
-    say!("→ is used for every matrix product. Consistent kernels give the same bits as each other.");
-    say!("The other families (map, softmax, norm, reduce, update) run on {}.", Isa::selected().name());
-    say!("PLEXUS_ISA=portable|avx2|avx512 chooses another instruction set that this machine has.");
+    say!("{text}");
+    say!("→ is in use, one in each family: gemm for f32; gemm_bf16 for the precisions high and medium, where it is not");
+    say!("portable (else they use gemm); gemm_i8 and gemm_i16 for integers. Consistent kernels of one family give the same");
+    say!("bits. The other families (map, softmax, norm, reduce, update, weight_only) run on {}.", Isa::selected().name());
+    say!("PLEXUS_ISA chooses another instruction set that this machine has: see plexus kernels --help.");
     Ok(())
 }

@@ -221,6 +221,7 @@ fn settings(args: &LearningArgs, data: &Dataset) -> Result<Settings, Failure> {
         schedule,
         warmup_steps: args.warmup,
         loss,
+        precision: args.precision.into(),
         clip_norm: args.clip_norm,
         patience: args.patience,
         seed: args.seed,

@@ -67,6 +67,7 @@ pub fn train(batch: usize, samples: usize, optimizer: OptimizerArg, pool: &Pool)
         schedule: Schedule::Constant,
         warmup_steps: 0,
         loss: Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None },
+        precision: Default::default(),
         clip_norm: None,
         patience: None,
         seed: 0,
