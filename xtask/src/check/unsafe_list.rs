@@ -88,6 +88,7 @@ fn has_address(path: &str) -> bool {
     let Some(inside) = path.strip_prefix("crates/plexus-kernels/src/") else { return false };
     let file = inside.rsplit('/').next().unwrap_or(inside);
     inside == "buffer.rs"
+        || inside == "threads/team.rs"
         || inside.starts_with("isa/")
         || inside.starts_with("device/")
         || file == "mod.rs"

@@ -8,7 +8,7 @@ use crate::isa::avx2::Avx2;
 
 /// Six rows of two vectors: twelve sums, two vectors of b and one broadcast fill fifteen of sixteen registers.
 pub(super) const KERNEL: Kernel =
-    Kernel { name: "gemm_f32_avx2_6x16", isa: Isa::Avx2, mr: 6, nr: 16, consistent: true, block };
+    Kernel { name: "gemm_f32_avx2_6x16", isa: Isa::Avx2, mr: 6, nr: 16, vectors: 2, consistent: true, block };
 
 fn block(block: &Block<'_>, tile: TileMut<'_>) {
     token().run(Tiles::<6, 2, 16> { block, tile });

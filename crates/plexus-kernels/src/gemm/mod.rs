@@ -63,7 +63,7 @@ const TASK_MACS: usize = 1 << 15;
 /// How exactly products of f32 have to be computed. Names as in PyTorch's `set_float32_matmul_precision`.
 ///
 /// It is a permission: where the processor has no bfloat16 products, all three are computed in f32, which is then
-/// faster too. Sums are f32 always. See [`gemm_bf16`](crate::gemm_bf16) for the bounds.
+/// faster too. Sums are f32 always. See [the family](mod@crate::gemm_bf16) for the bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Precision {
     /// Products of bfloat16, about 8 bits of mantissa.
@@ -109,6 +109,8 @@ pub struct Kernel {
     pub mr: usize,
     /// Columns of the register tile, and the width of a packed panel.
     pub nr: usize,
+    /// Vectors that make up the columns.
+    vectors: usize,
     /// Whether it gives the same bits as every other consistent row.
     pub consistent: bool,
     /// Computes one rectangle of `c`.
@@ -370,7 +372,7 @@ pub fn gemm_with(kernel: &'static Kernel, call: Gemm<'_>, scratch: &mut Scratch,
             _ => panic!("{kernel:?} cannot run weights packed for {}", packed.kernel()),
         },
     };
-    let height = body::height(m, kernel.mr);
+    let height = body::height(m, kernel.mr, kernel.vectors);
     let a = if reads_in_place(a, n) {
         // Rows of no elements may have no memory either: all of them are then the empty one at the start.
         LeftOperand::Rows { values: a.values, stride: if k == 0 { 0 } else { a.row_stride } }
@@ -394,10 +396,10 @@ fn reads_in_place(a: View<'_>, n: usize) -> bool {
 
 /// How `c` is cut into tasks: from the sizes alone.
 ///
-/// At most 240 rows (of at most 320 elements of `k`: 300 KiB, in the second-level cache). About sixteen tasks, more than
-/// threads, so that a thread that is held up by another program leaves its share to the others.
+/// At most 132 rows (of at most 320 elements of `k`: 165 KiB, in the second-level cache beside the result). About
+/// sixteen tasks, more than threads, so that a thread that is held up by another program leaves its share to the others.
 fn tile((m, n, k): (usize, usize, usize), height: usize, kernel: &Kernel) -> (usize, usize) {
-    let row_tasks = m.div_ceil(240);
+    let row_tasks = m.div_ceil(132);
     let most = (m * n).saturating_mul(k) / TASK_MACS;
     let col_tasks = 16usize.div_ceil(row_tasks).min(n.div_ceil(4 * kernel.nr)).min(most).max(n.div_ceil(1024)).max(1);
     let cols = n.div_ceil(col_tasks).next_multiple_of(kernel.nr);

@@ -103,8 +103,8 @@ fn every_row_matches_the_reference_at_odd_sizes() {
             for m in ms {
                 for n in [0, 1, 15, 16, 17, 33, 64, 65, 131] {
                     for k in [0, 1, 2, 7, 31, 32, 33, 70] {
-                        // A third of the combinations, another third for each order.
-                        if (m + n + k + order as usize).is_multiple_of(3) {
+                        // A seventh of the combinations, another one for each order.
+                        if (m + n + k + order as usize).is_multiple_of(7) {
                             check(kernel, order, (m, n, k), (m + n + k) % 2 == 0, k % 2 == 0);
                         }
                     }
@@ -234,7 +234,8 @@ fn infinities_and_nan_are_those_of_the_plain_product() {
                     a[m / 2 * k + k - 1] = special;
                     b[n / 3 * k + case] = special;
                     b[(n - 1) * k + 2] = -f32::INFINITY;
-                    let product = Product { kernel, parts, a: &a, b: &b, size: (m, n, k), function: Function::Identity };
+                    let product =
+                        Product { kernel, parts, a: &a, b: &b, size: (m, n, k), function: Function::Identity };
                     let got = product.run(&Pool::single());
                     let mut want = vec![0.0f64; m * n];
                     let (av, bv) = (View::row_major(&a, m, k), View::row_major(&b, n, k).transposed());
@@ -255,8 +256,8 @@ fn infinities_and_nan_are_those_of_the_plain_product() {
 
 #[test]
 fn products_near_the_largest_number_are_finite() {
-    // Each of these is finite in f32; the first rounds up to 2^128 as a bfloat16, the third product overflows where
-    // both factors are rounded up.
+    // Each of these is finite in f32; the first rounds up to 2^128 as a bfloat16, the third and the last product
+    // overflow where factors are rounded up.
     let cases = [
         (f32::MAX, 1.0),
         (-3.4e38, 0.5),
@@ -267,14 +268,15 @@ fn products_near_the_largest_number_are_finite() {
     for kernel in available() {
         for (case, (x, w)) in cases.into_iter().enumerate() {
             for parts in [Parts::One, Parts::Two] {
-                if case == 2 && parts == Parts::One {
+                if [2, 4].contains(&case) && parts == Parts::One {
                     // The product of the rounded numbers is 2^128: with one part, infinite it is.
                     continue;
                 }
                 let (mut a, mut b) = (vec![0.0; 40], vec![0.0; 40 * 3]);
                 (a[39], b[39], b[79], b[119]) = (x, w, -w, 0.0);
                 let size = (1, 3, 40);
-                let got = Product { kernel, parts, a: &a, b: &b, size, function: Function::Identity }.run(&Pool::single());
+                let got =
+                    Product { kernel, parts, a: &a, b: &b, size, function: Function::Identity }.run(&Pool::single());
                 let exact = f64::from(x) * f64::from(w);
                 let relative = if parts == Parts::One { 2f64.powi(-7) } else { 4.0 * 2f64.powi(-16) };
                 assert!(

@@ -8,6 +8,10 @@ use crate::gemm_i8::tiles::{FEW, StreamedPairs, Sums, WidenedPairs, Words, requa
 use crate::isa::{SimdInt, VectorizedInt};
 use crate::requantize::requantize_rows_wide;
 
+/// Quads in one stretch: the sum of 504 products of an i16 and an i8, or of half as many of an i16 and a byte 0..=255,
+/// fits into 32 bits.
+const EXACT_QUADS: usize = 126;
+
 /// Computes a rectangle in register tiles of `MR` rows by `NV` vectors, which are `NR` columns; `NB` = 4 · `NR`.
 pub(super) struct Tiles<'a, 'b, const MR: usize, const NV: usize, const NR: usize, const NB: usize> {
     pub task: &'a Task<'a>,
@@ -48,7 +52,7 @@ fn rectangle<S, A, const MR: usize, const NV: usize, const NR: usize, const NB: 
         Target::WideSums(tile, _) => (tile.rows(), tile.cols()),
     };
     // Half as long where panels are twice as wide: the widened weights stay in the first-level cache.
-    let block = BLOCK_QUADS / NB.div_ceil(64);
+    let block = EXACT_QUADS / NB.div_ceil(64);
     let cut = Cut { rows, panels: cols.div_ceil(NR), quads: task.quads, block, group: task.group };
     let mut finish = Store { task, target };
     // A large array is not touched, and not cleared, where the small one is enough.

@@ -60,7 +60,7 @@ pub(crate) struct Cut {
     pub panels: usize,
     /// Quads of `k`.
     pub quads: usize,
-    /// Quads of one stretch: what a register tile sums at once.
+    /// Quads of one stretch at most: what a register tile sums at once.
     pub block: usize,
     /// Quads that are finished for all panels before the next: the rows of `x` stay in the second-level cache.
     pub group: usize,
@@ -100,9 +100,11 @@ pub(crate) fn sums<S, P, A, F, const MR: usize, const NR: usize>(
             if start == 0 {
                 held.fill([A::ZERO; NR]);
             }
+            // Stretches of about one length: none is left over short.
+            let step_quads = (end - start).div_ceil((end - start).div_ceil(block).max(1)).max(1);
             let mut from = start;
             while from < end {
-                let stretch = (from, end.min(from + block));
+                let stretch = (from, end.min(from + step_quads));
                 for plane in 0..P::PLANES {
                     product.prepare(s, panel, plane, stretch);
                     let mut row = 0;

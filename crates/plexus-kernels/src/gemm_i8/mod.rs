@@ -399,11 +399,9 @@ pub(crate) fn tile(m: usize, n: usize, k: usize, (mr, nr): (usize, usize)) -> ((
     ((rows, cols), group)
 }
 
-/// Quads in one stretch of widened weights: 504 numbers of `k`, 16 KiB of 16-bit numbers with 16 columns, in the
+/// Quads in one stretch of widened weights: 512 numbers of `k`, 16 KiB of 16-bit numbers with 16 columns, in the
 /// first-level cache with the rows of `x`.
-///
-/// A sum of 508 products of an i8 and an i16 fits into 32 bits, which 64-bit sums are made of.
-pub(crate) const BLOCK_QUADS: usize = 126;
+pub(crate) const BLOCK_QUADS: usize = 128;
 
 #[cfg(test)]
 mod tests;

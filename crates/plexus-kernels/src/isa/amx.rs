@@ -37,7 +37,9 @@ impl Amx {
     pub fn detect() -> Option<Self> {
         static AVAILABLE: OnceLock<bool> = OnceLock::new();
         let floats = Avx512Bf16::detect()?;
-        AVAILABLE.get_or_init(|| has_instructions() && state_is_enabled() && permission_is_granted()).then_some(Amx(floats))
+        AVAILABLE
+            .get_or_init(|| has_instructions() && state_is_enabled() && permission_is_granted())
+            .then_some(Amx(floats))
     }
 
     /// Runs a generic body compiled with AVX-512 and AVX512-BF16. Its verbs are those of AVX-512.
@@ -368,7 +370,11 @@ mod tests {
                 // Also fewer panels than the shape has.
                 let panels = tiles.panels() - rows % 2;
                 let cols = 16 * panels;
-                let check = |kind: &str, dot: &dyn Fn(u32, u32) -> f64, got: &dyn Fn(usize, usize) -> f64, a: &[Vec<u32>], b: &[Vec<u32>]| {
+                let check = |kind: &str,
+                             dot: &dyn Fn(u32, u32) -> f64,
+                             got: &dyn Fn(usize, usize) -> f64,
+                             a: &[Vec<u32>],
+                             b: &[Vec<u32>]| {
                     for i in 0..rows {
                         for j in 0..cols {
                             let mut want = 0.0;
@@ -382,11 +388,19 @@ mod tests {
                     }
                 };
                 let operands = |word: fn([i8; 4]) -> u32| {
-                    let a: Vec<_> = (0..parts).map(|part| words((rows - 1) * a_stride + steps * STEP, part as u32, word)).collect();
-                    let b: Vec<_> = (0..parts).map(|part| words((panels - 1) * b_stride + steps * 256, 7 + part as u32, word)).collect();
+                    let a: Vec<_> =
+                        (0..parts).map(|part| words((rows - 1) * a_stride + steps * STEP, part as u32, word)).collect();
+                    let b: Vec<_> = (0..parts)
+                        .map(|part| words((panels - 1) * b_stride + steps * 256, 7 + part as u32, word))
+                        .collect();
                     (a, b)
                 };
-                fn strips<'a>(a: &'a [Vec<u32>], b: &'a [Vec<u32>], a_stride: usize, b_stride: usize) -> Vec<Strip<'a>> {
+                fn strips<'a>(
+                    a: &'a [Vec<u32>],
+                    b: &'a [Vec<u32>],
+                    a_stride: usize,
+                    b_stride: usize,
+                ) -> Vec<Strip<'a>> {
                     a.iter().zip(b).map(|(a, b)| Strip { a, a_stride, b, b_stride }).collect()
                 }
                 let (a, b) = operands(whole_pair);

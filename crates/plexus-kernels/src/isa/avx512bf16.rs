@@ -59,7 +59,13 @@ impl PairDot for Avx512Bf16 {
     #[inline(always)]
     fn dot(self, sums: Self::Sums, a: Self::Pairs, b: Self::Pairs) -> Self::Sums {
         // SAFETY of the transmutes: both types are 64 bytes without padding, any bits are valid; there is no cast.
-        unsafe { _mm512_dpbf16_ps(sums, std::mem::transmute::<__m512i, __m512bh>(a), std::mem::transmute::<__m512i, __m512bh>(b)) }
+        unsafe {
+            _mm512_dpbf16_ps(
+                sums,
+                std::mem::transmute::<__m512i, __m512bh>(a),
+                std::mem::transmute::<__m512i, __m512bh>(b),
+            )
+        }
     }
     #[inline(always)]
     fn store(self, sums: Self::Sums, to: &mut [f32]) {

@@ -152,7 +152,7 @@ fn parts_of_a_vector_are_loaded_and_stored_without_their_neighbours() {
     for isa in Isa::available() {
         let lanes = isa.run(Parts { from: &[], to: &mut [] }).len();
         for len in 0..=lanes {
-            let mut to = vec![0.5; 24];
+            let mut to = [0.5; 24];
             let got = isa.run(Parts { from: &values[3..3 + len], to: &mut to[2..2 + len] });
             assert_eq!(got[..len], values[3..3 + len], "{}", isa.name());
             assert!(got[len..].iter().all(|&lane| lane == -7.0), "{}", isa.name());

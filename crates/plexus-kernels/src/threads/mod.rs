@@ -44,12 +44,6 @@ impl Pool {
         self.team.as_ref().map_or(1, |team| team.workers() + 1)
     }
 
-    /// Runs `work` on this thread with denormals flushed.
-    pub fn enter<R>(&self, work: impl FnOnce() -> R) -> R {
-        let _flush = FlushDenormals::new();
-        work()
-    }
-
     /// Runs `work(0)` to `work(tasks - 1)`, each exactly once, in any order, on the threads of the pool.
     ///
     /// Inside a task the pool does everything on the thread of that task.

@@ -209,10 +209,11 @@ impl Shared {
             let job = unsafe { *self.job.get() }.expect("an open job is there");
             self.take(job);
             let last = self.state.fetch_sub(INSIDE, Ordering::SeqCst) == INSIDE;
-            if last && self.waiting.load(Ordering::SeqCst) {
-                if let Some(caller) = &*self.caller.lock().unwrap_or_else(PoisonError::into_inner) {
-                    caller.unpark();
-                }
+            if last
+                && self.waiting.load(Ordering::SeqCst)
+                && let Some(caller) = &*self.caller.lock().unwrap_or_else(PoisonError::into_inner)
+            {
+                caller.unpark();
             }
         }
     }
