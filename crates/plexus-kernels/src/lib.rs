@@ -11,9 +11,9 @@
 
 pub mod buffer;
 pub mod gemm;
+pub mod gemm_bf16;
 pub mod gemm_i16;
 pub mod gemm_i8;
-pub mod gemm_bf16;
 pub mod isa;
 pub mod loss;
 pub mod map;

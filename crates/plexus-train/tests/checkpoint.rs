@@ -1,8 +1,8 @@
 //! Runs that are cut, damaged, resumed and repeated.
 
+use plexus_kernels::gemm::Precision;
 use plexus_kernels::map::Function;
 use plexus_kernels::random::{Random, Stream};
-use plexus_kernels::gemm::Precision;
 use plexus_kernels::threads::Pool;
 use plexus_nn::layers::{Activation, BatchNorm, Dropout, Linear};
 use plexus_nn::{CheckedNetwork, Network, Params, Shape};

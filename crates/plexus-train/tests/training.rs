@@ -2,8 +2,8 @@
 //!
 //! The runs go through the trainer itself; only the choice of the rows is taken from it.
 
-use plexus_kernels::softmax::Reduction;
 use plexus_kernels::gemm::Precision;
+use plexus_kernels::softmax::Reduction;
 use plexus_kernels::threads::Pool;
 use plexus_nn::{ParamEntry, Params};
 use plexus_train::data::{Dataset, Samples, Targets};

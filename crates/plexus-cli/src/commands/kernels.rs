@@ -72,9 +72,16 @@ pub fn run(args: KernelsArgs) -> Result<(), Failure> {
         ]);
     }
     say!("{text}");
-    say!("→ is in use, one in each family: gemm for f32; gemm_bf16 for the precisions high and medium, where it is not");
-    say!("portable (else they use gemm); gemm_i8 and gemm_i16 for integers. Consistent kernels of one family give the same");
-    say!("bits. The other families (map, softmax, norm, reduce, update, weight_only) run on {}.", Isa::selected().name());
+    say!(
+        "→ is in use, one in each family: gemm for f32; gemm_bf16 for the precisions high and medium, where it is not"
+    );
+    say!(
+        "portable (else they use gemm); gemm_i8 and gemm_i16 for integers. Consistent kernels of one family give the same"
+    );
+    say!(
+        "bits. The other families (map, softmax, norm, reduce, update, weight_only) run on {}.",
+        Isa::selected().name()
+    );
     say!("PLEXUS_ISA chooses another instruction set that this machine has: see plexus kernels --help.");
     Ok(())
 }

@@ -25,7 +25,7 @@
 //! # Numerics
 //! Exact. 64-bit sums are made of 32-bit ones over at most 504 products of an `i8`, or 252 of a byte of an `i16` weight,
 //! which fit; `i16` weights are cut into `256 · high + low`. Every row of [`KERNELS`] gives the bits of
-//! [`reference`](crate::gemm_i8::reference) on any number of threads (`tests.rs`).
+//! [`mod@reference`](crate::gemm_i8::reference) on any number of threads (`tests.rs`).
 
 mod pack;
 mod tiles;

@@ -26,7 +26,7 @@
 //!
 //! # Numerics
 //! Exact. Sums wrap modulo 2³², which makes every order of them the same bits; so every row of [`KERNELS`] gives the bits
-//! of [`reference`] on any number of threads (`tests.rs`).
+//! of [`mod@reference`] on any number of threads (`tests.rs`).
 
 pub(crate) mod body;
 mod interleaved;

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! What `round(sum · scale)` means differs between the programs of the field, by one unit in some outputs of a real
-//! layer; so it is a parameter. [`reference`] holds one plain function for each, the definition:
+//! layer; so it is a parameter. [`mod@reference`] holds one plain function for each, the definition:
 //!
 //! | constructor | scale | rounding | who computes so |
 //! |---|---|---|---|
@@ -23,7 +23,7 @@
 //! - The clamp is narrowed to the range of the output type, so results saturate and never wrap.
 //!
 //! # Numerics
-//! Exact: every instruction set gives the bits of [`reference`] (`tests.rs`).
+//! Exact: every instruction set gives the bits of [`mod@reference`] (`tests.rs`).
 
 pub mod reference;
 mod rows;
@@ -208,7 +208,7 @@ impl Requantize {
         (len != 1).then_some(len)
     }
 
-    /// One output, by the definition in [`reference`].
+    /// One output, by the definition in [`mod@reference`].
     ///
     /// # Panics
     /// Where the channel has no scale.
@@ -265,7 +265,7 @@ impl RequantizeWide {
         (self.multipliers.len() != 1).then_some(self.multipliers.len())
     }
 
-    /// One output, by the definition in [`reference`].
+    /// One output, by the definition in [`mod@reference`].
     ///
     /// # Panics
     /// Where the channel has no scale.

@@ -1,7 +1,7 @@
 //! `plexus bench`: how fast this machine computes, and how far each kernel is from what it can do.
 //!
 //! Without a task the report of [`machine`]; with one a single line, in the words of the script that measures other
-//! engines, so that the two can be alternated. [`linear`] and [`network`] prepare what is timed, [`measure`] takes the
+//! engines, so that the two can be alternated. [`linear`] and [`network`] prepare what is timed, [`mod@measure`] takes the
 //! time.
 
 mod compressed;
