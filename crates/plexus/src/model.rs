@@ -194,7 +194,7 @@ impl Model {
     /// The answers for some rows, `[rows, outputs]`: probabilities for a classification, numbers for a regression.
     ///
     /// A row has the same bits alone and in any batch, on any number of threads. Nothing is allocated once the workspace
-    /// has seen a call of this size, on one thread; handing work to several allocates now and then (the pool's queue).
+    /// has seen a call of this size.
     ///
     /// # Errors
     /// [`Error::Shape`] where the input is not `rows` times the width of the model.
