@@ -25,4 +25,5 @@ pub mod requantize;
 pub mod softmax;
 pub mod threads;
 pub mod update;
+pub(crate) mod view;
 pub mod weight_only;

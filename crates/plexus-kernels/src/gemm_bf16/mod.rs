@@ -51,10 +51,10 @@ mod avx512bf16;
 mod portable;
 
 use crate::buffer::{Buffer, MatrixMut, TileMut, for_each_tile};
-use crate::gemm::View;
 use crate::isa::Isa;
 use crate::map::Function;
 use crate::threads::Pool;
+use crate::view::View;
 
 /// The most elements of `k` whose sum is rounded in one chain.
 ///

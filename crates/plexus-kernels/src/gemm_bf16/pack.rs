@@ -2,10 +2,10 @@
 
 use super::{Parts, split};
 use crate::buffer::{Buffer, MatrixMut, for_each_tile};
-use crate::gemm::View;
 use crate::isa::pairs::STEP;
 use crate::isa::{Isa, Simd, Vectorized};
 use crate::threads::Pool;
+use crate::view::View;
 
 /// Elements of one step.
 const ELEMENTS: usize = 2 * STEP;

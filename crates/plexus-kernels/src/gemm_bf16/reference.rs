@@ -1,7 +1,7 @@
 //! The definition: plain loops over the parts, sums in f64.
 
 use super::Parts;
-use crate::gemm::View;
+use crate::view::View;
 
 /// `c = f(start + Σ_p a ⊙ b + bias)` with `start` the values in `c` where `accumulate`, for finite operands.
 ///

@@ -62,10 +62,11 @@ mod quantize;
 pub mod reference;
 
 use crate::buffer::{Buffer, MatrixMut, for_each_tile};
-use crate::gemm::{Scratch, View};
+use crate::gemm::Scratch;
 use crate::isa::Isa;
 use crate::map::Function;
 use crate::threads::Pool;
+use crate::view::View;
 
 /// How many neighbours along `k` share a scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

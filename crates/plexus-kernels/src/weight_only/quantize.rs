@@ -3,8 +3,8 @@
 use super::element::WORDS;
 use super::{Format, Packed, Values, WIDTH};
 use crate::buffer::{Buffer, MatrixMut, for_each_tile};
-use crate::gemm::View;
 use crate::threads::Pool;
+use crate::view::View;
 use bytemuck::Pod;
 
 /// Rounds to the nearest whole number, ties to even, for |x| below 2^22: what is added pushes the fraction out of the
