@@ -103,20 +103,23 @@ fn transpose<S: Simd>(
     if cols < width {
         panel.fill(0.0);
     }
-    for j0 in (0..cols).step_by(8) {
+    // From the last group to the first, and rows in their order: a group of fewer than eight writes eight all the same,
+    // and what follows puts right what it wrote too much.
+    for j0 in (0..cols).step_by(8).rev() {
         let group = 8.min(cols - j0);
         let mut done = 0;
-        if group == 8 {
-            let column = |j: usize| values[(j0 + j) * col_stride..][..rows].as_chunks::<8>().0;
+        if group == 8 || cols == width {
+            let column = |j: usize| values[(j0 + j.min(group - 1)) * col_stride..][..rows].as_chunks::<8>().0;
             let c = [column(0), column(1), column(2), column(3), column(4), column(5), column(6), column(7)];
-            for p in 0..rows / 8 {
+            // The last elements one by one: there is no room to write too much.
+            let squares = if group == 8 { rows / 8 } else { (rows - 1) / 8 };
+            for p in 0..squares {
                 let square = [&c[0][p], &c[1][p], &c[2][p], &c[3][p], &c[4][p], &c[5][p], &c[6][p], &c[7][p]];
-                let rows = s.transpose_8x8(square);
-                for (row, to) in rows.iter().zip(panel[8 * p * width..].chunks_exact_mut(width)) {
-                    to[j0..j0 + 8].copy_from_slice(row);
+                for (i, row) in s.transpose_8x8(square).iter().enumerate() {
+                    panel[(8 * p + i) * width + j0..][..8].copy_from_slice(row);
                 }
             }
-            done = rows / 8 * 8;
+            done = squares * 8;
         }
         for p in done..rows {
             for j in j0..j0 + group {

@@ -97,8 +97,10 @@ fn every_row_matches_the_reference_at_odd_sizes() {
             let long =
                 [(1, 65, KC - 1), (3, 17, KC), (1, 33, KC + 1), (5, 40, 2 * KC + 77), (131, 70, 19), (250, 1030, 3)];
             // Rows of a multiple of 256 elements are packed where many columns use them.
-            let far = [(2, 64, 256), (7, 70, 512), (41, 129, 768), (245, 64, 256)];
-            for size in long.into_iter().chain(far) {
+            let far = [(2, 512, 256), (7, 70, 512), (41, 529, 256), (245, 64, 256)];
+            // Operands above a mebibyte are asked for ahead: by few rows in whole panels, by many in pieces.
+            let large = [(2, 260, 2 * KC + 77), (9, 300, 2 * KC + 77), (131, 500, KC + 18)];
+            for size in long.into_iter().chain(far).chain(large) {
                 check(kernel, order, size, true, true);
                 check(kernel, order, size, false, false);
             }
@@ -212,13 +214,14 @@ fn nan_infinity_and_zero_go_through_as_in_the_reference() {
 
 #[test]
 fn the_function_is_applied_once_to_the_finished_sum() {
-    for kernel in available() {
+    for (kernel, slope) in available().flat_map(|kernel| [(kernel, 0.0), (kernel, 0.25)]) {
+        let function = if slope == 0.0 { Function::Relu } else { Function::LeakyRelu { slope } };
         for m in [1, 8] {
-            let (n, k) = (50, 300);
+            let (n, k) = (50, KC + 20);
             let (a, b, bias) = (values(m * k, 13), values(n * k, 14), values(n, 15));
             let (av, bv) = (View::row_major(&a, m, k), View::row_major(&b, n, k).transposed());
             let mut want = vec![0.0f64; m * n];
-            reference::gemm(av, bv, Some(&bias), |x| if x > 0.0 { x } else { 0.25 * x }, &mut want, false);
+            reference::gemm(av, bv, Some(&bias), |x| if x > 0.0 { x } else { f64::from(slope) * x }, &mut want, false);
             let mut c = vec![f32::NAN; m * n];
             let call = Gemm {
                 a: av,
@@ -226,7 +229,7 @@ fn the_function_is_applied_once_to_the_finished_sum() {
                 c: MatrixMut { values: &mut c, rows: m, cols: n, stride: n },
                 accumulate: false,
                 bias: Some(&bias),
-                function: Function::LeakyRelu { slope: 0.25 },
+                function,
                 precision: Precision::Highest,
             };
             gemm_with(kernel, call, &mut Scratch::default(), &Pool::single());
