@@ -59,7 +59,7 @@ impl<const MR: usize, const NV: usize, const NR: usize> Vectorized for Tiles<'_,
         // Few rows take several panels side by side: enough sums in flight to hide the latency of a multiply-add.
         let side_by_side = match (&block.b, height) {
             (RightOperand::Panels(_), 1) => 4,
-            (RightOperand::Panels(_), 2 | 3) => 2,
+            (RightOperand::Panels(_), 2) => 2,
             _ => 1,
         };
         // A panel that is packed on the way, in the first-level cache.
@@ -103,7 +103,6 @@ impl<const MR: usize, const NV: usize, const NR: usize> Vectorized for Tiles<'_,
                 match (height, count, NV > 1 && width <= S::LEN) {
                     (1, 4, _) => strip.run::<S, 1, 4, NV>(s, tile),
                     (2, 2, _) => strip.run::<S, 2, 2, NV>(s, tile),
-                    (3, 2, _) => strip.run::<S, 3, 2, NV>(s, tile),
                     (1, _, false) => strip.run::<S, 1, 1, NV>(s, tile),
                     (2, _, false) => strip.run::<S, 2, 1, NV>(s, tile),
                     (3, _, false) => strip.run::<S, 3, 1, NV>(s, tile),
