@@ -2,6 +2,11 @@
 //!
 //! Work is cut at boundaries that depend on the sizes alone, so the number of threads never changes a result.
 
+#[cfg(target_os = "linux")]
+mod place;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_place.rs"]
+mod place;
 mod team;
 
 use std::marker::PhantomData;

@@ -4,12 +4,13 @@
 //! shared counter, so that a thread held up by another program leaves its share to the rest. A worker that was not
 //! there in time is not waited for. After a job workers watch for the next one for [`LINGER`] before they sleep.
 
+use super::place::{Place, processor};
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::hint::spin_loop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
@@ -62,11 +63,16 @@ unsafe impl Sync for Shared {}
 /// Workers, and what they share with callers.
 pub(super) struct Team {
     shared: Arc<Shared>,
-    workers: Vec<JoinHandle<()>>,
+    workers: Vec<Worker>,
+}
+
+struct Worker {
+    thread: JoinHandle<()>,
+    place: Place,
 }
 
 impl Team {
-    /// Starts `workers` threads, or as many as the system gives. Each first calls `prepare`.
+    /// Starts `workers` threads, or as many as the system gives, and waits until they run. Each first calls `prepare`.
     pub(super) fn new(workers: usize, prepare: fn()) -> Self {
         let shared = Arc::new(Shared {
             busy: AtomicBool::new(false),
@@ -80,15 +86,24 @@ impl Team {
             panic: Mutex::new(None),
             asleep: (0..workers).map(|_| AtomicBool::new(false)).collect(),
         });
+        let caller = processor();
         let start = |index: usize| {
             let shared = Arc::clone(&shared);
+            let (tell, told) = mpsc::channel();
             let body = move || {
                 prepare();
+                let _ = tell.send(Place::of_this_thread(caller));
                 shared.serve(index);
             };
-            thread::Builder::new().name(format!("plexus-{}", index + 1)).spawn(body).ok()
+            let thread = thread::Builder::new().name(format!("plexus-{}", index + 1)).spawn(body).ok()?;
+            Some((thread, told))
         };
-        let workers = (0..workers).map_while(start).collect();
+        let started: Vec<_> = (0..workers).map_while(start).collect();
+        let running = |(thread, told): (_, mpsc::Receiver<Place>)| {
+            let place = told.recv().expect("a worker begins by telling its place");
+            Worker { thread, place }
+        };
+        let workers = started.into_iter().map(running).collect();
         Team { shared, workers }
     }
 
@@ -122,7 +137,8 @@ impl Team {
         // No more than can find a task.
         for (worker, asleep) in self.workers.iter().zip(&shared.asleep).take(tasks - 1) {
             if asleep.load(Ordering::SeqCst) && asleep.swap(false, Ordering::SeqCst) {
-                worker.thread().unpark();
+                worker.place.away_from_caller();
+                worker.thread.thread().unpark();
             }
         }
         shared.take(job);
@@ -140,9 +156,9 @@ impl Drop for Team {
         self.shared.ended.store(true, Ordering::SeqCst);
         self.shared.turn.fetch_add(1, Ordering::SeqCst);
         for worker in self.workers.drain(..) {
-            worker.thread().unpark();
+            worker.thread.thread().unpark();
             // A worker's own panics were caught.
-            let _ = worker.join();
+            let _ = worker.thread.join();
         }
     }
 }
