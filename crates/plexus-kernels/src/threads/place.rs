@@ -1,7 +1,7 @@
 //! Where workers run: not on the processor of their caller.
 //!
-//! Linux likes to run a woken thread where it was woken, and on virtual machines it does so even beside idle processors:
-//! it takes a halted virtual processor for one that its host has stopped. The caller computes without a pause, so the
+//! Linux likes to run a woken thread where it was woken. On a virtual machine this was measured even beside an idle
+//! processor (presumably a halted virtual processor passes for one that its host has stopped). The caller computes without a pause, so the
 //! worker gets its turn only when the job is done, or when the next balancing moves it, milliseconds later. Workers
 //! therefore may run on every processor that the program may use, but that of the thread that wakes them.
 
