@@ -1,9 +1,10 @@
 //! Where workers run: not on the processor of their caller.
 //!
 //! Linux likes to run a woken thread where it was woken. On a virtual machine this was measured even beside an idle
-//! processor (presumably a halted virtual processor passes for one that its host has stopped). The caller computes without a pause, so the
-//! worker gets its turn only when the job is done, or when the next balancing moves it, milliseconds later. Workers
-//! therefore may run on every processor that the program may use, but that of the thread that wakes them.
+//! processor (presumably a halted virtual processor passes for one that its host has stopped). The caller computes
+//! without a pause, so the worker gets its turn only when the job is done, or when the next balancing moves it,
+//! milliseconds later. Workers therefore may run on every processor that the program may use, but that of the thread
+//! that wakes them.
 
 use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use std::sync::{Mutex, PoisonError};
