@@ -2,11 +2,11 @@
 
 use crate::Failure;
 use crate::args::{EvaluateArgs, Part};
-use crate::commands::train::save_result_picture;
+use crate::commands::results::{add_results, save_result_picture};
 use crate::output::{accuracy, grouped, number, print_json, say, table};
 use plexus::{Model, Pool};
 use plexus_train::data::{self, Dataset, Samples, Targets};
-use plexus_train::evaluate::{Answers, Evaluation};
+use plexus_train::evaluate::Answers;
 use std::path::Path;
 
 /// Measures a model on a data source.
@@ -101,26 +101,4 @@ fn joined(mut first: Dataset, second: Dataset) -> Dataset {
         _ => unreachable!("the parts of one source have targets of one kind"),
     }
     first
-}
-
-/// Adds the results to a JSON object, each key with a prefix.
-pub(crate) fn add_results(line: &mut serde_json::Value, prefix: &str, result: &Evaluation) {
-    let mut put = |key: &str, value: serde_json::Value| line[format!("{prefix}{key}")] = value;
-    put("loss", result.loss.into());
-    match &result.answers {
-        Answers::Classes { confusion, top_5 } => {
-            put("accuracy", confusion.accuracy().into());
-            put("correct", confusion.correct().into());
-            put("top_5_accuracy", (*top_5 as f64 / result.rows as f64).into());
-            let mean = confusion.macro_average();
-            put("macro_f1", mean.f1.into());
-            let rows: Vec<&[u64]> = (0..confusion.classes()).map(|class| confusion.row(class)).collect();
-            put("confusion", serde_json::json!(rows));
-        }
-        Answers::Values(metrics) => {
-            put("rmse", metrics.root_mean_squared_error().into());
-            put("mae", metrics.mean_absolute_error().into());
-            put("r2", metrics.r2().into());
-        }
-    }
 }

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod evaluate;
 pub mod kernels;
 pub mod predict;
+mod results;
 pub mod summary;
 pub mod trace;
 pub mod train;

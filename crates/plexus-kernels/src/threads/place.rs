@@ -65,6 +65,12 @@ impl Place {
             (processors.set, processors.avoided) = (set, Some(processor));
         }
     }
+
+    /// Whether the worker may run on a processor now.
+    #[cfg(test)]
+    pub(super) fn allows(&self, processor: usize) -> bool {
+        sched_getaffinity(Some(self.thread)).unwrap().is_set(processor)
+    }
 }
 
 #[cfg(test)]

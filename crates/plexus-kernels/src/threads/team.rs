@@ -294,6 +294,34 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn a_worker_that_slept_does_not_run_where_its_caller_does() {
+        use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+        let given = sched_getaffinity(None).unwrap();
+        let processors: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&processor| given.is_set(processor)).collect();
+        if processors.len() < 2 {
+            eprintln!("skipped: one processor");
+            return;
+        }
+        let team = Team::new(1, || ());
+        // A worker begins away from the processor of its maker; only one that is moved passes for both.
+        for processor in [processors[0], processors[1], processors[0]] {
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    let mut here = CpuSet::new();
+                    here.set(processor);
+                    sched_setaffinity(None, &here).unwrap();
+                    while !team.shared.asleep[0].load(Ordering::SeqCst) {
+                        thread::yield_now();
+                    }
+                    assert_eq!(counts(&team, 2), [1, 1]);
+                    assert!(!team.workers[0].place.allows(processor));
+                });
+            });
+        }
+    }
+
+    #[test]
     fn a_job_inside_a_task_and_callers_at_the_same_time_are_served() {
         let team = Team::new(3, || ());
         let total = AtomicUsize::new(0);

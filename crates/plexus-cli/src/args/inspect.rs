@@ -1,0 +1,73 @@
+//! `plexus summary`, `plexus trace`, `plexus kernels`
+
+use clap::Args as ClapArgs;
+
+/// `plexus summary`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  plexus summary runs/digits-1/model.safetensors
+  plexus summary mlp:512,256
+  plexus summary mlp:100 --input 28x28 --outputs 10 --json
+  plexus summary net.toml --input 4")]
+pub struct SummaryArgs {
+    /// A model file, a TOML file, or a network such as mlp:512,256
+    pub network: String,
+    /// Shape of one input sample, as 784 or 1x28x28 [default: what the file says, else 784]
+    #[arg(long, value_name = "SHAPE")]
+    pub input: Option<String>,
+    /// Number of outputs of a short form such as mlp:512,256
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub outputs: usize,
+    /// Multiply activations and multiply-adds by this many samples
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub batch: u64,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `plexus trace`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  plexus trace mlp:3 --input 2 --outputs 2 '[1, 2]'
+  plexus trace model.safetensors '[5.1, 3.5, 1.4, 0.2]' --json")]
+pub struct TraceArgs {
+    /// A model file, a TOML file, or a network such as mlp:3 (then with seeded weights)
+    pub network: String,
+    /// The input as JSON numbers [default: 1, 2, 3, ...]
+    pub values: Option<String>,
+    /// Shape of one input sample [default: what the file says, else 2]
+    #[arg(long, value_name = "SHAPE")]
+    pub input: Option<String>,
+    /// Number of outputs of a short form
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub outputs: usize,
+    /// The seed of the weights of a network without any
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub seed: u64,
+    /// Print every number of long operands
+    #[arg(long)]
+    pub full: bool,
+    /// Print one JSON object a layer
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `plexus kernels`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  plexus kernels
+  plexus kernels --json
+  PLEXUS_ISA=portable plexus kernels               what another choice would pick
+
+Environment:
+  PLEXUS_ISA   portable, avx2, avxvnni, avx512, avx512vnni, avx512bf16 or amx: use this instruction set, and what
+               comes before it, instead of the best one")]
+pub struct KernelsArgs {
+    /// Print one JSON object a kernel
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,84 @@
+//! The commands and their options: what is said with each is one file.
+
+mod bench;
+mod data;
+mod evaluate;
+mod inspect;
+mod predict;
+mod train;
+
+pub use bench::{BenchArgs, BenchTask, OptimizerArg, PrecisionArg};
+pub use data::DataArgs;
+pub use evaluate::{EvaluateArgs, Part};
+pub use inspect::{KernelsArgs, SummaryArgs, TraceArgs};
+pub use predict::PredictArgs;
+pub use train::{LearningArgs, TrainArgs};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use plexus_kernels::gemm::Precision;
+
+/// Fully connected networks, end to end: train, look inside, run.
+#[derive(Debug, Parser)]
+#[command(name = "plexus", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  plexus train                                    learn the built-in digits, with pictures and a model file
+  plexus train --data mnist:DIR --network mlp:512,256
+  plexus predict MODEL digit.png                  what is this?
+  plexus summary mlp:512,256                      layers, parameters, multiply-adds
+
+Every command explains itself: plexus COMMAND --help";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a network on data; writes a run folder with the model, pictures and everything to repeat it
+    Train(Box<TrainArgs>),
+    /// Measure a model on data: loss, accuracy, precision and recall per class; or RMSE, MAE, R2
+    Evaluate(EvaluateArgs),
+    /// Let a model answer: rows from CSV, JSON, images or a data source
+    Predict(PredictArgs),
+    /// List the layers of a model or network: shapes, parameters with and without bias, multiply-adds, bytes
+    Summary(SummaryArgs),
+    /// Run one input step by step and print every multiply, add and activation with operands and results
+    Trace(TraceArgs),
+    /// List the compute kernels: which this machine can run, and which it uses
+    Kernels(KernelsArgs),
+    /// Measure: what this machine can do, how near each kernel comes, and single tasks against other engines
+    Bench(BenchArgs),
+}
+
+/// More threads than any machine of today has processors only cost memory and time.
+const MOST_THREADS: usize = 1024;
+
+fn thread_count(text: &str) -> Result<usize, String> {
+    let count = text.parse::<usize>().ok().filter(|count| *count <= MOST_THREADS);
+    count.ok_or_else(|| format!("expected a whole number, at most {MOST_THREADS}"))
+}
+
+/// How exactly products of f32 are computed; names as in PyTorch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FloatPrecision {
+    /// f32
+    Highest,
+    /// Two bf16 for each f32 (16 bits of mantissa), where the processor multiplies bf16; else f32
+    High,
+    /// One bf16 for each f32 (8 bits of mantissa), where the processor multiplies bf16; else f32
+    Medium,
+}
+
+impl From<FloatPrecision> for Precision {
+    fn from(precision: FloatPrecision) -> Precision {
+        match precision {
+            FloatPrecision::Highest => Precision::Highest,
+            FloatPrecision::High => Precision::High,
+            FloatPrecision::Medium => Precision::Medium,
+        }
+    }
+}

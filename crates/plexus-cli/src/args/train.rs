@@ -1,0 +1,163 @@
+//! `plexus train`
+
+use super::{DataArgs, FloatPrecision, thread_count};
+use clap::Args as ClapArgs;
+use std::path::PathBuf;
+
+/// `plexus train`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = TRAIN_EXAMPLES)]
+pub struct TrainArgs {
+    /// The data: digits (built in), mnist:DIR, idx:DIR or csv:FILE
+    #[arg(long, value_name = "SOURCE", default_value = "digits")]
+    pub data: String,
+    /// The network: mlp, mlp:512,256, mlp:64?activation=tanh, or a TOML file
+    #[arg(long, value_name = "SPEC", default_value = "mlp:128")]
+    pub network: String,
+    /// The run folder [default: runs/NAME-N, the next free number]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Go on with a run, exactly as if it had never stopped; without DIR the newest one in runs/
+    #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with_all = FIXED_AT_START)]
+    #[expect(clippy::option_option, reason = "absent, present, present with a folder")]
+    pub resume: Option<Option<PathBuf>>,
+    /// Options of the data source
+    #[command(flatten)]
+    pub source: DataArgs,
+    /// Options of the training
+    #[command(flatten)]
+    pub learning: LearningArgs,
+    /// Threads [default: one for each processor]; the result has the same bits for any number
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = thread_count)]
+    pub threads: usize,
+    /// Save a checkpoint after every so many steps [default: every few seconds]
+    #[arg(long, value_name = "STEPS", default_value_t = 0, hide_default_value = true)]
+    pub checkpoint_every: u64,
+    /// Print one JSON object a line; the last has test_accuracy and model
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What a run keeps from its start; with `--resume` it would be ignored, so it is refused. Network and data may be said
+/// again where they are the same.
+const FIXED_AT_START: [&str; 26] = [
+    "target",
+    "task",
+    "header",
+    "delimiter",
+    "missing",
+    "test_fraction",
+    "split_seed",
+    "batch",
+    "accumulate",
+    "optimizer",
+    "lr",
+    "momentum",
+    "nesterov",
+    "weight_decay",
+    "decoupled",
+    "schedule",
+    "warmup",
+    "loss",
+    "label_smoothing",
+    "class_weights",
+    "precision",
+    "clip_norm",
+    "patience",
+    "validation",
+    "no_standardise",
+    "seed",
+];
+
+const TRAIN_EXAMPLES: &str = "\
+Examples:
+  plexus train
+  plexus train --data mnist:DIR --network mlp:512,256 --epochs 15
+  plexus train --data csv:houses.csv --target price --network mlp:64,64
+  plexus train --data csv:iris.csv --network net.toml --optimizer sgd --lr 0.1 --schedule one_cycle
+  plexus train --resume                            go on where the newest run stopped
+
+Data sources:
+  digits       built in: 1,797 handwritten digits of 8x8 pixels (UCI, CC BY 4.0)
+  mnist:DIR    a folder with the four MNIST files, plain or gzip
+  idx:DIR      the same with other classes (Fashion-MNIST, ...)
+  csv:FILE     a table; text columns become categories
+
+A network file:
+  input = [64]                  # optional; images of 8x8 are flattened to it
+
+  [[layer]]
+  kind = \"linear\"
+  out_features = 128
+  activation = \"relu\"
+
+  [[layer]]
+  kind = \"linear\"
+  out_features = 10";
+
+/// How a network learns.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Training")]
+pub struct LearningArgs {
+    /// Passes over the data [default: 30]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<u64>,
+    /// Rows of one step
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub batch: usize,
+    /// Batches whose gradients are added up for one step
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub accumulate: usize,
+    /// sgd, adam, adamw or rmsprop
+    #[arg(long, value_name = "NAME", default_value = "adam")]
+    pub optimizer: String,
+    /// Learning rate [default: 0.05 for sgd, 0.003 for adam and adamw, 0.001 for rmsprop]
+    #[arg(long, value_name = "RATE")]
+    pub lr: Option<f64>,
+    /// Momentum of sgd and rmsprop [default: 0.9 for sgd, 0 for rmsprop]
+    #[arg(long, value_name = "SHARE")]
+    pub momentum: Option<f64>,
+    /// Nesterov's momentum, for sgd
+    #[arg(long)]
+    pub nesterov: bool,
+    /// Weight decay [default: 0.01 for adamw, 0 for the others]
+    #[arg(long, value_name = "X")]
+    pub weight_decay: Option<f64>,
+    /// Apply weight decay to the weights directly instead of through the gradient (always so for adamw)
+    #[arg(long)]
+    pub decoupled: bool,
+    /// constant, step, cosine, one_cycle or reduce_on_plateau
+    #[arg(long, value_name = "NAME", default_value = "cosine")]
+    pub schedule: String,
+    /// Steps over which the learning rate climbs from zero
+    #[arg(long, value_name = "STEPS", default_value_t = 0)]
+    pub warmup: u64,
+    /// cross_entropy, mean_squared_error, mean_absolute_error, huber or binary_cross_entropy
+    /// [default: cross_entropy for classes, mean_squared_error for numbers]
+    #[arg(long, value_name = "NAME")]
+    pub loss: Option<String>,
+    /// The share of a target that is spread over all classes [default: 0.05 for cross_entropy]
+    #[arg(long, value_name = "SHARE")]
+    pub label_smoothing: Option<f32>,
+    /// Weights of the classes: "balanced", or numbers with commas between them
+    #[arg(long, value_name = "WEIGHTS")]
+    pub class_weights: Option<String>,
+    /// How exactly products with weights are computed
+    #[arg(long, value_enum, value_name = "PRECISION", default_value_t = FloatPrecision::Highest)]
+    pub precision: FloatPrecision,
+    /// The largest norm of the gradient; larger ones are scaled down
+    #[arg(long, value_name = "NORM")]
+    pub clip_norm: Option<f64>,
+    /// Stop after so many epochs without a better validation result
+    #[arg(long, value_name = "EPOCHS")]
+    pub patience: Option<u64>,
+    /// The share of the training rows kept out to choose the best epoch
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    pub validation: f64,
+    /// Feed raw values, without a standardise layer in front
+    #[arg(long)]
+    pub no_standardise: bool,
+    /// The seed of everything random
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub seed: u64,
+}

@@ -1,0 +1,148 @@
+//! The end of a run: pictures, results and what to do next.
+
+use crate::Failure;
+use crate::commands::results::{add_results, save_result_picture};
+use crate::commands::{save_picture, summary};
+use crate::output::{accuracy, grouped, number, print_json, program, quoted, say};
+use crate::pictures::curves::{Curves, learning_curves};
+use plexus::{Finished, Run};
+use plexus_train::data::{DataOptions, Dataset, Samples, Targets};
+use plexus_train::evaluate::{Answers, Evaluation};
+use plexus_train::trainer::EpochRecord;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The end: pictures, summary, results and what to do next.
+pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bool) -> Result<(), Failure> {
+    let folder = run.folder();
+    let counted = plexus_nn::summary::summary(finished.model.network());
+    let text = summary::text(finished.model.network(), &counted, 1);
+    plexus::files::write(&folder.join("summary.txt"), format!("{text}\n").as_bytes())?;
+    save_picture(folder, "learning-curves", &learning_curves(&curves(run)))?;
+    let pictures = match &finished.test {
+        Some(test) => {
+            let name = save_result_picture(folder, &finished.model, test, (&run.source().test, "test part"))?;
+            format!("learning-curves.png, {name}.png (also as .svg)")
+        }
+        None => "learning-curves.png (also as .svg)".to_string(),
+    };
+    let example = save_example(folder, &run.source().test)?;
+    let seconds = elapsed.as_secs_f64();
+    if json {
+        let mut line = serde_json::json!({
+            "event": "finished",
+            "model": finished.model_path,
+            "folder": folder,
+            "best_epoch": run.progress().best_epoch,
+            "epochs": run.progress().epoch,
+            "seconds": (seconds * 1000.0).round() / 1000.0,
+        });
+        if let Some(test) = &finished.test {
+            add_results(&mut line, "test_", test);
+        }
+        print_json(&line);
+        return Ok(());
+    }
+    say!();
+    let best = run.progress().best_epoch;
+    match &finished.test {
+        Some(Evaluation { rows, loss, answers: Answers::Classes { confusion, .. } }) => say!(
+            "Test      accuracy {} ({} of {} rows), loss {}; weights of epoch {best}",
+            accuracy(confusion.accuracy()),
+            grouped(confusion.correct()),
+            grouped(*rows as u64),
+            number(*loss)
+        ),
+        Some(Evaluation { rows, answers: Answers::Values(metrics), .. }) => say!(
+            "Test      RMSE {}, MAE {}, R2 {} on {} rows; weights of epoch {best}",
+            number(metrics.root_mean_squared_error()),
+            number(metrics.mean_absolute_error()),
+            number(metrics.r2()),
+            grouped(*rows as u64)
+        ),
+        None => say!("Test      no rows were held out; weights of epoch {best}"),
+    }
+    say!("Time      {seconds:.1} s");
+    say!("Model     {}", finished.model_path.display());
+    say!("Pictures  {pictures}");
+    say!();
+    say!("Next:");
+    let (program, model) = (program(), quoted(&finished.model_path.display().to_string()));
+    let source = quoted(&run.spec().data);
+    say!("  {program} evaluate {model} --data {source}{}{}", data_options(run), split_options(run));
+    match example {
+        Some(picture) => say!("  {program} predict {model} {}", quoted(&picture.display().to_string())),
+        None => say!("  {program} predict {model} --data {source} --row 0{}", data_options(run)),
+    }
+    say!("  {program} summary {model}");
+    Ok(())
+}
+
+/// The options without which the data would read otherwise.
+fn data_options(run: &Run) -> String {
+    let options = &run.spec().data_options;
+    let mut text = String::new();
+    if let Some(header) = options.header {
+        text += if header { " --header yes" } else { " --header no" };
+    }
+    if let Some(delimiter) = options.delimiter {
+        text += &format!(" --delimiter '{}'", char::from(delimiter));
+    }
+    text
+}
+
+/// The options without which `evaluate` would measure other rows of a table than those held out.
+fn split_options(run: &Run) -> String {
+    let (options, usual) = (&run.spec().data_options, DataOptions::default());
+    if run.source().columns.is_none() {
+        return String::new();
+    }
+    let mut text = " --part test".to_string();
+    if options.test_fraction != usual.test_fraction {
+        text += &format!(" --test-fraction {}", options.test_fraction);
+    }
+    if options.split_seed != usual.split_seed {
+        text += &format!(" --split-seed {}", options.split_seed);
+    }
+    text
+}
+
+fn curves(run: &Run) -> Curves {
+    let history = &run.progress().history;
+    let column = |of: fn(&EpochRecord) -> f64| history.iter().map(of).collect::<Vec<f64>>();
+    let optional = |of: fn(&EpochRecord) -> Option<f64>| history.iter().filter_map(of).collect::<Vec<f64>>();
+    let metric_name = match run.source().train.targets {
+        Targets::Classes { .. } => "accuracy",
+        Targets::Values { .. } => "root mean squared error",
+    };
+    Curves {
+        title: format!("{} on {}", run.spec().network, run.source().train.name),
+        epochs: column(|record| record.epoch as f64),
+        train_loss: column(|record| record.train_loss),
+        validation_loss: optional(|record| record.validation_loss),
+        metric_name: metric_name.to_string(),
+        train_metric: column(|record| record.train_metric),
+        validation_metric: optional(|record| record.validation_metric),
+        best_epoch: (run.progress().best_epoch as usize).checked_sub(1),
+    }
+}
+
+/// The first test image as a PNG to try `predict` on, where samples are gray images.
+fn save_example(folder: &Path, data: &Dataset) -> Result<Option<PathBuf>, Failure> {
+    let (Samples::U8(values), [1, height, width]) = (&data.samples, data.input.axes()) else { return Ok(None) };
+    if data.is_empty() {
+        return Ok(None);
+    }
+    let largest = values.iter().max().copied().unwrap_or(255).max(1);
+    let pixels = values[..height * width]
+        .iter()
+        .map(|&value| ((u32::from(value) * 255 + u32::from(largest) / 2) / u32::from(largest)) as u8);
+    let (width, height) = (*width as u32, *height as u32);
+    let image = image::GrayImage::from_raw(width, height, pixels.collect()).expect("one byte for each pixel");
+    let mut png = std::io::Cursor::new(Vec::new());
+    let written = image.write_to(&mut png, image::ImageFormat::Png);
+    written.map_err(|error| Failure::Input(format!("cannot encode the example image: {error}")))?;
+    let path = folder.join("example.png");
+    plexus::files::write(&path, png.get_ref())?;
+    Ok(Some(path))
+}
