@@ -13,6 +13,11 @@ pub fn red(text: &str) -> String {
     if colours() { format!("\u{1b}[1;31m{text}\u{1b}[0m") } else { text.to_string() }
 }
 
+/// Yellow and bold where colours are shown.
+pub fn yellow(text: &str) -> String {
+    if colours() { format!("\u{1b}[1;33m{text}\u{1b}[0m") } else { text.to_string() }
+}
+
 /// Whole numbers in groups of three: `535,818`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();

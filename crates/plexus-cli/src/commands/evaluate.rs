@@ -1,20 +1,24 @@
 //! `plexus evaluate`: how good a model is.
 
 use crate::Failure;
-use crate::args::{EvaluateArgs, Part};
+use crate::args::EvaluateArgs;
 use crate::commands::results::{add_results, save_result_picture};
-use crate::output::{accuracy, grouped, number, print_json, say, table};
-use plexus::{Model, Pool};
-use plexus_train::data::{self, Dataset, Samples, Targets};
+use crate::output::{accuracy, grouped, number, print_json, say, table, yellow};
+use plexus::{Chosen, Model, Pool};
 use plexus_train::evaluate::Answers;
-use std::path::Path;
 
 /// Measures a model on a data source.
 pub fn run(args: EvaluateArgs) -> Result<(), Failure> {
     let model = Model::open(&args.model, Pool::new(args.threads))?.with_precision(args.precision.into());
-    let (data, part) = open(&model, &args)?;
+    let trained_on = model.split().map(|split| split.data.as_str());
+    let source = args.data.as_deref().or(trained_on).unwrap_or("digits");
+    let Chosen { data, part, warning } =
+        model.choose_rows(source, &args.source.options(), args.part.map(Into::into))?;
     if data.is_empty() {
-        return Err(Failure::Input(format!("{} has no rows in its {part}: choose another with --part", args.data)));
+        return Err(Failure::Input(format!("{source} has no rows in its {part}: choose another with --part")));
+    }
+    if let Some(warning) = &warning {
+        eprintln!("{}: {warning}", yellow("warning"));
     }
     let result = model.evaluate(&data)?;
     if let Some(folder) = &args.pictures {
@@ -23,12 +27,12 @@ pub fn run(args: EvaluateArgs) -> Result<(), Failure> {
         save_result_picture(folder, &model, &result, (&data, part))?;
     }
     if args.json {
-        let mut line = serde_json::json!({ "model": args.model, "data": args.data, "part": part, "rows": result.rows });
+        let mut line = serde_json::json!({ "model": args.model, "data": source, "part": part, "warning": warning, "rows": result.rows });
         add_results(&mut line, "test_", &result);
         print_json(&line);
         return Ok(());
     }
-    say!("{} on {}: {} rows ({part})", args.model.display(), args.data, grouped(result.rows as u64));
+    say!("{} on {}: {} rows ({part})", args.model.display(), source, grouped(result.rows as u64));
     match &result.answers {
         Answers::Classes { confusion, top_5 } => {
             say!(
@@ -61,44 +65,16 @@ pub fn run(args: EvaluateArgs) -> Result<(), Failure> {
             say!("{rows}");
         }
         Answers::Values(metrics) => say!(
-            "RMSE {}, MAE {}, R2 {}, loss {}",
+            "{}RMSE {}, MAE {}, R2 {}, loss {}",
+            model.columns().map_or(String::new(), |schema| format!("{}: ", schema.target)),
             number(metrics.root_mean_squared_error()),
             number(metrics.mean_absolute_error()),
             number(metrics.r2()),
             number(result.loss)
         ),
     }
+    if let Some(interval) = &result.interval {
+        say!("{}", crate::commands::results::interval(interval, result.rows));
+    }
     Ok(())
-}
-
-/// The rows that were asked for, encoded as the model knows them.
-fn open(model: &Model, args: &EvaluateArgs) -> Result<(Dataset, &'static str), Failure> {
-    let mut options = args.source.options()?;
-    if let (Some(schema), Some(path)) = (model.columns(), args.data.strip_prefix("csv:"))
-        && args.part.unwrap_or(Part::All) == Part::All
-    {
-        return Ok((data::read_with_schema(Path::new(path), schema, &options)?, "all rows"));
-    }
-    options.schema = model.columns().cloned();
-    let source = data::open(&args.data, &options)?;
-    Ok(match args.part.unwrap_or(Part::Test) {
-        Part::Test => (source.test, "test part"),
-        Part::Train => (source.train, "training part"),
-        Part::All => (joined(source.train, source.test), "all rows"),
-    })
-}
-
-/// Two parts of one source after each other.
-fn joined(mut first: Dataset, second: Dataset) -> Dataset {
-    match (&mut first.samples, second.samples) {
-        (Samples::U8(values), Samples::U8(more)) => values.extend(more),
-        (Samples::F32(values), Samples::F32(more)) => values.extend(more),
-        _ => unreachable!("the parts of one source are stored alike"),
-    }
-    match (&mut first.targets, second.targets) {
-        (Targets::Classes { indices, .. }, Targets::Classes { indices: more, .. }) => indices.extend(more),
-        (Targets::Values { values, .. }, Targets::Values { values: more, .. }) => values.extend(more),
-        _ => unreachable!("the parts of one source have targets of one kind"),
-    }
-    first
 }

@@ -2,11 +2,12 @@
 
 use crate::Failure;
 use crate::commands::{counts, save_picture};
+use crate::output::{accuracy, number};
 use crate::pictures::confusion::confusion_matrix;
 use crate::pictures::regression::predicted_against_target;
 use plexus::{Model, Workspace};
 use plexus_train::data::Dataset;
-use plexus_train::evaluate::{Answers, Evaluation};
+use plexus_train::evaluate::{Answers, Evaluation, Interval};
 use std::path::Path;
 
 /// The confusion matrix, or predictions against targets; returns the name of the picture.
@@ -62,4 +63,21 @@ pub(crate) fn add_results(line: &mut serde_json::Value, prefix: &str, result: &E
             put("r2", metrics.r2().into());
         }
     }
+    if let Some(interval) = &result.interval {
+        put("interval_coverage", (interval.inside as f64 / result.rows as f64).into());
+        put("interval_width", interval.width.into());
+    }
+}
+
+/// An interval between two quantiles, in words.
+pub(crate) fn interval(interval: &Interval, rows: usize) -> String {
+    let share = f64::from(interval.high) - f64::from(interval.low);
+    format!(
+        "between the quantiles {} and {} lie {} of the targets (wanted {}); mean width {}",
+        interval.low,
+        interval.high,
+        accuracy(interval.inside as f64 / rows as f64),
+        accuracy(share),
+        number(interval.width)
+    )
 }

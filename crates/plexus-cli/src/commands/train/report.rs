@@ -6,7 +6,7 @@ use crate::commands::{save_picture, summary};
 use crate::output::{accuracy, grouped, number, print_json, program, quoted, say};
 use crate::pictures::curves::{Curves, learning_curves};
 use plexus::{Finished, Run};
-use plexus_train::data::{DataOptions, Dataset, Samples, Targets};
+use plexus_train::data::{Dataset, Samples, Targets};
 use plexus_train::evaluate::{Answers, Evaluation};
 use plexus_train::trainer::EpochRecord;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bo
     say!();
     let best = run.progress().best_epoch;
     match &finished.test {
-        Some(Evaluation { rows, loss, answers: Answers::Classes { confusion, .. } }) => say!(
+        Some(Evaluation { rows, loss, answers: Answers::Classes { confusion, .. }, .. }) => say!(
             "Test      accuracy {} ({} of {} rows), loss {}; weights of epoch {best}",
             accuracy(confusion.accuracy()),
             grouped(confusion.correct()),
@@ -54,13 +54,18 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bo
             number(*loss)
         ),
         Some(Evaluation { rows, answers: Answers::Values(metrics), .. }) => say!(
-            "Test      RMSE {}, MAE {}, R2 {} on {} rows; weights of epoch {best}",
+            "Test      {}RMSE {}, MAE {}, R2 {} on {} rows; weights of epoch {best}",
+            target_name(run),
             number(metrics.root_mean_squared_error()),
             number(metrics.mean_absolute_error()),
             number(metrics.r2()),
             grouped(*rows as u64)
         ),
         None => say!("Test      no rows were held out; weights of epoch {best}"),
+    }
+    if let Some(interval) = finished.test.as_ref().and_then(|test| test.interval.map(|interval| (interval, test.rows)))
+    {
+        say!("Interval  {}", super::super::results::interval(&interval.0, interval.1));
     }
     say!("Time      {seconds:.1} s");
     say!("Model     {}", finished.model_path.display());
@@ -69,13 +74,21 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bo
     say!("Next:");
     let (program, model) = (program(), quoted(&finished.model_path.display().to_string()));
     let source = quoted(&run.spec().data);
-    say!("  {program} evaluate {model} --data {source}{}{}", data_options(run), split_options(run));
+    say!("  {program} evaluate {model} --data {source}{}", data_options(run));
     match example {
         Some(picture) => say!("  {program} predict {model} {}", quoted(&picture.display().to_string())),
         None => say!("  {program} predict {model} --data {source} --row 0{}", data_options(run)),
     }
     say!("  {program} summary {model}");
     Ok(())
+}
+
+/// The column that errors are in the unit of.
+fn target_name(run: &Run) -> String {
+    match &run.source().train.targets {
+        Targets::Values { names, .. } if run.source().table.is_some() => format!("{}: ", names[0]),
+        _ => String::new(),
+    }
 }
 
 /// The options without which the data would read otherwise.
@@ -87,22 +100,6 @@ fn data_options(run: &Run) -> String {
     }
     if let Some(delimiter) = options.delimiter {
         text += &format!(" --delimiter '{}'", char::from(delimiter));
-    }
-    text
-}
-
-/// The options without which `evaluate` would measure other rows of a table than those held out.
-fn split_options(run: &Run) -> String {
-    let (options, usual) = (&run.spec().data_options, DataOptions::default());
-    if run.source().columns.is_none() {
-        return String::new();
-    }
-    let mut text = " --part test".to_string();
-    if options.test_fraction != usual.test_fraction {
-        text += &format!(" --test-fraction {}", options.test_fraction);
-    }
-    if options.split_seed != usual.split_seed {
-        text += &format!(" --split-seed {}", options.split_seed);
     }
     text
 }
