@@ -431,7 +431,9 @@ impl Trainer {
         let now = Judged::of(&progress.history, self.settings.smoothing);
         let best = progress.best_epoch.checked_sub(1).map(|index| &progress.history[..=index as usize]);
         let best = best.map(|history| Judged::of(history, self.settings.smoothing));
-        if best.is_none_or(|best| now.is_better_than(&best, is_classification)) {
+        // Before so many epochs there is nothing to average: the first full average is better than any of them.
+        let too_early = progress.best_epoch < self.settings.smoothing.min(progress.epoch);
+        if too_early || best.is_none_or(|best| now.is_better_than(&best, is_classification)) {
             progress.best_epoch = record.epoch;
             progress.stale_epochs = 0;
             progress.plateau_epochs = 0;

