@@ -9,6 +9,7 @@ mod watch;
 use crate::Failure;
 use crate::args::TrainArgs;
 use crate::output::{print_json, program, quoted};
+use crate::progress::Streams;
 use announce::announce;
 use plexus::{Finished, Pool, Run, RunSpec};
 use plexus_train::data::{self, DataOptions, DataSource};
@@ -90,28 +91,19 @@ fn learn(run: &mut Run, args: &TrainArgs) -> Result<(Finished, Duration), Failur
     // Fails only where a handler exists already; then Ctrl-C ends the program and the last checkpoint stays.
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
 
-    let watch = Watch::new(run, args.json);
+    let mut watch = Watch::new(run, args.json, Streams::new());
     let started = Instant::now();
-    let mut epoch_rows = 0usize;
-    let mut epoch_started = Instant::now();
     while !run.progress().finished {
         let stepped = match run.step() {
             Ok(stepped) => stepped,
             Err(error) => {
-                watch.clear();
+                watch.end();
                 return Err(error.into());
             }
         };
-        epoch_rows += stepped.step.rows;
-        match stepped.epoch {
-            Some(record) => {
-                watch.epoch(run, &record, epoch_rows as f64 / epoch_started.elapsed().as_secs_f64());
-                (epoch_rows, epoch_started) = (0, Instant::now());
-            }
-            None => watch.step(run, stepped.step.loss),
-        }
+        watch.stepped(run, &stepped);
         if interrupted.load(Ordering::Relaxed) && !run.progress().finished {
-            watch.clear();
+            watch.end();
             run.checkpoint()?;
             let folder = quoted(&run.folder().display().to_string());
             if args.json {
@@ -121,7 +113,7 @@ fn learn(run: &mut Run, args: &TrainArgs) -> Result<(Finished, Duration), Failur
             return Err(Failure::Interrupted);
         }
     }
-    watch.clear();
+    watch.end();
     let finished = run.finish()?;
     Ok((finished, started.elapsed()))
 }
