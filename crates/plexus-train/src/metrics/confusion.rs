@@ -181,6 +181,27 @@ impl ConfusionMatrix {
         }
     }
 
+    /// The plain mean of the recalls of the classes that occur as target; 0.0 without rows.
+    ///
+    /// # Source
+    /// scikit-learn's `balanced_accuracy_score`.
+    pub fn balanced_accuracy(&self) -> f64 {
+        let occurring: Vec<usize> = (0..self.classes).filter(|&class| self.support(class) > 0).collect();
+        occurring.iter().map(|&class| self.recall(class)).sum::<f64>() / occurring.len().max(1) as f64
+    }
+
+    /// The class that most rows have, the first of equals; `None` without rows.
+    pub fn most_frequent(&self) -> Option<usize> {
+        let supports: Vec<u64> = (0..self.classes).map(|class| self.support(class)).collect();
+        let most = supports.iter().copied().max().filter(|most| *most > 0)?;
+        supports.iter().position(|support| *support == most)
+    }
+
+    /// The accuracy of always answering the most frequent class: what a model must beat to be of any use.
+    pub fn baseline_accuracy(&self) -> f64 {
+        ratio(self.most_frequent().map_or(0, |class| self.support(class)), self.total())
+    }
+
     /// Rows predicted as a class.
     fn predicted(&self, class: usize) -> u64 {
         (0..self.classes).map(|target| self.count(target, class)).sum()

@@ -1,13 +1,18 @@
 //! How good the answers are: counts and errors, defined as scikit-learn defines them.
 //!
-//! Start at [`ConfusionMatrix`] for classes and [`RegressionMetrics`] for numbers. The loss is not here: it is what
-//! training descends, and lives with the losses.
+//! Start at [`ConfusionMatrix`] for classes and [`RegressionMetrics`] for numbers; [`Ranking`] and [`Calibration`] look
+//! at the probabilities behind the classes. The loss is not here: it is what training descends, and lives with the
+//! losses. `docs/metrics.md` has every formula.
 
+mod calibration;
 mod confusion;
 mod numbers;
+mod ranking;
 
+pub use calibration::{Calibration, CalibrationBin, brier};
 pub use confusion::{ClassScore, ConfusionMatrix};
 pub use numbers::{RegressionMetrics, RegressionScore};
+pub use ranking::{Point, Ranking, macro_roc_auc};
 
 /// Finds the largest value: its position, the first of equals.
 ///

@@ -80,6 +80,13 @@ impl RegressionMetrics {
         self.mean(|sums| (sums.squared / self.rows as f64).sqrt())
     }
 
+    /// The root mean squared error of always answering the mean of the targets; NaN without rows.
+    ///
+    /// It is their standard deviation, with the biased variance; a model that is no better has an R² of at most 0.
+    pub fn baseline_root_mean_squared_error(&self) -> f64 {
+        self.mean(|sums| (sums.spread / self.rows as f64).sqrt())
+    }
+
     /// Mean absolute error; NaN without rows.
     pub fn mean_absolute_error(&self) -> f64 {
         self.mean(|sums| sums.absolute / self.rows as f64)
