@@ -47,6 +47,15 @@ impl ConfusionMatrix {
         ConfusionMatrix { classes, counts: vec![0; classes * classes], unanswered: vec![0; classes] }
     }
 
+    /// Takes counts that were made elsewhere, `[target, predicted]`, row-major.
+    ///
+    /// # Panics
+    /// Where there are not `classes` times `classes` of them.
+    pub fn from_counts(classes: usize, counts: Vec<u64>) -> Self {
+        assert_eq!(counts.len(), classes * classes, "from_counts: [classes, classes]");
+        ConfusionMatrix { classes, counts, unanswered: vec![0; classes] }
+    }
+
     /// Counts one row; `predicted` is a class, or what [`argmax`] gave.
     ///
     /// # Panics
