@@ -70,6 +70,12 @@ pub fn percent(share: f32) -> String {
     }
 }
 
+/// A share with some decimals that is 1 only where nothing is missing: 0.99997 with three is `0.999`.
+pub fn share(share: f64, decimals: usize) -> String {
+    let most = 1.0 - 10f64.powi(-(decimals as i32));
+    format!("{:.decimals$}", if share < 1.0 { share.min(most) } else { share })
+}
+
 /// An accuracy with two digits: `98.61 %`.
 pub fn accuracy(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
@@ -204,6 +210,15 @@ mod tests {
         assert_eq!(percent(3e-5), "<0.1 %");
         assert_eq!(percent(0.0), "0 %");
         assert_eq!(percent(f32::NAN), "not a number");
+    }
+
+    #[test]
+    fn a_share_is_one_only_where_nothing_is_missing() {
+        assert_eq!(
+            [share(0.999_97, 3), share(1.0, 3), share(0.123_45, 3), share(0.0, 2)],
+            ["0.999", "1.000", "0.123", "0.00"]
+        );
+        assert_eq!(share(f64::NAN, 2), "NaN");
     }
 
     #[test]

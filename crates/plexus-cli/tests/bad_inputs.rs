@@ -603,6 +603,15 @@ fn model_cases() -> Vec<Case> {
             &["input shape", "[1, 8, 8]"],
         )
         .file("t.csv", flowers(30)),
+        case("a threshold above one", "evaluate {digits} --threshold 1.5", &["--threshold", "0 to 1"]),
+        case("a threshold for ten classes", "evaluate {digits} --threshold 0.3", &["--threshold", "10 classes"]),
+        case(
+            "a threshold for numbers",
+            "evaluate {houses} --data csv:h.csv --threshold 0.3",
+            &["--threshold", "numbers"],
+        ),
+        case("importance of pixels", "evaluate {digits} --importance", &["--importance", "columns of a table"]),
+        case("dark pictures of nothing", "evaluate {digits} --dark", &["--pictures"]),
         case("a number model on digits", "evaluate {houses} --data digits", &["[1, 8, 8]"]),
         case("a flower model on houses", "evaluate {flowers} --data csv:h.csv", &["h.csv", "\"length\""])
             .file("h.csv", houses(9)),

@@ -61,6 +61,8 @@ fn train_without_arguments_learns_digits_and_leaves_a_complete_folder() {
     let files = files_in(&run);
     let names: Vec<String> = files.keys().map(|name| name.display().to_string()).collect();
     let wanted = [
+        "calibration.png",
+        "calibration.svg",
         "checkpoint.plexus",
         "confusion-matrix.png",
         "confusion-matrix.svg",

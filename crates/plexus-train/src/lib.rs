@@ -12,6 +12,7 @@ pub mod checkpoint;
 pub mod data;
 mod error;
 pub mod evaluate;
+pub mod importance;
 pub mod loss;
 pub mod metrics;
 pub mod optim;

@@ -10,6 +10,7 @@ pub mod trace;
 pub mod train;
 
 use crate::Failure;
+use crate::pictures::{Picture, Theme};
 use plexus::{Model, NetworkSpec, Pool};
 use plexus_nn::{CheckedNetwork, Params, Shape};
 use plexus_train::metrics::ConfusionMatrix;
@@ -67,9 +68,9 @@ pub(crate) fn counts(confusion: &ConfusionMatrix) -> Vec<u64> {
     (0..confusion.classes()).flat_map(|class| confusion.row(class).to_vec()).collect()
 }
 
-/// Writes a picture as SVG and as PNG.
-pub(crate) fn save_picture(folder: &Path, name: &str, picture: &crate::pictures::Picture) -> Result<(), Failure> {
+/// Writes a picture as SVG and as PNG, the latter in one of its themes.
+pub(crate) fn save_picture(folder: &Path, name: &str, picture: &Picture, theme: Theme) -> Result<(), Failure> {
     plexus::files::write(&folder.join(format!("{name}.svg")), picture.svg().as_bytes())?;
-    plexus::files::write(&folder.join(format!("{name}.png")), &picture.png(2.0)?)?;
+    plexus::files::write(&folder.join(format!("{name}.png")), &picture.png(2.0, theme)?)?;
     Ok(())
 }

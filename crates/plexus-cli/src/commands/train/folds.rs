@@ -32,7 +32,9 @@ pub(super) fn run(args: &TrainArgs, count: usize, pool: &Pool) -> Result<(), Fai
             let mut line = serde_json::json!({
                 "event": "fold", "fold": index + 1, "folds": count, "model": finished.model_path, "rows": test.rows,
             });
-            crate::commands::results::add_results(&mut line, "test_", &test);
+            for (name, value) in scores(&test) {
+                line[format!("test_{}", name.to_lowercase())] = value.into();
+            }
             print_json(&line);
         } else {
             let told = scores(&test).iter().map(|(name, value)| told(name, *value)).collect::<Vec<_>>();

@@ -1,9 +1,10 @@
 //! The end of a run: pictures, results and what to do next.
 
 use crate::Failure;
-use crate::commands::results::{add_results, save_result_picture};
+use crate::commands::results::Results;
 use crate::commands::{save_picture, summary};
 use crate::output::{accuracy, grouped, number, print_json, program, quoted, say};
+use crate::pictures::Theme;
 use crate::pictures::curves::{Curves, learning_curves};
 use plexus::{Finished, Run};
 use plexus_train::data::{Dataset, Samples, Targets};
@@ -18,14 +19,14 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bo
     let counted = plexus_nn::summary::summary(finished.model.network());
     let text = summary::text(finished.model.network(), &counted, 1);
     plexus::files::write(&folder.join("summary.txt"), format!("{text}\n").as_bytes())?;
-    save_picture(folder, "learning-curves", &learning_curves(&curves(run)))?;
-    let pictures = match &finished.test {
-        Some(test) => {
-            let name = save_result_picture(folder, &finished.model, test, (&run.source().test, "test part"))?;
-            format!("learning-curves.png, {name}.png (also as .svg)")
-        }
-        None => "learning-curves.png (also as .svg)".to_string(),
-    };
+    let test_part = (&run.source().test, "test part");
+    let results =
+        finished.test.as_ref().map(|test| Results::new(&finished.model, test, test_part, None)).transpose()?;
+    let mut pictures = vec!["learning-curves"];
+    save_picture(folder, "learning-curves", &learning_curves(&curves(run)), Theme::Light)?;
+    if let Some(results) = &results {
+        pictures.extend(results.save_pictures(folder, Theme::Light)?);
+    }
     let example = save_example(folder, &run.source().test)?;
     let seconds = elapsed.as_secs_f64();
     if json {
@@ -37,8 +38,8 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bo
             "epochs": run.progress().epoch,
             "seconds": (seconds * 1000.0).round() / 1000.0,
         });
-        if let Some(test) = &finished.test {
-            add_results(&mut line, "test_", test);
+        if let Some(results) = &results {
+            results.add_to(&mut line, "test_");
         }
         print_json(&line);
         return Ok(());
@@ -63,13 +64,19 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bo
         ),
         None => say!("Test      no rows were held out; weights of epoch {best}"),
     }
-    if let Some(interval) = finished.test.as_ref().and_then(|test| test.interval.map(|interval| (interval, test.rows)))
-    {
-        say!("Interval  {}", super::super::results::interval(&interval.0, interval.1));
+    if let Some(results) = &results {
+        if let Some(interval) = results.interval() {
+            say!("Interval  {interval}");
+        }
+        let baseline = results.baseline();
+        say!("Baseline  {}", baseline.text);
+        for (index, sentence) in baseline.warning.iter().enumerate() {
+            say!("{}{sentence}", if index == 0 { "Warning   " } else { "          " });
+        }
     }
     say!("Time      {seconds:.1} s");
     say!("Model     {}", finished.model_path.display());
-    say!("Pictures  {pictures}");
+    say!("Pictures  {} (.png and .svg)", pictures.join(", "));
     say!();
     say!("Next:");
     let (program, model) = (program(), quoted(&finished.model_path.display().to_string()));
