@@ -149,6 +149,33 @@ fn columns_are_listed_with_what_was_done_and_what_to_look_at() {
 }
 
 #[test]
+fn a_model_says_what_it_takes_and_what_it_was_trained_on() {
+    let folder = folder(&[("odd.csv", odd(200)), ("houses.csv", houses(100))]);
+    let folder = folder.path();
+    train(folder, "odd.csv --epochs 2 --out run --rare 3 --split-seed 4");
+    let told = plexus(folder, ["summary", "run/model.safetensors"]).well().stdout;
+    for words in [
+        "numbers such as $1,200 or 5 %",
+        "dates as %Y-%m-%d",
+        "Left out  same: always the same",
+        "Classes   2: high, low",
+        "Target    y, column 10 of the file",
+        "Rows      144 learnt from, 16 chose the best weights, 40 held out; odd.csv",
+        "Held out  a share of 0.2 of the rows (split seed 4)",
+    ] {
+        assert!(told.contains(words), "{words}\n{told}");
+    }
+    train(folder, "houses.csv --epochs 2 --target-scale log --out log");
+    let told = plexus(folder, ["summary", "log/model.safetensors"]).well().stdout;
+    assert!(told.contains("Outputs   price") && told.contains("the logarithm of the target was learnt"), "{told}");
+    let line = plexus(folder, ["summary", "log/model.safetensors", "--json"]).well().last_json();
+    assert_eq!(
+        (&line["model"]["columns"]["target"], &line["model"]["split"]["test_rows"]),
+        (&"price".into(), &20.into())
+    );
+}
+
+#[test]
 fn rows_without_a_target_and_headers_of_text() {
     let missing = "a,b,y\n1,2,u\n2,1,\n3,5,v\n4,4,NA\n5,2,u\n6,1,v\n7,1,u\n8,8,v\n";
     let text =
@@ -305,4 +332,32 @@ fn tables_are_taken_as_people_have_them() {
     assert_eq!(piped.last_json()["test_loss"], results[0]);
     let message = refusal(folder, "train --resume piped --epochs 9");
     assert!(message.contains("came from standard input"), "{message}");
+}
+
+/// Two models written by the version before columns were described as they are now, and what it said to three rows.
+#[test]
+fn models_of_the_version_before_open_and_answer_as_they_did() {
+    const ROWS: &str =
+        "area,garage,age,price,kind\n120.5,None,30,241.3,large\n60,brick,,140.2,small\n99.9,shed,NULL,200,small\n";
+    let folder = folder(&[("rows.csv", ROWS.into())]);
+    let folder = folder.path();
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/models");
+    let model = |name: &str| models.join(name).display().to_string();
+    let scores = |name: &str, of: &dyn Fn(&serde_json::Value) -> f64| -> Vec<f64> {
+        let outcome = plexus(folder, ["predict", &model(name), "rows.csv", "--json"]).well();
+        outcome.json_lines().iter().map(of).collect()
+    };
+    let near = |got: Vec<f64>, want: [f64; 3]| {
+        // Another instruction set may round otherwise in the last digit.
+        assert!(got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-5), "{got:?} {want:?}");
+    };
+    let score = |line: &serde_json::Value| number(&line["top"][0], "score");
+    near(scores("classes.safetensors", &score), [-0.258_054_05, -0.017_244_17, -0.155_310_3]);
+    let price = |line: &serde_json::Value| number(&line["outputs"], "price");
+    near(scores("number.safetensors", &price), [-0.668_249_43, -0.466_876_27, -0.639_526_84]);
+    // Such a model does not say which rows were held out.
+    let measured = plexus(folder, ["evaluate", &model("classes.safetensors"), "--data", "rows.csv", "--json"]).well();
+    assert_eq!(measured.last_json()["part"], "all rows");
+    let message = refusal(folder, &format!("evaluate {} --data rows.csv --part test", model("classes.safetensors")));
+    assert!(message.contains("written by an earlier version"), "{message}");
 }
