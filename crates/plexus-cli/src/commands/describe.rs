@@ -1,6 +1,6 @@
 //! What a model takes and gives: its columns, its target, the rows that it was trained on.
 
-use crate::output::{grouped, number, say, table};
+use crate::output::{grouped, number, table};
 use plexus::{Model, Task};
 use plexus_train::data::{ColumnKind, Schema};
 use serde_json::{Value, json};
@@ -8,48 +8,63 @@ use serde_json::{Value, json};
 /// Names of classes that are listed.
 const MOST_NAMES: usize = 20;
 
-/// Prints it for people.
-pub(crate) fn print(model: &Model) {
+/// It in lines for people; begins with a line break, or is empty.
+pub(crate) fn text(model: &Model) -> String {
+    let mut lines = Vec::new();
     if let Some(schema) = model.columns() {
-        say!();
-        columns(schema);
+        columns(schema, &mut lines);
     }
     match model.task() {
         Task::Classification { classes } | Task::MultiLabel { classes } => {
             let more = classes.len().saturating_sub(MOST_NAMES);
             let names = classes.iter().take(MOST_NAMES).map(|name| name.escape_debug().to_string());
             let more = if more > 0 { format!(" and {} more", grouped(more as u64)) } else { String::new() };
-            say!("Classes   {}: {}{more}", grouped(classes.len() as u64), names.collect::<Vec<_>>().join(", "));
+            lines.push(format!(
+                "Classes   {}: {}{more}",
+                grouped(classes.len() as u64),
+                names.collect::<Vec<_>>().join(", ")
+            ));
         }
-        Task::Regression { outputs } => say!("Outputs   {}", outputs.join(", ")),
-        Task::Quantiles { outputs, .. } => say!("Outputs   quantiles: {}", outputs.join(", ")),
+        Task::Regression { outputs } => lines.push(format!("Outputs   {}", outputs.join(", "))),
+        Task::Quantiles { outputs, .. } => lines.push(format!("Outputs   quantiles: {}", outputs.join(", "))),
     }
     if let Some(schema) = model.columns() {
-        say!("Target    {}, column {} of the file", schema.target.escape_debug(), schema.target_index + 1);
+        lines.push(format!(
+            "Target    {}, column {} of the file",
+            schema.target.escape_debug(),
+            schema.target_index + 1
+        ));
     }
     if let Some(scale) = target_scale(model) {
-        say!("Scale     {scale}");
+        lines.push(format!("Scale     {scale}"));
     }
     if let Some(split) = model.split() {
         let rows = |count: usize| grouped(count as u64);
-        say!(
+        lines.push(format!(
             "Rows      {} learnt from, {} chose the best weights, {} held out; {}",
             rows(split.train_rows),
             rows(split.validation_rows),
             rows(split.test_rows),
             split.data.escape_debug()
-        );
+        ));
         match (&split.fold, &split.test_data, &split.fingerprint) {
-            (Some(fold), ..) => {
-                say!("Held out  piece {} of {} (split seed {})", fold.index + 1, fold.count, split.split_seed)
-            }
-            (None, Some(file), _) => say!("Held out  {}", file.escape_debug()),
+            (Some(fold), ..) => lines.push(format!(
+                "Held out  piece {} of {} (split seed {})",
+                fold.index + 1,
+                fold.count,
+                split.split_seed
+            )),
+            (None, Some(file), _) => lines.push(format!("Held out  {}", file.escape_debug())),
             (None, None, Some(_)) if split.test_rows > 0 => {
-                say!("Held out  a share of {} of the rows (split seed {})", split.test_fraction, split.split_seed);
+                lines.push(format!(
+                    "Held out  a share of {} of the rows (split seed {})",
+                    split.test_fraction, split.split_seed
+                ));
             }
             _ => {}
         }
     }
+    lines.iter().map(|line| format!("\n{line}")).collect()
 }
 
 /// The same for programs.
@@ -62,7 +77,7 @@ pub(crate) fn json(model: &Model) -> Value {
     })
 }
 
-fn columns(schema: &Schema) {
+fn columns(schema: &Schema, lines: &mut Vec<String>) {
     let mut rows = table(&["column", "holds", "features", "where it is missing"], &[2]);
     for column in &schema.columns {
         let (holds, missing) = match &column.kind {
@@ -81,10 +96,9 @@ fn columns(schema: &Schema) {
         let name = column.name.escape_debug().to_string();
         rows.add_row([name, holds, grouped(column.features() as u64), missing]);
     }
-    say!("{rows}");
-    for ignored in &schema.ignored {
-        say!("Left out  {}: {}", ignored.name.escape_debug(), ignored.why);
-    }
+    lines.push(rows.to_string());
+    let ignored = schema.ignored.iter();
+    lines.extend(ignored.map(|ignored| format!("Left out  {}: {}", ignored.name.escape_debug(), ignored.why)));
 }
 
 /// How the number was scaled while it was learnt, where it was.

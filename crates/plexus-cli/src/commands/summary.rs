@@ -22,10 +22,8 @@ pub fn run(args: SummaryArgs) -> Result<(), Failure> {
         print_json(&line);
         return Ok(());
     }
-    say!("{}", text(&network, &counted, args.batch));
-    if let Some(model) = &model {
-        describe::print(model);
-    }
+    let described = model.as_ref().map_or(String::new(), describe::text);
+    say!("{}{described}", text(&network, &counted, args.batch));
     Ok(())
 }
 

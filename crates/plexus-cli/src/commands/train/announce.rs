@@ -93,7 +93,7 @@ fn optimizer_name(optimizer: &Optimizer) -> &'static str {
 
 /// What may do better, as far as the data shows it.
 fn hint(run: &Run) -> Option<String> {
-    const FAR: f64 = 2.0;
+    const FAR: f64 = 1.0;
     let data = &run.source().train;
     let Targets::Values { names, values } = &data.targets else { return None };
     let skew = skewness(data).filter(|skew| *skew > FAR)?;

@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::commands::results::Results;
-use crate::commands::{save_picture, summary};
+use crate::commands::{describe, save_picture, summary};
 use crate::output::{accuracy, grouped, number, print_json, program, quoted, say};
 use crate::pictures::Theme;
 use crate::pictures::curves::{Curves, learning_curves};
@@ -17,7 +17,7 @@ use std::time::Duration;
 pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bool) -> Result<(), Failure> {
     let folder = run.folder();
     let counted = plexus_nn::summary::summary(finished.model.network());
-    let text = summary::text(finished.model.network(), &counted, 1);
+    let text = summary::text(finished.model.network(), &counted, 1) + &describe::text(&finished.model);
     plexus::files::write(&folder.join("summary.txt"), format!("{text}\n").as_bytes())?;
     let test_part = (&run.source().test, "test part");
     let results =
