@@ -28,15 +28,19 @@ pub fn run(args: TrainArgs) -> Result<(), Failure> {
     };
     run.set_checkpoint_every(args.checkpoint_every);
     let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = interrupted.clone();
+    let (flag, waiting) = (interrupted.clone(), std::thread::current());
     // Fails only where a handler exists already; then Ctrl-C ends the program and the last checkpoint stays.
-    let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
+    let _ = ctrlc::set_handler(move || {
+        flag.store(true, Ordering::SeqCst);
+        waiting.unpark();
+    });
 
     let watch = Watch::new(&run, args.json);
     announce(&run, args.json);
     let started = Instant::now();
     let mut epoch_rows = 0usize;
     let mut epoch_started = Instant::now();
+    pause(args.pause_after_steps, &run, &interrupted);
     while !run.progress().finished {
         let stepped = match run.step() {
             Ok(stepped) => stepped,
@@ -53,7 +57,8 @@ pub fn run(args: TrainArgs) -> Result<(), Failure> {
             }
             None => watch.step(&run, stepped.step.loss),
         }
-        if interrupted.load(Ordering::Relaxed) && !run.progress().finished {
+        pause(args.pause_after_steps, &run, &interrupted);
+        if interrupted.load(Ordering::SeqCst) && !run.progress().finished {
             watch.clear();
             run.checkpoint()?;
             let folder = quoted(&run.folder().display().to_string());
@@ -67,6 +72,18 @@ pub fn run(args: TrainArgs) -> Result<(), Failure> {
     watch.clear();
     let finished = run.finish()?;
     report(&run, &finished, started.elapsed(), args.json)
+}
+
+/// Waits for a signal where a test asked for it, so that the test ends the program at this step and no other.
+fn pause(after_steps: Option<u64>, run: &Run, interrupted: &AtomicBool) {
+    let steps = run.trainer().steps_done();
+    if after_steps != Some(steps) {
+        return;
+    }
+    print_json(&serde_json::json!({ "event": "paused", "steps": steps }));
+    while !interrupted.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
 }
 
 /// Starts a new run.
