@@ -38,6 +38,9 @@ pub struct TrainArgs {
     /// Save a checkpoint after every so many steps [default: every few seconds]
     #[arg(long, value_name = "STEPS", default_value_t = 0, hide_default_value = true)]
     pub checkpoint_every: u64,
+    /// Wait for a signal once so many steps of the run are done: tests end the program there
+    #[arg(long, value_name = "STEPS", hide = true)]
+    pub pause_after_steps: Option<u64>,
     /// Print one JSON object a line; the last has test_accuracy and model
     #[arg(long)]
     pub json: bool,

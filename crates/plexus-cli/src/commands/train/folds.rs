@@ -7,9 +7,10 @@ use crate::output::{accuracy, grouped, number, print_json, say};
 use plexus::Pool;
 use plexus_train::data::{DataOptions, Fold};
 use plexus_train::evaluate::{Answers, Evaluation};
+use std::sync::atomic::AtomicBool;
 
 /// Trains on all pieces but one, for each piece; prints each result, the mean and the spread.
-pub(super) fn run(args: &TrainArgs, count: usize, pool: &Pool) -> Result<(), Failure> {
+pub(super) fn run(args: &TrainArgs, count: usize, pool: &Pool, interrupted: &AtomicBool) -> Result<(), Failure> {
     let mut results = Vec::new();
     let mut parent = None;
     for index in 0..count {
@@ -26,7 +27,7 @@ pub(super) fn run(args: &TrainArgs, count: usize, pool: &Pool) -> Result<(), Fai
         if index == 0 {
             super::announce(&run, args.json);
         }
-        let (finished, _) = learn(&mut run, args)?;
+        let (finished, _) = learn(&mut run, args, interrupted)?;
         let test = finished.test.expect("each fold has rows to test on");
         if args.json {
             let mut line = serde_json::json!({

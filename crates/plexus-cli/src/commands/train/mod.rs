@@ -24,8 +24,9 @@ use watch::Watch;
 /// Trains a network, or goes on with a run.
 pub fn run(args: TrainArgs) -> Result<(), Failure> {
     let pool = Pool::new(args.threads);
+    let interrupted = interrupted_by_signals();
     if let Some(count) = args.table.folds {
-        return folds::run(&args, count, &pool);
+        return folds::run(&args, count, &pool, &interrupted);
     }
     let mut run = match &args.resume {
         Some(folder) => resume(&args, folder.clone(), pool)?,
@@ -36,8 +37,20 @@ pub fn run(args: TrainArgs) -> Result<(), Failure> {
         }
     };
     announce(&run, args.json);
-    let (finished, elapsed) = learn(&mut run, &args)?;
+    let (finished, elapsed) = learn(&mut run, &args, &interrupted)?;
     report(&run, &finished, elapsed, args.json)
+}
+
+/// A flag that Ctrl-C and a request to end set.
+fn interrupted_by_signals() -> Arc<AtomicBool> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let (flag, waiting) = (interrupted.clone(), std::thread::current());
+    // Fails only where a handler exists already; then Ctrl-C ends the program and the last checkpoint stays.
+    let _ = ctrlc::set_handler(move || {
+        flag.store(true, Ordering::SeqCst);
+        waiting.unpark();
+    });
+    interrupted
 }
 
 /// The data as the user named it.
@@ -84,15 +97,11 @@ fn folder(args: &TrainArgs, name: &str) -> PathBuf {
 }
 
 /// Learns to the end, watched; Ctrl-C saves and ends.
-fn learn(run: &mut Run, args: &TrainArgs) -> Result<(Finished, Duration), Failure> {
+fn learn(run: &mut Run, args: &TrainArgs, interrupted: &AtomicBool) -> Result<(Finished, Duration), Failure> {
     run.set_checkpoint_every(args.checkpoint_every);
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = interrupted.clone();
-    // Fails only where a handler exists already; then Ctrl-C ends the program and the last checkpoint stays.
-    let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
-
     let mut watch = Watch::new(run, args.json, Streams::new());
     let started = Instant::now();
+    pause(args.pause_after_steps, run, interrupted);
     while !run.progress().finished {
         let stepped = match run.step() {
             Ok(stepped) => stepped,
@@ -102,7 +111,8 @@ fn learn(run: &mut Run, args: &TrainArgs) -> Result<(Finished, Duration), Failur
             }
         };
         watch.stepped(run, &stepped);
-        if interrupted.load(Ordering::Relaxed) && !run.progress().finished {
+        pause(args.pause_after_steps, run, interrupted);
+        if interrupted.load(Ordering::SeqCst) && !run.progress().finished {
             watch.end();
             run.checkpoint()?;
             let folder = quoted(&run.folder().display().to_string());
@@ -116,6 +126,18 @@ fn learn(run: &mut Run, args: &TrainArgs) -> Result<(Finished, Duration), Failur
     watch.end();
     let finished = run.finish()?;
     Ok((finished, started.elapsed()))
+}
+
+/// Waits for a signal where a test asked for it, so that the test ends the program at this step and no other.
+fn pause(after_steps: Option<u64>, run: &Run, interrupted: &AtomicBool) {
+    let steps = run.trainer().steps_done();
+    if after_steps != Some(steps) {
+        return;
+    }
+    print_json(&serde_json::json!({ "event": "paused", "steps": steps }));
+    while !interrupted.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
 }
 
 /// Goes on with a run; only its end may be set anew.
