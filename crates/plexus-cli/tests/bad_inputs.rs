@@ -718,8 +718,12 @@ fn model_cases() -> Vec<Case> {
         case("a number model on digits", "evaluate {houses} --data digits", &["[1, 8, 8]"]),
         case("a flower model on houses", "evaluate {flowers} --data csv:h.csv", &["h.csv", "\"length\""])
             .file("h.csv", houses(9)),
-        case("no rows at all", "evaluate {flowers} --data csv:t.csv --part test", &["no rows", "test part"])
-            .file("t.csv", flowers(30)),
+        case(
+            "a part that other data does not have",
+            "evaluate {flowers} --data csv:t.csv --part test",
+            &["--part", "is not the data that the model was trained on"],
+        )
+        .file("t.csv", flowers(30)),
         case("other classes", "evaluate {flowers} --data csv:t.csv", &["line 2", "oak", "daisy"])
             .file("t.csv", "length,width,colour,kind\n1,2,red,oak\n"),
         case("images with other classes", "evaluate {digits} --data idx:set", &["classes"])

@@ -16,8 +16,7 @@ fn trained() -> &'static Path {
             write(&at.join("flowers.csv"), flowers(150));
             write(&at.join("houses.csv"), houses(200));
             plexus(at, ["train", "--epochs", "10", "--network", "mlp:64", "--out", "digits"]).well();
-            let flowers =
-                ["train", "--data", "csv:flowers.csv", "--network", "mlp:16", "--lr", "0.01", "--epochs", "30"];
+            let flowers = ["train", "--data", "csv:flowers.csv", "--network", "mlp:16"];
             plexus(at, flowers.iter().chain(&["--out", "flowers"])).well();
             let houses =
                 ["train", "--data", "csv:houses.csv", "--target", "price", "--network", "mlp:32,32", "--lr", "0.01"];
