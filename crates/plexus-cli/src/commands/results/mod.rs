@@ -63,7 +63,13 @@ impl<'a> Results<'a> {
         let rows = match &mut evaluation.answers {
             Answers::Classes { confusion, .. } => {
                 let classes = classes(model, data, threshold)?;
-                if let (Some(threshold), Some(ranking)) = (threshold, &classes.ranking) {
+                if let Some(threshold) = threshold {
+                    let ranking = classes.ranking.as_ref().ok_or_else(|| {
+                        let rows = confusion.unanswered();
+                        Failure::Input(format!(
+                            "--threshold: for {rows} rows the model gives no number; train it again"
+                        ))
+                    })?;
                     *confusion = confusion_at(ranking, threshold);
                 }
                 Rows::Classes(Box::new(classes))
@@ -73,9 +79,11 @@ impl<'a> Results<'a> {
         Ok(Results { model, data, part, evaluation, rows })
     }
 
-    /// The names of the classes, or of the numbers.
+    /// The names of the classes, or of the targets.
     fn names(&self) -> &'a [String] {
-        self.model.task().names()
+        match &self.data.targets {
+            Targets::Classes { names, .. } | Targets::Values { names, .. } => names,
+        }
     }
 
     /// The positive one of two classes, and how the two are told apart.
@@ -127,7 +135,7 @@ fn classes(model: &Model, data: &Dataset, threshold: Option<f64>) -> Result<Clas
         unreachable!("classes are measured against classes");
     };
     let cols = model.task().names().len();
-    let is_probability = !matches!(model.task(), Task::Regression { .. });
+    let is_probability = matches!(model.task(), Task::Classification { .. } | Task::MultiLabel { .. });
     let is_kept = cols > 2 && cols.saturating_mul(targets.len()) <= MOST_KEPT;
     let (mut calibration, mut squares) = (Calibration::default(), 0.0);
     // Of two classes the last; of more all, where they are not too many.
@@ -170,7 +178,11 @@ fn confusion_at(ranking: &Ranking, threshold: f64) -> ConfusionMatrix {
 
 fn values(model: &Model, data: &Dataset) -> Result<Vec<f32>, Failure> {
     let cols = model.task().names().len();
+    // The output that the pictures show.
+    let shown = match model.task() {
+        Task::Regression { .. } | Task::Classification { .. } | Task::MultiLabel { .. } => 0,
+    };
     let mut values = Vec::with_capacity(data.len());
-    answer(model, data, |_, answers| values.extend(answers.iter().step_by(cols)))?;
+    answer(model, data, |_, answers| values.extend(answers.iter().skip(shown).step_by(cols)))?;
     Ok(values)
 }
