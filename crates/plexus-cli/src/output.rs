@@ -91,6 +91,19 @@ pub fn number(value: f64) -> String {
     }
 }
 
+/// A number with some decimals, and no minus sign before a zero.
+pub fn fixed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    let is_zero = text.chars().all(|letter| matches!(letter, '-' | '0' | '.'));
+    if is_zero { text.trim_start_matches('-').to_string() } else { text }
+}
+
+/// Decimals that show some digits of the largest of several numbers.
+pub fn decimals(digits: i32, values: impl Iterator<Item = f64>) -> usize {
+    let largest = values.map(f64::abs).filter(|value| value.is_finite()).fold(0.0, f64::max);
+    if largest > 0.0 { (digits - 1 - largest.log10().floor() as i32).clamp(0, 9) as usize } else { 1 }
+}
+
 /// Lines above, below and under the header; none between rows.
 const HORIZONTAL: TableStyle = TableStyle::new()
     .top_border(LineStyle::none().fill('─').junction('─'))
@@ -112,6 +125,17 @@ pub fn table(header: &[&str], right: &[usize]) -> Table {
         }
     }
     table
+}
+
+/// A name from a file as a message can show it: at most 40 letters on one line.
+pub fn shown(name: &str) -> String {
+    const LONGEST: usize = 40;
+    let clean = |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
+    let mut text: String = name.chars().take(LONGEST).map(clean).collect();
+    if name.chars().nth(LONGEST).is_some() {
+        text.push('…');
+    }
+    text
 }
 
 /// How the user would call this program again: through cargo where cargo started it.
@@ -219,6 +243,21 @@ mod tests {
             ["0.999", "1.000", "0.123", "0.00"]
         );
         assert_eq!(share(f64::NAN, 2), "NaN");
+    }
+
+    #[test]
+    fn numbers_of_a_column_have_the_same_decimals() {
+        assert_eq!([fixed(-0.001, 2), fixed(-0.01, 2), fixed(2.0, 0)], ["0.00", "-0.01", "2"]);
+        assert_eq!(decimals(4, [0.01, -2.373, f64::NAN].into_iter()), 3);
+        assert_eq!((decimals(3, [7e-5].into_iter()), decimals(3, [12_345.0].into_iter())), (7, 0));
+        assert_eq!(decimals(3, [0.0].into_iter()), 1);
+    }
+
+    #[test]
+    fn names_are_shown_short_and_on_one_line() {
+        assert_eq!(shown("price in k€"), "price in k€");
+        assert_eq!(shown("a\n\u{1b}[31mb"), "a\u{fffd}\u{fffd}[31mb");
+        assert_eq!(shown(&"é".repeat(41)), "é".repeat(40) + "…");
     }
 
     #[test]

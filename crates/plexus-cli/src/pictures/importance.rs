@@ -3,6 +3,7 @@
 use super::axis::{self, Axis, Kind, counted, typeset};
 use super::drawing::{AXIS, Anchor, BLUE, Drawing, GRID, INK, MUTED, Stroke};
 use super::{Picture, SMALL, font, header};
+use crate::output::{decimals, fixed};
 
 /// One column: what its shuffling costs, in the mean and spread over the repeats.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +37,8 @@ pub fn importance(title: &str, unit: &str, repeats: usize, bars: &[Bar]) -> Pict
     };
     let axis = Axis::new(Kind::Linear, (low.min(0.0), high.max(0.0)), 6);
     let names: Vec<String> = drawn.iter().map(|bar| font::shorten(&bar.name, SMALL, NAME_ROOM)).collect();
-    let decimals = decimals(drawn);
-    let values = drawn.iter().map(|bar| format!("{} ± {:.decimals$}", rounded(bar.mean, decimals), bar.spread));
+    let decimals = decimals(3, drawn.iter().map(|bar| bar.mean));
+    let values = drawn.iter().map(|bar| format!("{} ± {:.decimals$}", typeset(&fixed(bar.mean, decimals)), bar.spread));
     let values: Vec<String> = values.collect();
     let widest = |texts: &[String]| font::widest(texts.iter().map(String::as_str), SMALL);
     let left = MARGIN + widest(&names) + 10.0;
@@ -84,17 +85,4 @@ pub fn importance(title: &str, unit: &str, repeats: usize, bars: &[Bar]) -> Pict
     let middle = (left + 0.5 * WIDTH).max(MARGIN + half).min(width - MARGIN - half);
     drawing.text(middle, bottom + 40.0, 13.0, Anchor::Middle, INK, &unit);
     Picture::new(drawing)
-}
-
-/// A value with so many decimals, and no minus sign before a zero.
-fn rounded(value: f64, decimals: usize) -> String {
-    let text = format!("{value:.decimals$}");
-    let is_zero = text.chars().all(|letter| matches!(letter, '-' | '0' | '.'));
-    typeset(if is_zero { text.trim_start_matches('-') } else { &text })
-}
-
-/// Decimals that show three digits of the largest value.
-fn decimals(bars: &[Bar]) -> usize {
-    let largest = bars.iter().map(|bar| bar.mean.abs()).filter(|mean| mean.is_finite()).fold(0.0, f64::max);
-    if largest > 0.0 { (2.0 - largest.log10().floor()).clamp(0.0, 6.0) as usize } else { 1 }
 }

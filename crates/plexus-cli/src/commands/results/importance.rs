@@ -3,7 +3,7 @@
 use super::Results;
 use crate::Failure;
 use crate::commands::save_picture;
-use crate::output::{number, say, table};
+use crate::output::{decimals, fixed, say, shown, table};
 use crate::pictures::Theme;
 use crate::pictures::importance::{Bar, importance};
 use crate::progress::{self, Part, Streams};
@@ -89,22 +89,24 @@ impl Importances {
                 say!("Importance: so many percentage points of accuracy are lost when the column is shuffled");
                 let mut rows = table(&["column", "accuracy lost", "spread"], &[1, 2]);
                 for (name, importance) in &self.columns {
-                    let points = |share: f64| format!("{:.2}", 100.0 * share);
-                    rows.add_row([name.clone(), points(importance.mean()), points(importance.spread())]);
+                    let points = |share: f64| fixed(100.0 * share, 2);
+                    rows.add_row([shown(name), points(importance.mean()), points(importance.spread())]);
                 }
                 say!("{rows}");
             }
             Some((target, _)) => {
+                let target = shown(target);
                 say!("Importance: by so much the RMSE of {target} rises when the column is shuffled");
                 let mut rows = table(&["column", "RMSE rises by", "spread", "R2 falls by", "spread"], &[1, 2, 3, 4]);
+                let decimals = decimals(4, self.columns.iter().map(|column| column.1.mean()));
                 for (name, importance) in &self.columns {
                     let fall = self.fall_of_r2(importance);
                     rows.add_row([
-                        name.clone(),
-                        number(importance.mean()),
-                        number(importance.spread()),
-                        format!("{:.4}", fall.mean()),
-                        format!("{:.4}", fall.spread()),
+                        shown(name),
+                        fixed(importance.mean(), decimals),
+                        fixed(importance.spread(), decimals),
+                        fixed(fall.mean(), 4),
+                        fixed(fall.spread(), 4),
                     ]);
                 }
                 say!("{rows}");

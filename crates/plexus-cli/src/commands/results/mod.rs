@@ -63,7 +63,13 @@ impl<'a> Results<'a> {
         let rows = match &mut evaluation.answers {
             Answers::Classes { confusion, .. } => {
                 let classes = classes(model, data, threshold)?;
-                if let (Some(threshold), Some(ranking)) = (threshold, &classes.ranking) {
+                if let Some(threshold) = threshold {
+                    let ranking = classes.ranking.as_ref().ok_or_else(|| {
+                        let rows = confusion.unanswered();
+                        Failure::Input(format!(
+                            "--threshold: for {rows} rows the model gives no number; train it again"
+                        ))
+                    })?;
                     *confusion = confusion_at(ranking, threshold);
                 }
                 Rows::Classes(Box::new(classes))
@@ -73,18 +79,11 @@ impl<'a> Results<'a> {
         Ok(Results { model, data, part, evaluation, rows })
     }
 
-    /// The name of the target, where it is a number.
-    fn target(&self) -> String {
-        match (self.model.task(), &self.data.targets) {
-            (Task::Quantiles { target, .. }, _) => target.clone(),
-            (_, Targets::Values { names, .. }) => names.join(", "),
-            _ => self.names().join(", "),
-        }
-    }
-
-    /// The names of the classes, or of the numbers.
+    /// The names of the classes, or of the targets.
     fn names(&self) -> &'a [String] {
-        self.model.task().names()
+        match &self.data.targets {
+            Targets::Classes { names, .. } | Targets::Values { names, .. } => names,
+        }
     }
 
     /// The positive one of two classes, and how the two are told apart.
@@ -138,7 +137,7 @@ fn classes(model: &Model, data: &Dataset, threshold: Option<f64>) -> Result<Clas
         unreachable!("classes are measured against classes");
     };
     let cols = model.task().names().len();
-    let is_probability = !matches!(model.task(), Task::Regression { .. });
+    let is_probability = matches!(model.task(), Task::Classification { .. } | Task::MultiLabel { .. });
     let is_kept = cols > 2 && cols.saturating_mul(targets.len()) <= MOST_KEPT;
     let (mut calibration, mut squares) = (Calibration::default(), 0.0);
     // Of two classes the last; of more all, where they are not too many.

@@ -1,7 +1,7 @@
 //! Results for people.
 
 use super::{Classes, Results, Rows};
-use crate::output::{accuracy, grouped, number, say, share, table};
+use crate::output::{accuracy, grouped, number, say, share, shown, table};
 use plexus_train::evaluate::Answers;
 use plexus_train::metrics::{Calibration, ConfusionMatrix, Ranking};
 
@@ -27,14 +27,14 @@ impl Results<'_> {
                 let Some(class) = confusion.most_frequent() else {
                     return Baseline { text: "no rows".to_string(), warning: Vec::new() };
                 };
-                let (name, reached) = (&self.names()[class], accuracy(confusion.baseline_accuracy()));
+                let (name, reached) = (shown(&self.names()[class]), accuracy(confusion.baseline_accuracy()));
                 Baseline {
                     text: format!("accuracy {reached} by always answering \"{name}\", the most frequent class here"),
-                    warning: self.class_warning(confusion, name),
+                    warning: self.class_warning(confusion, &name),
                 }
             }
             Answers::Values(metrics) => {
-                let name = self.target();
+                let name = shown(&self.names().join(", "));
                 let reached = metrics.baseline_root_mean_squared_error();
                 let warning = if reached == 0.0 {
                     vec![format!("All rows measured have the same {name}: R2 says nothing about this model.")]
@@ -126,7 +126,7 @@ impl Results<'_> {
             (Answers::Values(metrics), _) => {
                 say!(
                     "{}: RMSE {}, MAE {}, R2 {}, loss {}",
-                    self.target(),
+                    shown(&self.names().join(", ")),
                     number(metrics.root_mean_squared_error()),
                     number(metrics.mean_absolute_error()),
                     number(metrics.r2()),
@@ -171,12 +171,12 @@ impl Results<'_> {
                 confusion.row(class).iter().enumerate().filter(|(other, count)| *other != class && **count > 0);
             let most = mistakes.max_by_key(|(other, count)| (**count, usize::MAX - other));
             rows.add_row([
-                name.clone(),
+                shown(name),
                 accuracy(score.precision),
                 accuracy(score.recall),
                 accuracy(score.f1),
                 grouped(score.support),
-                most.map_or(String::new(), |(other, count)| format!("{} ({count})", names[other])),
+                most.map_or(String::new(), |(other, count)| format!("{} ({count})", shown(&names[other]))),
             ]);
         }
         let mean = confusion.macro_average();
@@ -189,6 +189,7 @@ impl Results<'_> {
         let area = |value: Option<f64>| value.map_or("not defined".to_string(), |value| share(value, 4));
         match self.two_classes() {
             Some((positive, ranking)) => {
+                let positive = &shown(positive);
                 say!(
                     "positive class: \"{positive}\" (the last); ROC AUC {}, average precision {}",
                     area(ranking.roc_auc()),
@@ -209,7 +210,7 @@ impl Results<'_> {
         }
         if let Some((calibration, brier)) = &classes.calibration {
             say!("calibration error {}, Brier score {brier:.4}", area(calibration.expected_error()));
-            say!("{}", calibration_table(self.two_classes().map(|two| two.0), calibration));
+            say!("{}", calibration_table(self.two_classes().map(|two| shown(two.0)), calibration));
         }
     }
 
@@ -260,7 +261,7 @@ fn threshold_table(positive: &str, ranking: &Ranking, used: Option<f64>) -> comf
 }
 
 /// For ranges of the probability: what was said and what was so.
-fn calibration_table(positive: Option<&str>, calibration: &Calibration) -> comfy_table::Table {
+fn calibration_table(positive: Option<String>, calibration: &Calibration) -> comfy_table::Table {
     let (said, was) = match positive {
         Some(name) => (format!("probability of \"{name}\""), format!("share that is \"{name}\"")),
         None => ("probability of the answer".to_string(), "share that is right".to_string()),
