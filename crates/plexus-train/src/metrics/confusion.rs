@@ -56,7 +56,7 @@ impl ConfusionMatrix {
         ConfusionMatrix { classes, counts, unanswered: vec![0; classes] }
     }
 
-    /// Counts one row; `predicted` is a class, or what [`argmax`] gave.
+    /// Counts one row; `predicted` is a class, or what [`argmax`](super::argmax) gave.
     ///
     /// # Panics
     /// Where either is no class.
