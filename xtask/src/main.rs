@@ -15,6 +15,7 @@ mod outcome;
 mod process;
 mod python;
 mod source;
+mod tables;
 mod test;
 mod workspace;
 
@@ -49,6 +50,8 @@ enum Task {
     },
     /// Measures our program and other engines (PyTorch, ONNX Runtime) in turn; writes a dated record
     BenchPeers(bench::Options),
+    /// Default settings on tables that come with Python packages, beside scikit-learn; --write renews docs/tables.md
+    CompareTables(tables::Options),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Task::OpenInPython => python::open_model::run(),
         Task::UnsafeList { write } => check::unsafe_list::run(write),
         Task::BenchPeers(options) => bench::run(&options),
+        Task::CompareTables(options) => tables::run(&options),
     });
     let outcome = done.unwrap_or_else(|error| outcome::Outcome::failed(error.to_string()));
     outcome.print();

@@ -1,16 +1,18 @@
 //! Runs that are killed, interrupted and resumed end with the bits of a run that never stopped, and no file is ever
 //! half-written.
+//!
+//! No test counts on time: the program waits at the step where it is to be killed, the system ends it at the byte of a
+//! file where it is to be killed, and what is interrupted while it computes has more epochs than it can ever do.
 #![cfg(unix)]
 
 mod program;
 
-use program::{Dice, Outcome, command, crc32c, files_in, outcome, write};
+use program::{Dice, command, crc32c, files_in, outcome, plexus, write};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// Batch normalisation has running statistics, dropout draws numbers: a resumed run must find both where they were.
 const NETWORK: &str = "\
@@ -31,8 +33,14 @@ kind = \"linear\"
 out_features = 10
 ";
 
+/// Updates of an epoch: 1,294 rows in pairs of batches of 16.
+const EPOCH: u64 = 41;
+
+/// Updates of a whole run, and between two checkpoints, most of which lie in the middle of an epoch.
+const STEPS: u64 = 12 * EPOCH;
+const EVERY: u64 = 3;
+
 /// Momentum of RMSprop, warm-up, accumulation and a schedule that looks back: everything that a checkpoint must hold.
-/// A checkpoint every third step lies in the middle of epochs, which have 41 steps of two batches each.
 const START: &[&str] = &[
     "train",
     "--network",
@@ -65,6 +73,8 @@ const START: &[&str] = &[
 const RESUME: &[&str] = &["train", "--resume", "run", "--checkpoint-every", "3", "--json"];
 
 const CHECKPOINT: &str = "checkpoint.plexus";
+const MODEL: &str = "model.safetensors";
+const METRICS: &str = "metrics.jsonl";
 
 /// A folder with the network file in it.
 fn folder() -> tempfile::TempDir {
@@ -73,27 +83,60 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// What a run that nobody disturbs leaves in its folder, and how long it takes.
-fn undisturbed() -> (BTreeMap<PathBuf, Vec<u8>>, Duration) {
+/// What a run that nobody disturbs leaves in its folder.
+fn undisturbed() -> BTreeMap<PathBuf, Vec<u8>> {
     let folder = folder();
-    let outcome = outcome(command(folder.path()).args(START), None).well();
-    (files_in(&folder.path().join("run")), outcome.took)
+    outcome(command(folder.path()).args(START), None).well();
+    files_in(&folder.path().join("run"))
 }
 
-fn start(folder: &Path, args: &[&str]) -> Child {
-    command(folder).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
-}
-
-/// The next process of a run: the first where nothing is saved yet.
+/// The arguments of the next process of a run: the first where nothing is saved yet.
 fn next(folder: &Path) -> &'static [&'static str] {
     if folder.join("run").join(CHECKPOINT).exists() { RESUME } else { START }
 }
 
+/// Lets the run go to its end.
+fn finish(folder: &Path) {
+    outcome(command(folder).args(next(folder)), None).well();
+}
+
+fn spawn(command: &mut Command) -> (Child, Lines<BufReader<ChildStdout>>) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let stdout = child.stdout.take().expect("it was piped");
+    (child, BufReader::new(stdout).lines())
+}
+
+/// Reads up to the line of an event; returns all lines that were read.
+fn read_to(event: &str, lines: &mut Lines<BufReader<ChildStdout>>) -> String {
+    let mut read = String::new();
+    for line in lines {
+        let line = line.expect("standard output is UTF-8");
+        read += &line;
+        read += "\n";
+        if line.contains(&format!("\"event\":\"{event}\"")) {
+            return read;
+        }
+    }
+    panic!("the program ended without the event {event}:\n{read}");
+}
+
+/// The next process of the run, waiting at the point where so many steps of the run are done.
+fn paused_after(steps: u64, folder: &Path) -> (Child, Lines<BufReader<ChildStdout>>) {
+    let (child, mut lines) =
+        spawn(command(folder).args(next(folder)).args(["--pause-after-steps", &steps.to_string()]));
+    read_to("paused", &mut lines);
+    (child, lines)
+}
+
+/// Ends the next process of the run, as a power cut would, once so many steps of the run are done.
+fn kill_after(steps: u64, folder: &Path) {
+    let (mut child, _lines) = paused_after(steps, folder);
+    child.kill().expect("the program can be killed");
+    assert_eq!(child.wait().expect("the program ends").signal(), Some(9));
+}
+
 /// What is in the run folder after a kill is whole: the same as at the end, or an earlier state of it.
 fn assert_whole(run: &Path, end: &BTreeMap<PathBuf, Vec<u8>>) {
-    if !run.exists() {
-        return;
-    }
     for (name, contents) in files_in(run) {
         let name_text = name.to_string_lossy();
         // What was being written beside; its name says that it is none of the results.
@@ -106,7 +149,7 @@ fn assert_whole(run: &Path, end: &BTreeMap<PathBuf, Vec<u8>>) {
                 let (body, checksum) = contents.split_at(contents.len().saturating_sub(4));
                 assert_eq!(crc32c(body).to_le_bytes(), checksum, "the checkpoint is broken");
             }
-            "metrics.jsonl" => {
+            METRICS => {
                 assert!(last.starts_with(&contents), "the epochs before the kill are those of the undisturbed run");
                 assert!(contents.is_empty() || contents.ends_with(b"\n"), "a line is cut");
             }
@@ -116,102 +159,197 @@ fn assert_whole(run: &Path, end: &BTreeMap<PathBuf, Vec<u8>>) {
     }
 }
 
-/// The folder of a run that was disturbed is that of one that was not, byte for byte.
+/// The folder of a run that was disturbed is that of one that was not, byte for byte, and nothing is left beside.
 fn assert_same(run: &Path, end: &BTreeMap<PathBuf, Vec<u8>>) {
-    let mut files = files_in(run);
-    files.retain(|name, _| !name.to_string_lossy().ends_with(".part"));
+    let files = files_in(run);
     assert_eq!(files.keys().collect::<Vec<_>>(), end.keys().collect::<Vec<_>>());
     for (name, contents) in &files {
         assert!(contents == &end[name], "{} differs from the undisturbed run", name.display());
     }
 }
 
+/// Where runs are killed.
+const PLACES: [&str; 4] =
+    ["between two checkpoints", "just before a checkpoint", "just after a checkpoint", "at the end of an epoch"];
+
+/// Whether the point where so many steps are done is such a place.
+fn is_place(place: &str, steps: u64) -> bool {
+    match place {
+        "between two checkpoints" => steps % EVERY == 1,
+        "just before a checkpoint" => steps % EVERY == EVERY - 1,
+        "just after a checkpoint" => steps.is_multiple_of(EVERY),
+        _ => steps.is_multiple_of(EPOCH),
+    }
+}
+
 #[test]
-fn fifty_kills_at_random_moments_change_no_bit() {
-    const KILLS: u32 = 50;
-    let (end, whole_run) = undisturbed();
-    // A run of one epoch: little more than the start of the program.
-    let started = outcome(command(folder().path()).args(["train", "--epochs", "1", "--out", "run"]), None).well().took;
+fn fifty_kills_at_chosen_steps_change_no_bit() {
+    const KILLS: usize = 50;
+    /// The most steps that a process does before it is killed: two epochs.
+    const REACH: u64 = 2 * EPOCH;
+    let end = undisturbed();
     let mut dice = Dice(5);
     let (mut kills, mut runs, mut in_epochs) = (0, 0, 0);
     while kills < KILLS {
         let folder = folder();
         let run = folder.path().join("run");
-        loop {
-            let mut child = start(folder.path(), next(folder.path()));
-            // A third of them within the start of the program, the others after up to an eighth of a run.
-            let delay = match dice.below(3) {
-                0 => started.mul_f64(dice.share()),
-                _ => started / 2 + (whole_run / 8).mul_f64(dice.share()),
-            };
-            std::thread::sleep(delay);
-            child.kill().expect("the program can be killed");
-            let output = child.wait_with_output().expect("the program ends");
+        // The step of the last checkpoint, where the next process goes on.
+        let mut saved = 0;
+        while kills < KILLS && saved < STEPS {
+            let place = PLACES[kills % PLACES.len()];
+            let steps: Vec<u64> = (saved..=STEPS.min(saved + REACH)).filter(|steps| is_place(place, *steps)).collect();
+            let choice = steps[dice.below(steps.len() as u64) as usize];
+            kill_after(choice, folder.path());
             assert_whole(&run, &end);
-            if output.status.success() {
-                break;
-            }
-            let told = String::from_utf8_lossy(&output.stderr);
-            assert_eq!(output.status.signal(), Some(9), "it ended by itself: {told}");
+            saved = saved.max(choice - choice % EVERY);
+            assert_eq!(saved_in_epoch(&run), !saved.is_multiple_of(EPOCH), "killed {place}, after step {choice}");
+            in_epochs += usize::from(!saved.is_multiple_of(EPOCH));
             kills += 1;
-            in_epochs += u32::from(resumed_in_an_epoch(&run));
-            if kills == KILLS {
-                // The last run goes to its end.
-                outcome(command(folder.path()).args(next(folder.path())), None).well();
-                break;
-            }
         }
+        finish(folder.path());
         assert_same(&run, &end);
         runs += 1;
     }
-    println!(
-        "{kills} kills in {runs} runs of {whole_run:?}, {in_epochs} of them with a checkpoint in the middle of an epoch"
-    );
-    assert!(in_epochs >= 5, "only {in_epochs} resumptions began in the middle of an epoch");
+    println!("{kills} kills in {runs} runs, after {in_epochs} of them the checkpoint lay in the middle of an epoch");
+    assert!(in_epochs >= KILLS / 2, "only {in_epochs} resumptions began in the middle of an epoch");
 }
 
-/// Whether the checkpoint lies between two epochs' ends.
-fn resumed_in_an_epoch(run: &Path) -> bool {
-    let Ok(bytes) = std::fs::read(run.join(CHECKPOINT)) else { return false };
-    let header = String::from_utf8_lossy(&bytes).into_owned();
-    header.contains("\"position\":") && !header.contains("\"position\":0,")
+/// Whether the checkpoint lies between the ends of two epochs, as the file itself says it.
+fn saved_in_epoch(run: &Path) -> bool {
+    let bytes = std::fs::read(run.join(CHECKPOINT)).expect("a checkpoint is there from the first step on");
+    let header = String::from_utf8_lossy(&bytes);
+    assert!(header.contains("\"position\":"), "the checkpoint says where it lies");
+    !header.contains("\"position\":0,")
 }
 
-/// Starts a run, waits until it has finished an epoch, sends it a signal and waits for its end.
-fn interrupted_by(signal: &str, folder: &Path) -> Outcome {
-    let mut child = start(folder, START);
-    let mut lines = BufReader::new(child.stdout.take().expect("it was piped")).lines();
-    let mut stdout = String::new();
-    for line in &mut lines {
-        let line = line.expect("standard output is UTF-8");
-        stdout += &line;
-        if line.contains("\"epoch\"") {
-            break;
+/// Runs a process of the run to the byte of a file where the system ends it: no file may be longer than so many blocks.
+/// Returns what it left half-written, by name.
+fn kill_in_writing(blocks: usize, folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    // The shell sets the limit and becomes the program.
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -c 0; ulimit -f \"$0\"; exec \"$@\"", &blocks.to_string()]);
+    limited.arg(env!("CARGO_BIN_EXE_plexus")).args(next(folder)).current_dir(folder).env_remove("COLUMNS");
+    let output = limited.output().expect("sh is there");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.signal().is_some(), "killed by the signal of a file that is too long, not: {told}");
+    let mut parts = files_in(&folder.join("run"));
+    parts.retain(|name, _| name.extension().is_some_and(|extension| extension == "part"));
+    parts
+}
+
+/// Blocks of `ulimit -f`, as POSIX has them.
+const BLOCK: usize = 512;
+
+#[test]
+fn a_kill_inside_the_writing_of_a_file_changes_no_bit() {
+    let end = undisturbed();
+    let blocks = |name: &str| end[Path::new(name)].len() / BLOCK;
+    let folder = folder();
+    let run = folder.path().join("run");
+    // Limits below the size of a file, above the files that are written before it.
+    let cut = |blocks: usize, file: &str| {
+        let before = files_in(&run);
+        let parts = kill_in_writing(blocks, folder.path());
+        let name = PathBuf::from(format!("{file}.part"));
+        assert_eq!(parts.keys().collect::<Vec<_>>(), [&name], "{blocks} blocks");
+        let (half, whole) = (parts[&name].len(), end[Path::new(file)].len());
+        assert!(half < whole && (half > 0) == (blocks > 0), "{file}: {half} of {whole} bytes");
+        assert_whole(&run, &end);
+        assert!(files_in(&run).get(Path::new(file)) == before.get(Path::new(file)), "{file} is as before");
+    };
+    std::fs::create_dir(&run).expect("the folder is made");
+    cut(0, "run.json");
+    // Nothing is saved yet, so the run starts anew.
+    cut(blocks("run.json") + 1, CHECKPOINT);
+    cut(blocks(MODEL), CHECKPOINT);
+    for steps in [1, 2, EPOCH - 1, EPOCH, EPOCH + 4, 5 * EPOCH + 20] {
+        kill_after(steps, folder.path());
+        // Before the first epoch ends there are no best weights to save, and checkpoints are shorter.
+        let saved = std::fs::read(run.join(CHECKPOINT)).expect("a checkpoint is there").len() / BLOCK;
+        for part in 1..4 {
+            cut(saved * part / 4, CHECKPOINT);
         }
     }
-    let sent = Instant::now();
-    let kill = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
-    assert!(kill.expect("kill is there").success());
-    lines.for_each(|line| stdout += &line.expect("standard output is UTF-8"));
+    // The model is written when all steps are done, the last checkpoint behind it.
+    kill_after(STEPS, folder.path());
+    cut(0, MODEL);
+    cut(blocks(MODEL) / 2, MODEL);
+    cut(blocks(MODEL) + 1, CHECKPOINT);
+    assert!(files_in(&run).contains_key(Path::new(MODEL)), "the model was written before");
+    finish(folder.path());
+    assert_same(&run, &end);
+}
+
+#[test]
+fn a_kill_between_checkpoint_and_metrics_changes_no_bit() {
+    let end = undisturbed();
+    let folder = folder();
+    let run = folder.path().join("run");
+    // The first checkpoint after the end of an epoch holds it; the metrics beside it are those of the one before.
+    kill_after(EPOCH, folder.path());
+    let metrics = std::fs::read(run.join(METRICS)).expect("metrics are written with the checkpoint");
+    kill_after(EPOCH + EVERY, folder.path());
+    assert_ne!(metrics, std::fs::read(run.join(METRICS)).expect("as above"));
+    write(&run.join(METRICS), &metrics);
+    write(&run.join(format!("{METRICS}.part")), &end[Path::new(METRICS)][..100]);
+    assert_whole(&run, &end);
+    finish(folder.path());
+    assert_same(&run, &end);
+}
+
+fn send(signal: &str, child: &Child) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(sent.expect("kill is there").success());
+}
+
+/// Reads to the end of an interrupted process, which must say how to go on.
+fn assert_interrupted(child: Child, lines: Lines<BufReader<ChildStdout>>, read: &str) -> String {
+    let rest: Vec<String> = lines.map(|line| line.expect("standard output is UTF-8")).collect();
     let output = child.wait_with_output().expect("the program ends");
-    let stderr = String::from_utf8(output.stderr).expect("standard error is UTF-8");
-    Outcome { code: output.status.code(), stdout, stderr, took: sent.elapsed() }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert_eq!(stderr, "Stopped and saved. Go on with: plexus train --resume run\n");
+    assert_eq!(rest.last().map(String::as_str), Some("{\"event\":\"interrupted\",\"folder\":\"run\"}"));
+    read.to_string() + &rest.join("\n")
 }
 
 #[test]
 fn ctrl_c_and_terminate_save_say_how_to_go_on_and_change_no_bit() {
-    let (end, _) = undisturbed();
-    for signal in ["-INT", "-TERM"] {
+    let end = undisturbed();
+    for (signal, steps) in [("-INT", 3 * EPOCH + 17), ("-TERM", EPOCH), ("-INT", 0)] {
         let folder = folder();
-        let outcome = interrupted_by(signal, folder.path());
-        assert_eq!(outcome.code, Some(130), "{signal}: {}", outcome.stderr);
-        assert_eq!(outcome.stderr, "Stopped and saved. Go on with: plexus train --resume run\n");
-        assert!(outcome.stdout.contains("{\"event\":\"interrupted\",\"folder\":\"run\"}"), "{}", outcome.stdout);
-        assert!(outcome.took < Duration::from_secs(2), "{signal}: it took {:?} to stop", outcome.took);
+        let (child, lines) = paused_after(steps, folder.path());
+        send(signal, &child);
+        assert_interrupted(child, lines, "");
         assert_whole(&folder.path().join("run"), &end);
         // As the message says it, with nothing else.
-        let resumed = program::plexus(folder.path(), ["train", "--resume", "run"]).well();
-        assert!(resumed.stdout.contains("Resumed   in epoch"), "{}", resumed.stdout);
+        let resumed = plexus(folder.path(), ["train", "--resume", "run"]).well();
+        let (epoch, step) = (steps.max(1) / EPOCH + 1, steps.max(1) % EPOCH);
+        assert!(resumed.stdout.contains(&format!("Resumed   in epoch {epoch}, after step {step} of 41")), "{steps}");
         assert_same(&folder.path().join("run"), &end);
+    }
+}
+
+#[test]
+fn a_signal_while_the_program_computes_is_served_too() {
+    for signal in ["-INT", "-TERM"] {
+        let folder = folder();
+        // So many epochs that the run cannot end before the signal, however late that is sent.
+        let (child, mut lines) =
+            spawn(command(folder.path()).args(["train", "--epochs", "2147483648", "--json"]).args([
+                "--schedule",
+                "constant",
+                "--network",
+                "mlp:8",
+                "--out",
+                "run",
+            ]));
+        let read = read_to("epoch", &mut lines);
+        send(signal, &child);
+        let told = assert_interrupted(child, lines, &read);
+        let done = told.matches("\"event\":\"epoch\"").count();
+        let epochs = (done + 1).to_string();
+        let resumed = plexus(folder.path(), ["train", "--resume", "run", "--epochs", &epochs, "--json"]).well();
+        assert_eq!(resumed.last_json()["epochs"], done + 1);
     }
 }

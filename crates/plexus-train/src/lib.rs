@@ -17,6 +17,7 @@ pub mod loss;
 pub mod metrics;
 pub mod optim;
 pub mod schedule;
+pub mod target;
 pub mod trainer;
 
 pub use error::{DataError, Place};

@@ -10,16 +10,16 @@ use std::path::PathBuf;
 Examples:
   plexus evaluate runs/digits-1/model.safetensors
   plexus evaluate model.safetensors --data mnist:DIR --json
-  plexus evaluate model.safetensors --data csv:new.csv --pictures report/
-  plexus evaluate model.safetensors --data csv:churn.csv --part test --threshold 0.3
-  plexus evaluate model.safetensors --data csv:churn.csv --part test --importance")]
+  plexus evaluate runs/houses-1                    the rows that training held out; the model knows which
+  plexus evaluate model.safetensors --data new.csv --pictures report/
+  plexus evaluate model.safetensors --data churn.csv --threshold 0.3 --importance")]
 pub struct EvaluateArgs {
     /// The model file
     pub model: PathBuf,
-    /// The data: digits, mnist:DIR, idx:DIR or csv:FILE
-    #[arg(long, value_name = "SOURCE", default_value = "digits")]
-    pub data: String,
-    /// Which rows [default: test; for CSV all]
+    /// The data: a table (.csv, .tsv, .csv.gz), digits, mnist:DIR or idx:DIR [default: that of the training]
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<String>,
+    /// Which rows [default: those held out in training; of other tables all]
     #[arg(long, value_enum)]
     pub part: Option<Part>,
     /// Write pictures as SVG and PNG into this folder: confusion matrix, calibration and, for two classes, ROC and
@@ -58,6 +58,16 @@ pub enum Part {
     Train,
     /// All rows, training part first
     All,
+}
+
+impl From<Part> for plexus::Part {
+    fn from(part: Part) -> plexus::Part {
+        match part {
+            Part::Test => plexus::Part::Test,
+            Part::Train => plexus::Part::Train,
+            Part::All => plexus::Part::All,
+        }
+    }
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub mod bench;
+mod describe;
 pub mod evaluate;
 pub mod kernels;
 pub mod predict;
@@ -16,6 +17,11 @@ use plexus_nn::{CheckedNetwork, Params, Shape};
 use plexus_train::metrics::ConfusionMatrix;
 use std::path::Path;
 
+/// Whether a name is that of a network without weights: a short form or a text file.
+pub(crate) fn is_text(name: &str) -> bool {
+    name.ends_with(".toml") || name.split([':', '?']).next() == Some("mlp")
+}
+
 /// A network named on the command line, with its weights where it is a model file.
 pub(crate) fn open_network(
     name: &str,
@@ -23,8 +29,7 @@ pub(crate) fn open_network(
     outputs: usize,
     default_input: Shape,
 ) -> Result<(CheckedNetwork, Option<Params>), Failure> {
-    let is_text = name.ends_with(".toml") || name.split([':', '?']).next() == Some("mlp");
-    if !is_text {
+    if !is_text(name) {
         if !Path::new(name).exists() {
             return Err(Failure::Input(format!(
                 "there is no file {name}, and no network of this name: a network is {}",

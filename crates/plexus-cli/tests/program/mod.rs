@@ -6,7 +6,6 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// What the program said, and how it ended.
 #[derive(Clone, Debug)]
@@ -14,7 +13,6 @@ pub struct Outcome {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
-    pub took: Duration,
 }
 
 impl Outcome {
@@ -55,7 +53,6 @@ pub fn plexus_reads<A: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item
 
 /// Runs a command to its end.
 pub fn outcome(command: &mut Command, input: Option<&[u8]>) -> Outcome {
-    let started = Instant::now();
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     if let Some(input) = input {
@@ -67,7 +64,6 @@ pub fn outcome(command: &mut Command, input: Option<&[u8]>) -> Outcome {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).expect("standard output is UTF-8"),
         stderr: String::from_utf8(output.stderr).expect("standard error is UTF-8"),
-        took: started.elapsed(),
     }
 }
 
@@ -113,7 +109,7 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
     })
 }
 
-/// A small generator for delays and made-up tables (SplitMix64).
+/// A small generator for choices and made-up tables (SplitMix64).
 pub struct Dice(pub u64);
 
 impl Dice {

@@ -14,7 +14,7 @@ const GELU_CUBE: f32 = 0.044_715;
 macro_rules! with_function {
     ($function:expr, $name:ident => $body:expr) => {
         $crate::map::function::with_function!(@arms $function, $name, $body,
-            Identity, Relu, Selu, Gelu, GeluTanh, Silu, Sigmoid, HardSigmoid, Tanh, Softplus, Softsign)
+            Identity, Relu, Selu, Gelu, GeluTanh, Silu, Sigmoid, HardSigmoid, Tanh, Softplus, Softsign, Exp)
     };
     (@arms $function:expr, $name:ident, $body:expr, $($plain:ident),*) => {
         match $function {
@@ -72,6 +72,7 @@ impl Function {
                 s.select(s.lt(s.splat(20.0), x), x, value)
             }
             Function::Softsign => s.div(x, s.add(one, s.abs(x))),
+            Function::Exp => math::exp(s, x),
         }
     }
 
@@ -105,6 +106,7 @@ impl Function {
                 let root = s.sub(one, s.abs(y));
                 s.mul(grad, s.mul(root, root))
             }
+            Function::Exp => s.mul(grad, y),
             // `Saved::check` refuses these before any body runs.
             Function::Gelu | Function::GeluTanh | Function::Silu => s.splat(f32::NAN),
         }
@@ -141,7 +143,7 @@ impl Function {
                 let y = math::sigmoid(s, x);
                 s.mul(grad, s.mul(y, s.mul_add(x, s.sub(one, y), one)))
             }
-            Function::Sigmoid | Function::Tanh | Function::Softsign => {
+            Function::Sigmoid | Function::Tanh | Function::Softsign | Function::Exp => {
                 self.backward_from_output(s, self.apply(s, x), grad)
             }
             Function::HardSigmoid => {

@@ -63,6 +63,8 @@ pub enum Function {
     Softplus,
     /// `x / (1 + |x|)`
     Softsign,
+    /// `e^x`
+    Exp,
 }
 
 /// A row of the table of functions.
@@ -95,6 +97,7 @@ pub const FUNCTIONS: &[FunctionRow] = &[
     row("tanh", "tanh(x)", Function::Tanh, 4, 0.0),
     row("softplus", "x > 20 ? x : ln(1 + e^x)", Function::Softplus, 4, 0.0),
     row("softsign", "x / (1 + |x|)", Function::Softsign, 2, 0.0),
+    row("exp", "e^x", Function::Exp, 2, 0.0),
 ];
 
 const fn row(name: &'static str, formula: &'static str, default: Function, ulp: u32, absolute: f32) -> FunctionRow {
@@ -130,7 +133,8 @@ impl Function {
             | Function::HardSigmoid
             | Function::Tanh
             | Function::Softplus
-            | Function::Softsign => true,
+            | Function::Softsign
+            | Function::Exp => true,
             Function::LeakyRelu { slope } => slope > 0.0,
             Function::Elu { alpha } => alpha > 0.0,
             Function::Gelu | Function::GeluTanh | Function::Silu => false,

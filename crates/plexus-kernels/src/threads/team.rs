@@ -273,6 +273,18 @@ mod tests {
         counts.into_iter().map(AtomicUsize::into_inner).collect()
     }
 
+    /// Returns when every worker of a team that nobody uses has gone to sleep.
+    fn wait_for_sleep(team: &Team) {
+        while !team.shared.asleep.iter().all(|asleep| asleep.load(Ordering::SeqCst)) {
+            thread::yield_now();
+        }
+    }
+
+    /// Lets other threads run for a while.
+    fn dawdle() {
+        (0..100).for_each(|_| thread::yield_now());
+    }
+
     #[test]
     fn jobs_one_after_the_other_run_every_task_once() {
         for workers in [0, 1, 3, 8] {
@@ -285,10 +297,10 @@ mod tests {
     }
 
     #[test]
-    fn jobs_after_a_pause_wake_the_workers() {
+    fn jobs_wake_the_workers_that_went_to_sleep() {
         let team = Team::new(2, || ());
         for _ in 0..20 {
-            thread::sleep(2 * LINGER);
+            wait_for_sleep(&team);
             assert_eq!(counts(&team, 50), vec![1; 50]);
         }
     }
@@ -311,9 +323,7 @@ mod tests {
                     let mut here = CpuSet::new();
                     here.set(processor);
                     sched_setaffinity(None, &here).unwrap();
-                    while !team.shared.asleep[0].load(Ordering::SeqCst) {
-                        thread::yield_now();
-                    }
+                    wait_for_sleep(&team);
                     assert_eq!(counts(&team, 2), [1, 1]);
                     assert!(!team.workers[0].place.allows(processor));
                 });
@@ -349,7 +359,7 @@ mod tests {
             team.run(9, &|task| {
                 begun.fetch_add(1, Ordering::SeqCst);
                 if task % 4 == 0 {
-                    thread::sleep(Duration::from_micros(200));
+                    dawdle();
                 }
                 ended.fetch_add(1, Ordering::SeqCst);
             });
@@ -363,7 +373,7 @@ mod tests {
         for bad in 0..20 {
             let result = catch_unwind(AssertUnwindSafe(|| {
                 team.run(20, &|task| {
-                    thread::sleep(Duration::from_micros(10));
+                    dawdle();
                     assert_ne!(task, bad, "a task that fails");
                 });
             }));

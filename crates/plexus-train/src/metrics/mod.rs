@@ -37,6 +37,17 @@ pub fn argmax(logits: &[f32]) -> Option<usize> {
     best
 }
 
+/// The place of the quantile nearest to the median, the first of equals: the answer where one number is wanted.
+///
+/// # Examples
+/// ```
+/// assert_eq!(plexus_train::metrics::middle(&[0.1, 0.5, 0.9]), 1);
+/// ```
+pub fn middle(quantiles: &[f32]) -> usize {
+    let distance = |index: &usize| (quantiles[*index] - 0.5).abs();
+    (0..quantiles.len()).min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(0)
+}
+
 /// Whether the target is among the `k` largest logits.
 ///
 /// Of equal logits the one at the lower index ranks first, so `k = 1` agrees with [`argmax`]. A row with a NaN is never

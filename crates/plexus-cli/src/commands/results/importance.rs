@@ -6,15 +6,15 @@ use crate::commands::save_picture;
 use crate::output::{decimals, fixed, say, shown, table};
 use crate::pictures::Theme;
 use crate::pictures::importance::{Bar, importance};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::progress::{self, Part, Streams};
 use plexus::Model;
 use plexus_train::data::{Dataset, Targets};
 use plexus_train::evaluate::Answers;
 use plexus_train::importance::{Importance, permutation_importance};
 use serde_json::{Value, json};
-use std::io::IsTerminal;
+use std::cell::Cell;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Shuffles of each column.
 const REPEATS: usize = 5;
@@ -71,7 +71,7 @@ impl Importances {
             })
         };
         let measured = permutation_importance(data, &ranges, REPEATS, 0, error);
-        watch.bar.finish_and_clear();
+        watch.clear();
         let (usual, found) = measured?;
         let mut columns: Vec<(String, Importance)> = names.into_iter().zip(found).collect();
         columns.sort_by(|a, b| b.1.mean().total_cmp(&a.1.mean()));
@@ -158,25 +158,32 @@ impl Importances {
     }
 }
 
-/// A bar for those who wait, on a terminal only.
+/// A bar for those who wait longer than a second.
 struct Watch {
-    bar: ProgressBar,
-    started: Instant,
-    live: bool,
+    bar: Option<progress::Bar<Streams>>,
+    steps: usize,
+    done: Cell<usize>,
 }
 
 impl Watch {
     fn new(steps: usize, json: bool) -> Watch {
-        let bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::hidden());
-        let style = ProgressStyle::with_template("importance {bar:24} {pos}/{len}, {eta} left");
-        bar.set_style(style.expect("the template is right").progress_chars("━╸─"));
-        Watch { bar, started: Instant::now(), live: std::io::stderr().is_terminal() && !json }
+        Watch { bar: (!json).then(|| progress::Bar::after(PATIENCE, Streams::new())), steps, done: Cell::new(0) }
     }
 
     fn step(&self) {
-        if self.live && self.bar.is_hidden() && self.started.elapsed() > PATIENCE {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        let done = self.done.get() + 1;
+        self.done.set(done);
+        if let Some(bar) = &self.bar {
+            bar.update(|| {
+                let after = vec![Part::fixed(format!("{done}/{}", self.steps))];
+                (done as f64 / self.steps as f64, vec![Part::fixed("importance")], after)
+            });
         }
-        self.bar.inc(1);
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.clear();
+        }
     }
 }

@@ -60,6 +60,10 @@ impl Results<'_> {
                 put("mae", metrics.mean_absolute_error().into());
                 put("r2", metrics.r2().into());
                 put("baseline_rmse", metrics.baseline_root_mean_squared_error().into());
+                if let Some(interval) = &self.evaluation.interval {
+                    put("interval_coverage", (interval.inside as f64 / self.evaluation.rows as f64).into());
+                    put("interval_width", interval.width.into());
+                }
             }
             _ => unreachable!("the rows were made for the kind of the answers"),
         }

@@ -13,7 +13,7 @@ use crate::Failure;
 use plexus::{Model, Task, Workspace};
 use plexus_train::data::{Dataset, Targets};
 use plexus_train::evaluate::{Answers, Evaluation};
-use plexus_train::metrics::{Calibration, ConfusionMatrix, Ranking, argmax, brier, macro_roc_auc};
+use plexus_train::metrics::{Calibration, ConfusionMatrix, Ranking, argmax, brier, macro_roc_auc, middle};
 
 /// Above so many probabilities they are not kept, and the mean area under the ROC curves is not computed: sorting them
 /// would take longer than everything else.
@@ -33,7 +33,7 @@ pub(crate) struct Results<'a> {
 /// What is known beyond the counts.
 enum Rows {
     Classes(Box<Classes>),
-    /// The first number of each row.
+    /// The first number of each row; of quantiles the middle one.
     Values(Vec<f32>),
 }
 
@@ -113,7 +113,9 @@ pub(crate) fn check_threshold(model: &Model, threshold: Option<f64>) -> Result<(
         Task::Classification { classes } | Task::MultiLabel { classes } => {
             format!("this one has {} classes, and its answer is the likeliest of them", classes.len())
         }
-        Task::Regression { .. } => "this one gives numbers that are no probabilities".to_string(),
+        Task::Regression { .. } | Task::Quantiles { .. } => {
+            "this one gives numbers that are no probabilities".to_string()
+        }
     };
     Err(Failure::Input(format!("--threshold is for models that tell two classes apart; {refused}. Leave it out")))
 }
@@ -178,8 +180,9 @@ fn confusion_at(ranking: &Ranking, threshold: f64) -> ConfusionMatrix {
 
 fn values(model: &Model, data: &Dataset) -> Result<Vec<f32>, Failure> {
     let cols = model.task().names().len();
-    // The output that the pictures show.
+    // The answer where one number is wanted.
     let shown = match model.task() {
+        Task::Quantiles { quantiles, .. } => middle(quantiles),
         Task::Regression { .. } | Task::Classification { .. } | Task::MultiLabel { .. } => 0,
     };
     let mut values = Vec::with_capacity(data.len());

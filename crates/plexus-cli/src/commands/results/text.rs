@@ -125,16 +125,33 @@ impl Results<'_> {
             }
             (Answers::Values(metrics), _) => {
                 say!(
-                    "RMSE {}, MAE {}, R2 {}, loss {}",
+                    "{}: RMSE {}, MAE {}, R2 {}, loss {}",
+                    shown(&self.names().join(", ")),
                     number(metrics.root_mean_squared_error()),
                     number(metrics.mean_absolute_error()),
                     number(metrics.r2()),
                     number(self.evaluation.loss)
                 );
+                if let Some(interval) = self.interval() {
+                    say!("interval: {interval}");
+                }
                 self.print_baseline();
             }
             _ => unreachable!("the rows were made for the kind of the answers"),
         }
+    }
+
+    /// How the interval between the outer quantiles fares, where the model gives quantiles.
+    pub(crate) fn interval(&self) -> Option<String> {
+        let interval = self.evaluation.interval?;
+        Some(format!(
+            "{} of the targets lie between the quantiles {} and {} (wanted {}); mean width {}",
+            accuracy(interval.inside as f64 / self.evaluation.rows as f64),
+            interval.low,
+            interval.high,
+            accuracy(f64::from(interval.high) - f64::from(interval.low)),
+            number(interval.width)
+        ))
     }
 
     fn print_baseline(&self) {
