@@ -8,6 +8,7 @@
 mod artifacts;
 mod bench;
 mod check;
+mod dependent;
 mod error;
 mod isas;
 mod mutants;
@@ -40,6 +41,8 @@ enum Task {
     TestAllIsas,
     /// Puts known faults into a copy of the sources; some test must fail for each
     Mutants(mutants::Options),
+    /// Builds a crate outside the workspace without optimisation and runs it on small stacks
+    Dependent(dependent::Options),
     /// Trains a model and opens it with the Python package safetensors
     OpenInPython,
     /// Counts unsafe code and compares it with docs/unsafe.list
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Task::Check => Ok(check::run()),
         Task::TestAllIsas => isas::run(),
         Task::Mutants(options) => mutants::run(&options),
+        Task::Dependent(options) => dependent::run(&options),
         Task::OpenInPython => python::open_model::run(),
         Task::UnsafeList { write } => check::unsafe_list::run(write),
         Task::BenchPeers(options) => bench::run(&options),
