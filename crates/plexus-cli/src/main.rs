@@ -67,6 +67,8 @@ fn main() -> ExitCode {
             Command::Trace(args) => commands::trace::run(args),
             Command::Kernels(args) => commands::kernels::run(args),
             Command::Bench(args) => commands::bench::run(args),
+            Command::Completions(args) => commands::completions::completions(&args),
+            Command::Man(args) => commands::completions::man(&args),
         },
     };
     match result {

@@ -187,6 +187,13 @@ pub fn print_raw(text: std::fmt::Arguments<'_>) {
     }
 }
 
+/// Writes bytes to standard output as they are.
+pub fn write_out(bytes: &[u8]) {
+    if let Err(error) = std::io::stdout().lock().write_all(bytes) {
+        cannot_print(&error);
+    }
+}
+
 /// Ends the program where standard output takes no more: quietly where the reader went away, as in `plexus summary … |
 /// head` and as other tools do; with a message where the disk is full.
 pub fn cannot_print(error: &std::io::Error) -> ! {

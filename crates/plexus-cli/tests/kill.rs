@@ -153,6 +153,8 @@ fn assert_whole(run: &Path, end: &BTreeMap<PathBuf, Vec<u8>>) {
                 assert!(last.starts_with(&contents), "the epochs before the kill are those of the undisturbed run");
                 assert!(contents.is_empty() || contents.ends_with(b"\n"), "a line is cut");
             }
+            // After an interruption the best so far.
+            MODEL => assert_eq!(contents.len(), last.len(), "the model is cut"),
             // Written once.
             _ => assert_eq!(&contents, last, "{name_text} is broken"),
         }
@@ -308,8 +310,12 @@ fn assert_interrupted(child: Child, lines: Lines<BufReader<ChildStdout>>, read: 
     let output = child.wait_with_output().expect("the program ends");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{stderr}");
-    assert_eq!(stderr, "Stopped and saved. Go on with: plexus train --resume run\n");
-    assert_eq!(rest.last().map(String::as_str), Some("{\"event\":\"interrupted\",\"folder\":\"run\"}"));
+    assert!(stderr.starts_with("Stopped and saved."), "{stderr}");
+    assert!(stderr.ends_with(" Go on with: plexus train --resume run\n"), "{stderr}");
+    let last: serde_json::Value = serde_json::from_str(rest.last().expect("a line")).expect("JSON");
+    assert_eq!((&last["event"], &last["folder"]), (&"interrupted".into(), &"run".into()));
+    // The best model so far is there as soon as an epoch has ended.
+    assert_eq!(last["model"].is_string(), stderr.contains("The best model so far, of epoch "), "{stderr}");
     read.to_string() + &rest.join("\n")
 }
 
@@ -322,6 +328,7 @@ fn ctrl_c_and_terminate_save_say_how_to_go_on_and_change_no_bit() {
         send(signal, &child);
         assert_interrupted(child, lines, "");
         assert_whole(&folder.path().join("run"), &end);
+        assert_eq!(folder.path().join("run").join(MODEL).exists(), steps >= EPOCH, "{steps}");
         // As the message says it, with nothing else.
         let resumed = plexus(folder.path(), ["train", "--resume", "run"]).well();
         let (epoch, step) = (steps.max(1) / EPOCH + 1, steps.max(1) % EPOCH);

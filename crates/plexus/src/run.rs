@@ -193,7 +193,13 @@ impl Run {
                 return Err(refuse("its data came from standard input and is not there any more".to_string()));
             }
         }
-        let mut source = data::open(&spec.data, &spec.data_options)?;
+        let located = |file: &Option<String>| file.as_ref().map(|file| spec.located(file));
+        let options = data::DataOptions {
+            test_data: located(&spec.data_options.test_data),
+            validation_data: located(&spec.data_options.validation_data),
+            ..spec.data_options.clone()
+        };
+        let mut source = data::open(&spec.located(&spec.data), &options)?;
         if extra.get(FINGERPRINT) != Some(&fingerprint(&source)) {
             return Err(refuse(format!("the data of {} has changed since the run began", spec.data)));
         }
@@ -315,6 +321,19 @@ impl Run {
         model.save(&model_path)?;
         self.checkpoint()?;
         Ok(Finished { model, model_path, test })
+    }
+
+    /// Saves the best weights so far as a model, and says where; `None` before the first epoch has ended.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written.
+    pub fn save_best(&self) -> Result<Option<PathBuf>, Error> {
+        if self.progress().best_epoch == 0 {
+            return Ok(None);
+        }
+        let path = self.folder.join(Run::MODEL);
+        self.model()?.save(&path)?;
+        Ok(Some(path))
     }
 
     /// The best weights so far, as a model.

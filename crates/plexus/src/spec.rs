@@ -6,11 +6,11 @@ use plexus_formats::NetworkText;
 use plexus_kernels::map::{FUNCTIONS, Function};
 use plexus_nn::layers::{Flatten, Reshape};
 use plexus_nn::{Network, Shape, zoo};
-use plexus_train::data::DataOptions;
+use plexus_train::data::{DataOptions, SOURCES};
 use plexus_train::target::ScaleKind;
 use plexus_train::trainer::Settings;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A network as a person names it: `mlp:512,256`, `mlp:64?activation=tanh`, or a TOML file.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,6 +131,9 @@ pub struct RunSpec {
     /// The scale on which a number is learnt.
     #[serde(default)]
     pub target_scale: ScaleKind,
+    /// The folder that relative paths of the data start from, so that the run can go on from any other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<PathBuf>,
     /// How tables are read, as a number that rises when that changes: see [`RunSpec::READING`].
     #[serde(default)]
     pub reading: u32,
@@ -139,4 +142,16 @@ pub struct RunSpec {
 impl RunSpec {
     /// How this version reads tables. A run that was begun by another cannot go on.
     pub const READING: u32 = 1;
+
+    /// Where data that the user named is found from the present folder: where it was when the run began, if it is there.
+    pub(crate) fn located(&self, data: &str) -> String {
+        let (prefix, path) = match data.split_once(':') {
+            Some((prefix, path)) if SOURCES.iter().any(|source| source.prefix == prefix) => {
+                (format!("{prefix}:"), path)
+            }
+            _ => (String::new(), data),
+        };
+        let there = self.directory.as_ref().map(|directory| directory.join(path)).filter(|there| there.exists());
+        there.map_or_else(|| data.to_string(), |there| format!("{prefix}{}", there.display()))
+    }
 }

@@ -5,6 +5,7 @@ mod data;
 mod evaluate;
 mod inspect;
 mod predict;
+mod shell;
 mod train;
 
 pub use bench::{BenchArgs, BenchTask, OptimizerArg, PrecisionArg};
@@ -12,6 +13,7 @@ pub use data::{DataArgs, TableArgs};
 pub use evaluate::EvaluateArgs;
 pub use inspect::{KernelsArgs, SummaryArgs, TraceArgs};
 pub use predict::PredictArgs;
+pub use shell::{CompletionsArgs, ManArgs};
 pub use train::{LearningArgs, TrainArgs};
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -52,6 +54,10 @@ pub enum Command {
     Kernels(KernelsArgs),
     /// Measure: what this machine can do, how near each kernel comes, and single tasks against other engines
     Bench(BenchArgs),
+    /// Print the completions of a shell: bash, zsh, fish, powershell or elvish
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one for each command
+    Man(ManArgs),
 }
 
 /// More threads than any machine of today has processors only cost memory and time.

@@ -41,6 +41,9 @@ pub struct TrainArgs {
     /// Wait for a signal once so many steps of the run are done: tests end the program there
     #[arg(long, value_name = "STEPS", hide = true)]
     pub pause_after_steps: Option<u64>,
+    /// Say only the result
+    #[arg(short, long)]
+    pub quiet: bool,
     /// Print one JSON object a line; the last has test_accuracy and model
     #[arg(long)]
     pub json: bool,

@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use crate::args::PredictArgs;
+use crate::commands::model_path;
 use crate::output::{number, percent, print_json, say};
 use plexus::{Model, Pool, Task, Workspace};
 use plexus_train::Place;
@@ -13,7 +14,7 @@ use std::path::Path;
 /// Answers every row of every input.
 pub fn run(args: PredictArgs) -> Result<(), Failure> {
     // One thread: waking others costs more than a few rows, and the answers have the same bits.
-    let model = Model::open(&args.model, Pool::single())?;
+    let model = Model::open(model_path(&args.model)?, Pool::single())?;
     let mut answers = Answers { model: &model, args: &args, workspace: Workspace::default() };
     if let Some(source) = &args.data {
         return answers.answer_source(source);

@@ -1,6 +1,6 @@
 //! What a run is going to do, said before it does it.
 
-use crate::output::{grouped, number, print_json, say, table};
+use crate::output::{grouped, number, print_json, program, quoted, say, table};
 use plexus::Run;
 use plexus_train::data::{ColumnReport, FoundKind, Role, TableReport, Targets};
 use plexus_train::optim::Optimizer;
@@ -25,6 +25,7 @@ pub(super) fn announce(run: &Run, json: bool) {
             "macs": counted.total.macs,
             "epochs": spec.settings.epochs,
             "epochs_done": run.progress().epoch,
+            "finished": run.progress().finished,
             "patience": spec.settings.patience,
             "table": run.source().table.as_ref().map(|table| &table.report),
             "hint": hint(run),
@@ -74,7 +75,14 @@ pub(super) fn announce(run: &Run, json: bool) {
         say!("Hint      {hint}");
     }
     say!("Folder    {}", run.folder().display());
-    if run.trainer().steps_done() > 0 {
+    if run.progress().finished {
+        let folder = quoted(&run.folder().display().to_string());
+        let (epochs, more) = (run.progress().epoch, 2 * settings.epochs);
+        say!(
+            "Finished  already, after {epochs} epochs; a longer run: {} train --resume {folder} --epochs {more}",
+            program()
+        );
+    } else if run.trainer().steps_done() > 0 {
         let (epoch, step) = (run.progress().epoch + 1, run.steps_in_epoch());
         say!("Resumed   in epoch {epoch}, after step {step} of {}", run.steps_per_epoch());
     }

@@ -24,7 +24,7 @@ pub(super) fn run(args: &TrainArgs, count: usize, pool: &Pool, interrupted: &Ato
         }
         let parent = parent.get_or_insert_with(|| folder(args, &source.train.name));
         let mut run = start(args, source, options, &parent.join(format!("fold-{}", index + 1)), pool.clone())?;
-        if index == 0 {
+        if index == 0 && !args.quiet {
             super::announce(&run, args.json);
         }
         let (finished, _) = learn(&mut run, args, interrupted)?;

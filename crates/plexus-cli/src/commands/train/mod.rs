@@ -8,6 +8,7 @@ mod watch;
 
 use crate::Failure;
 use crate::args::TrainArgs;
+use crate::commands::newest_run;
 use crate::output::{print_json, program, quoted};
 use crate::progress::Streams;
 use announce::announce;
@@ -36,9 +37,11 @@ pub fn run(args: TrainArgs) -> Result<(), Failure> {
             start(&args, source, args.table.options(), &folder(&args, &name), pool)?
         }
     };
-    announce(&run, args.json);
+    if !args.quiet {
+        announce(&run, args.json);
+    }
     let (finished, elapsed) = learn(&mut run, &args, &interrupted)?;
-    report(&run, &finished, elapsed, args.json)
+    report(&run, &finished, elapsed, &args)
 }
 
 /// A flag that Ctrl-C and a request to end set.
@@ -86,6 +89,7 @@ fn start(
         validation: args.learning.validation,
         standardise: !args.learning.no_standardise,
         target_scale: target_scale(&args.learning, &source.train)?,
+        directory: if data_name(args) == "digits" { None } else { std::env::current_dir().ok() },
         reading: RunSpec::READING,
     };
     Ok(Run::start(spec, source, folder, pool)?)
@@ -110,16 +114,25 @@ fn learn(run: &mut Run, args: &TrainArgs, interrupted: &AtomicBool) -> Result<(F
                 return Err(error.into());
             }
         };
-        watch.stepped(run, &stepped);
+        if !args.quiet {
+            watch.stepped(run, &stepped);
+        }
         pause(args.pause_after_steps, run, interrupted);
         if interrupted.load(Ordering::SeqCst) && !run.progress().finished {
             watch.end();
             run.checkpoint()?;
-            let folder = quoted(&run.folder().display().to_string());
+            let (folder, best) = (quoted(&run.folder().display().to_string()), run.save_best()?);
             if args.json {
-                print_json(&serde_json::json!({ "event": "interrupted", "folder": run.folder() }));
+                let mut line = serde_json::json!({ "event": "interrupted", "folder": run.folder() });
+                if let Some(model) = &best {
+                    line["model"] = serde_json::json!(model);
+                }
+                print_json(&line);
             }
-            eprintln!("Stopped and saved. Go on with: {} train --resume {folder}", program());
+            let best = best.map_or(String::new(), |model| {
+                format!(" The best model so far, of epoch {}, is {}.", run.progress().best_epoch, model.display())
+            });
+            eprintln!("Stopped and saved.{best} Go on with: {} train --resume {folder}", program());
             return Err(Failure::Interrupted);
         }
     }
@@ -150,7 +163,7 @@ fn resume(args: &TrainArgs, folder: Option<PathBuf>, pool: Pool) -> Result<Run, 
     }
     let folder = match folder.or_else(|| args.out.clone()) {
         Some(folder) => folder,
-        None => newest_folder().ok_or_else(|| {
+        None => newest_run(Path::new("runs")).ok_or_else(|| {
             Failure::Input("--resume: there is no run in runs/; name its folder, as --resume my-run".to_string())
         })?,
     };
@@ -179,14 +192,4 @@ fn next_folder(name: &str) -> PathBuf {
     let name: String = name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '-' }).collect();
     let mut numbered = (1u32..).map(|n| Path::new("runs").join(format!("{name}-{n}")));
     numbered.find(|folder| !folder.exists()).expect("the numbers do not end")
-}
-
-/// The folder in `runs/` whose checkpoint is the youngest.
-fn newest_folder() -> Option<PathBuf> {
-    let folders = std::fs::read_dir("runs").ok()?.flatten().map(|entry| entry.path());
-    let dated = folders.filter_map(|folder| {
-        let modified = std::fs::metadata(folder.join(Run::CHECKPOINT)).ok()?.modified().ok()?;
-        Some((modified, folder))
-    });
-    dated.max().map(|(_, folder)| folder)
 }

@@ -1,6 +1,7 @@
 //! The end of a run: pictures, results and what to do next.
 
 use crate::Failure;
+use crate::args::TrainArgs;
 use crate::commands::results::Results;
 use crate::commands::{describe, save_picture, summary};
 use crate::output::{accuracy, grouped, number, print_json, program, quoted, say};
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The end: pictures, summary, results and what to do next.
-pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bool) -> Result<(), Failure> {
+pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, args: &TrainArgs) -> Result<(), Failure> {
     let folder = run.folder();
     let counted = plexus_nn::summary::summary(finished.model.network());
     let text = summary::text(finished.model.network(), &counted, 1) + &describe::text(&finished.model);
@@ -29,7 +30,7 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bo
     }
     let example = save_example(folder, &run.source().test)?;
     let seconds = elapsed.as_secs_f64();
-    if json {
+    if args.json {
         let mut line = serde_json::json!({
             "event": "finished",
             "model": finished.model_path,
@@ -44,7 +45,9 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bo
         print_json(&line);
         return Ok(());
     }
-    say!();
+    if !args.quiet {
+        say!();
+    }
     let best = run.progress().best_epoch;
     match &finished.test {
         Some(Evaluation { rows, loss, answers: Answers::Classes { confusion, .. }, .. }) => say!(
@@ -74,8 +77,13 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bo
             say!("{}{sentence}", if index == 0 { "Warning   " } else { "          " });
         }
     }
-    say!("Time      {seconds:.1} s");
+    if !args.quiet {
+        say!("Time      {seconds:.1} s");
+    }
     say!("Model     {}", finished.model_path.display());
+    if args.quiet {
+        return Ok(());
+    }
     say!("Pictures  {} (.png and .svg)", pictures.join(", "));
     say!();
     say!("Next:");
