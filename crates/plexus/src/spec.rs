@@ -143,7 +143,8 @@ impl RunSpec {
     /// How this version reads tables. A run that was begun by another cannot go on.
     pub const READING: u32 = 1;
 
-    /// Where data that the user named is found from the present folder: where it was when the run began, if it is there.
+    /// Where data that the user named is found: from the present folder as it was named, else where it was when the run
+    /// began.
     pub(crate) fn located(&self, data: &str) -> String {
         let (prefix, path) = match data.split_once(':') {
             Some((prefix, path)) if SOURCES.iter().any(|source| source.prefix == prefix) => {
@@ -151,7 +152,8 @@ impl RunSpec {
             }
             _ => (String::new(), data),
         };
-        let there = self.directory.as_ref().map(|directory| directory.join(path)).filter(|there| there.exists());
+        let directory = self.directory.as_ref().filter(|_| !Path::new(path).exists());
+        let there = directory.map(|directory| directory.join(path)).filter(|there| there.exists());
         there.map_or_else(|| data.to_string(), |there| format!("{prefix}{}", there.display()))
     }
 }

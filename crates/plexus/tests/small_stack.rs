@@ -95,6 +95,8 @@ fn train_and_predict(threads: usize) {
         precision: Precision::Highest,
         clip_norm: Some(1.0),
         patience: None,
+        smoothing: 1,
+        target_scale: Default::default(),
         seed: 1,
     };
     let (data, pool) = (data(), Pool::new(threads));
