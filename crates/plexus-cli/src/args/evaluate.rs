@@ -8,13 +8,13 @@ use std::path::PathBuf;
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
-  plexus evaluate runs/digits-1/model.safetensors
+  plexus evaluate runs/digits-1
   plexus evaluate model.safetensors --data mnist:DIR --json
   plexus evaluate model.safetensors --data new.csv --pictures report/
   plexus evaluate model.safetensors --data houses.csv --part test
                                                    the rows that training held out; the model knows which")]
 pub struct EvaluateArgs {
-    /// The model file
+    /// The model file, or the run folder that it is in
     pub model: PathBuf,
     /// The data: a table (.csv, .tsv, .csv.gz), digits, mnist:DIR or idx:DIR [default: that of the training]
     #[arg(long, value_name = "DATA")]

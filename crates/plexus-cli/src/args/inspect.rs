@@ -6,12 +6,12 @@ use clap::Args as ClapArgs;
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
-  plexus summary runs/digits-1/model.safetensors
+  plexus summary runs/digits-1
   plexus summary mlp:512,256
   plexus summary mlp:100 --input 28x28 --outputs 10 --json
   plexus summary net.toml --input 4")]
 pub struct SummaryArgs {
-    /// A model file, a TOML file, or a network such as mlp:512,256
+    /// A model file, a run folder, a TOML file, or a network such as mlp:512,256
     pub network: String,
     /// Shape of one input sample, as 784 or 1x28x28 [default: what the file says, else 784]
     #[arg(long, value_name = "SHAPE")]
@@ -34,7 +34,7 @@ Examples:
   plexus trace mlp:3 --input 2 --outputs 2 '[1, 2]'
   plexus trace model.safetensors '[5.1, 3.5, 1.4, 0.2]' --json")]
 pub struct TraceArgs {
-    /// A model file, a TOML file, or a network such as mlp:3 (then with seeded weights)
+    /// A model file, a run folder, a TOML file, or a network such as mlp:3 (then with seeded weights)
     pub network: String,
     /// The input as JSON numbers [default: 1, 2, 3, ...]
     pub values: Option<String>,

@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use crate::args::EvaluateArgs;
+use crate::commands::model_path;
 use crate::commands::results::{add_results, save_result_picture};
 use crate::output::{accuracy, grouped, number, print_json, say, table, yellow};
 use plexus::{Chosen, Model, Pool};
@@ -9,7 +10,7 @@ use plexus_train::evaluate::Answers;
 
 /// Measures a model on a data source.
 pub fn run(args: EvaluateArgs) -> Result<(), Failure> {
-    let model = Model::open(&args.model, Pool::new(args.threads))?.with_precision(args.precision.into());
+    let model = Model::open(model_path(&args.model)?, Pool::new(args.threads))?.with_precision(args.precision.into());
     let trained_on = model.split().map(|split| split.data.as_str());
     let source = args.data.as_deref().or(trained_on).unwrap_or("digits");
     let Chosen { data, part, warning } =

@@ -10,10 +10,42 @@ pub mod trace;
 pub mod train;
 
 use crate::Failure;
-use plexus::{Model, NetworkSpec, Pool};
+use crate::output::{program, quoted};
+use plexus::{Model, NetworkSpec, Pool, Run};
 use plexus_nn::{CheckedNetwork, Params, Shape};
 use plexus_train::metrics::ConfusionMatrix;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The model file that a person means: the file, or that of a run folder.
+pub(crate) fn model_path(named: &Path) -> Result<PathBuf, Failure> {
+    let model = named.join(Run::MODEL);
+    if !named.is_dir() {
+        return Ok(named.to_path_buf());
+    }
+    if model.is_file() {
+        return Ok(model);
+    }
+    let shown = named.display();
+    let why = if named.join(Run::CHECKPOINT).is_file() {
+        let folder = quoted(&shown.to_string());
+        format!("its run was stopped before it wrote one. Go on with: {} train --resume {folder}", program())
+    } else if let Some(run) = newest_run(named) {
+        format!("it holds runs. Name one of them, as {}", run.display())
+    } else {
+        format!("it is not the folder of a run. Name a model file, or a folder with a {} in it", Run::MODEL)
+    };
+    Err(Failure::Input(format!("{shown} is a folder without a model: {why}")))
+}
+
+/// The run folder below a folder whose checkpoint is the youngest.
+pub(crate) fn newest_run(folder: &Path) -> Option<PathBuf> {
+    let folders = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    let dated = folders.filter_map(|folder| {
+        let modified = std::fs::metadata(folder.join(Run::CHECKPOINT)).ok()?.modified().ok()?;
+        Some((modified, folder))
+    });
+    dated.max().map(|(_, folder)| folder)
+}
 
 /// A network named on the command line, with its weights where it is a model file.
 pub(crate) fn open_network(
@@ -35,7 +67,7 @@ pub(crate) fn open_network(
                 "--input is for networks without weights; the model {name} has its own"
             )));
         }
-        let model = Model::open(Path::new(name), Pool::single())?;
+        let model = Model::open(model_path(Path::new(name))?, Pool::single())?;
         return Ok((model.network().clone(), Some(model.params().clone())));
     }
     let input = input.map(parse_shape).transpose()?;

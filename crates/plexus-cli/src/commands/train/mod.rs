@@ -8,6 +8,7 @@ mod watch;
 
 use crate::Failure;
 use crate::args::TrainArgs;
+use crate::commands::newest_run;
 use crate::output::{print_json, program, quoted};
 use crate::progress::Streams;
 use announce::announce;
@@ -128,7 +129,7 @@ fn resume(args: &TrainArgs, folder: Option<PathBuf>, pool: Pool) -> Result<Run, 
     }
     let folder = match folder.or_else(|| args.out.clone()) {
         Some(folder) => folder,
-        None => newest_folder().ok_or_else(|| {
+        None => newest_run(Path::new("runs")).ok_or_else(|| {
             Failure::Input("--resume: there is no run in runs/; name its folder, as --resume my-run".to_string())
         })?,
     };
@@ -157,14 +158,4 @@ fn next_folder(name: &str) -> PathBuf {
     let name: String = name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '-' }).collect();
     let mut numbered = (1u32..).map(|n| Path::new("runs").join(format!("{name}-{n}")));
     numbered.find(|folder| !folder.exists()).expect("the numbers do not end")
-}
-
-/// The folder in `runs/` whose checkpoint is the youngest.
-fn newest_folder() -> Option<PathBuf> {
-    let folders = std::fs::read_dir("runs").ok()?.flatten().map(|entry| entry.path());
-    let dated = folders.filter_map(|folder| {
-        let modified = std::fs::metadata(folder.join(Run::CHECKPOINT)).ok()?.modified().ok()?;
-        Some((modified, folder))
-    });
-    dated.max().map(|(_, folder)| folder)
 }
