@@ -205,7 +205,7 @@ pub fn cannot_print(error: &std::io::Error) -> ! {
 
 /// A line as a few, cut at blanks, where it is wider than a terminal; what follows stands below the text behind the
 /// label. Lines that begin with a blank stay whole: they are commands to copy, or numbers in columns.
-fn folded(line: &str, width: usize) -> String {
+pub fn folded(line: &str, width: usize) -> String {
     let columns = console::measure_text_width;
     if line.starts_with(' ') || columns(line) <= width {
         return line.to_string();

@@ -1,6 +1,7 @@
 //! Writing files so that there is always a whole one: beside, synced, renamed.
 
 use crate::error::Error;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,20 @@ pub const SAVE: &str = "save";
 /// # Errors
 /// [`Error::Io`] with the path and what the system says.
 pub fn write(path: &Path, contents: &[u8]) -> Result<(), Error> {
-    write_on(&mut Disk, path, contents).map_err(|source| Error::Io { action: SAVE, path: path.to_path_buf(), source })
+    write_with(path, |file| file.write_all(contents).map_err(|source| save_failed(path, source)))
+}
+
+/// Replaces a file as [`write()`] does, by contents that are too many for the memory: `fill` writes them, piece by piece.
+///
+/// # Errors
+/// [`Error::Io`] as [`write()`], and whatever `fill` gives; the file is then as it was.
+pub fn write_with<T, E: From<Error>>(path: &Path, fill: impl FnOnce(&mut File) -> Result<T, E>) -> Result<T, E> {
+    replace(&mut Disk, path, |_, file| fill(file), |source| save_failed(path, source).into())
+}
+
+/// The error for a file that cannot be saved.
+pub fn save_failed(path: &Path, source: io::Error) -> Error {
+    Error::Io { action: SAVE, path: path.to_path_buf(), source }
 }
 
 /// Reads a whole file.
@@ -32,11 +46,10 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(failed)
 }
 
-/// The five calls that [`write`] makes, so that a test can let each of them fail.
+/// The calls besides writing that [`write_with`] makes, so that a test can let each of them fail.
 trait Store {
-    fn create(&mut self, path: &Path) -> io::Result<std::fs::File>;
-    fn write(&mut self, file: &mut std::fs::File, contents: &[u8]) -> io::Result<()>;
-    fn sync(&mut self, file: &std::fs::File) -> io::Result<()>;
+    fn create(&mut self, path: &Path) -> io::Result<File>;
+    fn sync(&mut self, file: &File) -> io::Result<()>;
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()>;
     fn sync_folder(&mut self, folder: &Path) -> io::Result<()>;
 }
@@ -45,13 +58,10 @@ trait Store {
 struct Disk;
 
 impl Store for Disk {
-    fn create(&mut self, path: &Path) -> io::Result<std::fs::File> {
-        std::fs::File::create(path)
+    fn create(&mut self, path: &Path) -> io::Result<File> {
+        File::create(path)
     }
-    fn write(&mut self, file: &mut std::fs::File, contents: &[u8]) -> io::Result<()> {
-        file.write_all(contents)
-    }
-    fn sync(&mut self, file: &std::fs::File) -> io::Result<()> {
+    fn sync(&mut self, file: &File) -> io::Result<()> {
         file.sync_all()
     }
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
@@ -59,32 +69,39 @@ impl Store for Disk {
     }
     fn sync_folder(&mut self, folder: &Path) -> io::Result<()> {
         // Only Unix can open a folder to sync it; elsewhere the rename is all there is.
-        if cfg!(unix) { std::fs::File::open(folder)?.sync_all() } else { Ok(()) }
+        if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
     }
 }
 
-fn write_on(store: &mut impl Store, path: &Path, contents: &[u8]) -> io::Result<()> {
+fn replace<S: Store, T, E>(
+    store: &mut S,
+    path: &Path,
+    fill: impl FnOnce(&mut S, &mut File) -> Result<T, E>,
+    failed: impl Fn(io::Error) -> E,
+) -> Result<T, E> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder.to_path_buf(),
         _ => PathBuf::from("."),
     };
-    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it has no file name"))?;
-    let mut beside = name.to_os_string();
+    let no_name = || failed(io::Error::new(io::ErrorKind::InvalidInput, "it has no file name"));
+    let mut beside = path.file_name().ok_or_else(no_name)?.to_os_string();
     beside.push(".part");
     let beside = folder.join(beside);
     let written = (|| {
-        let mut file = store.create(&beside)?;
-        store.write(&mut file, contents)?;
-        store.sync(&file)?;
+        let mut file = store.create(&beside).map_err(&failed)?;
+        let result = fill(store, &mut file)?;
+        store.sync(&file).map_err(&failed)?;
         drop(file);
-        store.rename(&beside, path)
+        store.rename(&beside, path).map_err(&failed)?;
+        Ok(result)
     })();
-    if let Err(error) = written {
+    if written.is_err() {
         // Best effort: the file may not exist, and the first error is the one to report.
         let _ = std::fs::remove_file(&beside);
-        return Err(error);
+        return written;
     }
-    store.sync_folder(&folder)
+    store.sync_folder(&folder).map_err(failed)?;
+    written
 }
 
 #[cfg(test)]
@@ -111,21 +128,24 @@ mod tests {
         }
     }
 
-    impl Store for Failing {
-        fn create(&mut self, path: &Path) -> io::Result<std::fs::File> {
-            self.call()?;
-            Disk.create(path)
-        }
-        fn write(&mut self, file: &mut std::fs::File, contents: &[u8]) -> io::Result<()> {
+    impl Failing {
+        fn fill(&mut self, file: &mut File, contents: &[u8]) -> io::Result<()> {
             if let Err(error) = self.call() {
                 if self.short {
-                    Disk.write(file, &contents[..contents.len() / 2])?;
+                    file.write_all(&contents[..contents.len() / 2])?;
                 }
                 return Err(error);
             }
-            Disk.write(file, contents)
+            file.write_all(contents)
         }
-        fn sync(&mut self, file: &std::fs::File) -> io::Result<()> {
+    }
+
+    impl Store for Failing {
+        fn create(&mut self, path: &Path) -> io::Result<File> {
+            self.call()?;
+            Disk.create(path)
+        }
+        fn sync(&mut self, file: &File) -> io::Result<()> {
             self.call()?;
             Disk.sync(file)
         }
@@ -148,7 +168,8 @@ mod tests {
                     let path = folder.path().join("model.safetensors");
                     write(&path, b"the old contents").unwrap();
                     let mut store = Failing { calls_left: nth, kind, short };
-                    let result = write_on(&mut store, &path, b"the new and longer contents");
+                    let new = b"the new and longer contents";
+                    let result = replace(&mut store, &path, |store, file| store.fill(file, new), |error| error);
                     let contents = std::fs::read(&path).unwrap();
                     // The folder sync is the fifth call: by then the new file is in place.
                     let want: &[u8] = if nth < 4 { b"the old contents" } else { b"the new and longer contents" };

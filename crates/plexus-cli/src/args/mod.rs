@@ -12,7 +12,7 @@ pub use bench::{BenchArgs, BenchTask, OptimizerArg, PrecisionArg};
 pub use data::{DataArgs, TableArgs};
 pub use evaluate::EvaluateArgs;
 pub use inspect::{KernelsArgs, SummaryArgs, TraceArgs};
-pub use predict::PredictArgs;
+pub use predict::{Format, PredictArgs};
 pub use shell::{CompletionsArgs, ManArgs};
 pub use train::{LearningArgs, TrainArgs};
 

@@ -1,0 +1,209 @@
+//! `plexus predict`: what a model says to one row, or many.
+
+mod answer;
+mod input;
+
+use crate::Failure;
+use crate::args::{Format, PredictArgs};
+use crate::commands::model_path;
+use crate::output::{self, grouped, number, say};
+use crate::progress::{Bar, Part, Streams, clock};
+use answer::{Answered, Answers};
+use input::Input;
+use plexus::{Model, Pool, Workspace, files};
+use plexus_train::data::Targets;
+use std::io::{BufWriter, IsTerminal, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// Rows computed at a time: enough for full speed, and so few that their numbers need no memory worth mentioning.
+const BATCH: usize = 1024;
+
+/// A bar is for what takes longer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Answers every row of every input.
+pub fn run(args: PredictArgs) -> Result<(), Failure> {
+    // One thread: waking others costs more than a few rows, and the answers have the same bits.
+    let model = Model::open(model_path(&args.model)?, Pool::single())?;
+    let inputs = Inputs::of(&args)?;
+    let Some(path) = &args.out else {
+        let out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+        let failed = |error| -> Failure { output::cannot_print(&error) };
+        let answers = Answers::new(model.task(), &args, out, output::width())?;
+        // Between rows on a terminal a bar would only flicker.
+        let bar = !args.quiet && output::width().is_none();
+        Answering { model: &model, args: &args, answers, failed: &failed, bar }.answer(inputs)?;
+        return Ok(());
+    };
+    refuse_own_input(&args, path)?;
+    let failed = |error| Failure::from(files::save_failed(path, error));
+    let rows = files::write_with(path, |file| {
+        let answers = Answers::new(model.task(), &args, BufWriter::with_capacity(1 << 16, file), None)?;
+        Answering { model: &model, args: &args, answers, failed: &failed, bar: !args.quiet }.answer(inputs)
+    })?;
+    if !args.quiet {
+        say!("{}: {} {}", path.display(), grouped(rows as u64), if rows == 1 { "answer" } else { "answers" });
+    }
+    Ok(())
+}
+
+/// Where rows come from.
+enum Inputs<'a> {
+    Named(&'a [String]),
+    /// What was piped in, without being named.
+    Piped(Vec<u8>),
+    /// The data source.
+    Source(&'a str),
+}
+
+impl<'a> Inputs<'a> {
+    fn of(args: &'a PredictArgs) -> Result<Self, Failure> {
+        if let Some(source) = &args.data {
+            return Ok(Inputs::Source(source));
+        }
+        if !args.inputs.is_empty() {
+            return Ok(Inputs::Named(&args.inputs));
+        }
+        let piped = if std::io::stdin().is_terminal() { Vec::new() } else { input::standard_input()? };
+        if piped.trim_ascii().is_empty() {
+            return Err(Failure::Input(
+                "predict needs an input: a .csv, .json or .png file, JSON text such as '[1, 2, 3]', something on \
+                 standard input, or --data SOURCE --row N"
+                    .to_string(),
+            ));
+        }
+        Ok(Inputs::Piped(piped))
+    }
+}
+
+/// An output in place of an input would take away what it was made from.
+fn refuse_own_input(args: &PredictArgs, out: &Path) -> Result<(), Failure> {
+    let Ok(out) = out.canonicalize() else { return Ok(()) };
+    let own = args.inputs.iter().find(|input| Path::new(input).canonicalize().is_ok_and(|input| input == out));
+    match own {
+        Some(input) => Err(Failure::Input(format!("--out {input} is an input itself: choose another name"))),
+        None => Ok(()),
+    }
+}
+
+/// Everything that it takes to answer.
+struct Answering<'a, W: Write> {
+    model: &'a Model,
+    args: &'a PredictArgs,
+    answers: Answers<'a, W>,
+    /// What it means where an answer cannot be written.
+    failed: &'a dyn Fn(std::io::Error) -> Failure,
+    bar: bool,
+}
+
+impl<W: Write> Answering<'_, W> {
+    /// Answers all rows; returns how many.
+    fn answer(&mut self, inputs: Inputs<'_>) -> Result<usize, Failure> {
+        match inputs {
+            Inputs::Source(source) => {
+                let (row, truth) = self.row_of_source(source)?;
+                self.rows(&row, Some(&truth))
+            }
+            Inputs::Piped(bytes) => self.rows(&input::read_bytes(self.model, self.args, &bytes)?, None),
+            Inputs::Named(names) => {
+                let each = names.iter().map(|name| self.rows(&input::read(self.model, self.args, name)?, None));
+                each.sum()
+            }
+        }
+    }
+
+    /// Answers all rows of one input.
+    fn rows(&mut self, input: &Input, truth: Option<&str>) -> Result<usize, Failure> {
+        let model = self.model;
+        let count = input.len();
+        let batches = (0..count).step_by(BATCH).map(|first| first..count.min(first + BATCH));
+        let mut numbers = Vec::new();
+        // A row that does not read is found before the first answer is printed; a file is whole or not there anyway.
+        if self.args.out.is_none() && count > BATCH {
+            for batch in batches.clone() {
+                numbers.clear();
+                input.encode(model, batch, &mut numbers)?;
+            }
+        }
+        let bar = self.bar.then(|| Bar::after(PATIENCE, Streams::new()));
+        let started = std::time::Instant::now();
+        let (mut workspace, mut scores) = (Workspace::default(), Vec::new());
+        for batch in batches {
+            numbers.clear();
+            input.encode(model, batch.clone(), &mut numbers)?;
+            if batch.start == 0 {
+                self.answers.begin(input, truth.is_some())?.map_err(self.failed)?;
+            }
+            let width = model.network().output_len();
+            if self.answers.wants_scores() {
+                scores.clear();
+                scores.extend_from_slice(model.scores(&numbers, batch.len(), &mut workspace)?);
+            }
+            let outputs = model.predict(&numbers, batch.len(), &mut workspace)?;
+            for (index, row) in batch.clone().enumerate() {
+                let own = index * width..(index + 1) * width;
+                let scores = scores.get(own.clone()).unwrap_or_default();
+                let answered = Answered { input, row, outputs: &outputs[own], scores, truth };
+                self.answers.answer(&answered).map_err(self.failed)?;
+            }
+            self.answers.flush().map_err(self.failed)?;
+            if let Some(bar) = &bar {
+                bar.update(|| progress(&input.name, batch.end, count, started.elapsed()));
+            }
+        }
+        if let Some(bar) = &bar {
+            bar.clear();
+        }
+        Ok(count)
+    }
+
+    /// A row of a data source, with its true answer.
+    fn row_of_source(&self, source: &str) -> Result<(Input, String), Failure> {
+        let data = self.model.choose_rows(source, &self.args.source.options(), None)?.data;
+        self.model.check_data(&data)?;
+        let row = self.args.row;
+        if row >= data.len() {
+            let last = data.len().saturating_sub(1);
+            return Err(Failure::Input(format!("--row is {row}, but there are rows 0 to {last}")));
+        }
+        let mut values = vec![0.0; data.row_len()];
+        data.gather(&[row as u32], &mut values);
+        let truth = match &data.targets {
+            Targets::Classes { names, indices } => names[indices[row] as usize].clone(),
+            Targets::Values { names, values } => {
+                let row = &values[row * names.len()..][..names.len()];
+                row.iter().map(|value| number(f64::from(*value))).collect::<Vec<_>>().join(", ")
+            }
+        };
+        if let ([1, height, width], Format::Text, None) = (data.input.axes(), self.args.format(), &self.args.out)
+            && *width <= 64
+        {
+            print_image(&values, *height, *width);
+        }
+        Ok((Input::numbers(source, vec![format!("{source} row {row}")], values), truth))
+    }
+}
+
+/// What the bar says.
+fn progress(name: &str, done: usize, count: usize, elapsed: Duration) -> (f64, Vec<Part>, Vec<Part>) {
+    let share = done as f64 / count as f64;
+    let left = clock(elapsed.as_secs_f64() * (1.0 - share) / share);
+    let rows = format!("{} of {} rows", grouped(done as u64), grouped(count as u64));
+    let after = vec![Part::new(rows, [(2, "")]), Part::new(format!("{left} left"), [(3, "")])];
+    (share, vec![Part::new(name, [(1, "")])], after)
+}
+
+/// A gray image as characters, two pixels high each.
+fn print_image(values: &[f32], height: usize, width: usize) {
+    if !std::io::stdout().is_terminal() {
+        return;
+    }
+    const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
+    let largest = values.iter().copied().fold(1.0f32, f32::max);
+    for y in 0..height {
+        let shade = |value: f32| SHADES[((value / largest * 4.0).round() as usize).min(4)];
+        let line: String = (0..width).flat_map(|x| [shade(values[y * width + x]); 2]).collect();
+        say!("  {line}");
+    }
+}
