@@ -17,8 +17,20 @@ FORMAT = """
 mean: over all elements; cross_entropy over the rows, with class_weights a weighted mean: divided by the sum of the
 weights of the targets' classes. Label smoothing s: (1 - s) x the loss of the target + s / features x the sum over all
 classes c of -class_weights[c] x log_softmax[c]. huber: d^2 / 2 for |d| <= delta, else delta x (|d| - delta / 2).
-The gradient of the absolute difference at zero is zero.
+The gradient of the absolute difference at zero is zero. quantile: targets are one a row, and quantiles one a column:
+max(q x (t - p), (q - 1) x (t - p)); its gradient at zero is zero.
 """
+
+
+def quantile(keys, reduction):
+    def loss(prediction, target):
+        q = torch.tensor(keys["quantiles"], dtype=prediction.dtype)
+        above = target[:, None] - prediction
+        # Not torch.maximum, which would share the gradient of a tie.
+        each = torch.where(above > 0, q * above, torch.where(above < 0, (q - 1) * above, 0 * above))
+        return each.mean() if reduction == "mean" else each.sum()
+
+    return loss
 
 
 def cross_entropy(keys, reduction):
@@ -36,6 +48,7 @@ LOSSES = {
     "mean_squared_error": lambda keys, reduction: lambda p, t: F.mse_loss(p, t, reduction=reduction),
     "mean_absolute_error": lambda keys, reduction: lambda p, t: F.l1_loss(p, t, reduction=reduction),
     "huber": lambda keys, reduction: lambda p, t: F.huber_loss(p, t, reduction=reduction, delta=keys["delta"]),
+    "quantile": quantile,
     "binary_cross_entropy": lambda keys, reduction: lambda p, t: F.binary_cross_entropy_with_logits(p, t, reduction=reduction),
 }
 
@@ -132,8 +145,21 @@ def elementwise():
     add("batch-of-none", kind, {}, torch.zeros(0, 3), torch.zeros(0, 3), reductions=("sum",))
 
 
+def quantiles():
+    kind = "quantile"
+    rng = case_file.generator(kind)
+    # Halves, quarters and eighths are exact in f32, as the program holds them.
+    add("three", kind, {"quantiles": [0.125, 0.5, 0.875]}, normal(rng, [5, 3], 2.0), normal(rng, [5], 2.0))
+    add("one", kind, {"quantiles": [0.25]}, normal(rng, [7, 1]), normal(rng, [7]))
+    add("exact", kind, {"quantiles": [0.25, 0.75]}, [[1.0, 1.0], [0.0, 2.0]], [1.0, 2.0], gradient=False)
+    add("large-magnitudes", kind, {"quantiles": [0.125, 0.875]}, normal(rng, [3, 2], 1e4), normal(rng, [3], 1e4))
+    add("nan", kind, {"quantiles": [0.5]}, [[float("nan")], [1.0]], [0.0, 0.0], gradient=False)
+    add("batch-of-none", kind, {"quantiles": [0.5, 0.75]}, torch.zeros(0, 2), torch.zeros(0), reductions=("sum",))
+
+
 if __name__ == "__main__":
     case_file.settle()
     cross_entropies()
     elementwise()
+    quantiles()
     case_file.write("training/losses.toml", case_file.header("losses.py", FORMAT) + "\n".join(TABLES))

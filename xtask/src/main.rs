@@ -8,6 +8,7 @@
 mod artifacts;
 mod bench;
 mod check;
+mod dependent;
 mod error;
 mod isas;
 mod mutants;
@@ -15,6 +16,7 @@ mod outcome;
 mod process;
 mod python;
 mod source;
+mod tables;
 mod test;
 mod workspace;
 
@@ -39,6 +41,8 @@ enum Task {
     TestAllIsas,
     /// Puts known faults into a copy of the sources; some test must fail for each
     Mutants(mutants::Options),
+    /// Builds a crate outside the workspace without optimisation and runs it on small stacks
+    Dependent(dependent::Options),
     /// Trains a model and opens it with the Python package safetensors
     OpenInPython,
     /// Counts unsafe code and compares it with docs/unsafe.list
@@ -49,6 +53,8 @@ enum Task {
     },
     /// Measures our program and other engines (PyTorch, ONNX Runtime) in turn; writes a dated record
     BenchPeers(bench::Options),
+    /// Default settings on tables that come with Python packages, beside scikit-learn; --write renews docs/tables.md
+    CompareTables(tables::Options),
 }
 
 fn main() -> ExitCode {
@@ -58,9 +64,11 @@ fn main() -> ExitCode {
         Task::Check => Ok(check::run()),
         Task::TestAllIsas => isas::run(),
         Task::Mutants(options) => mutants::run(&options),
+        Task::Dependent(options) => dependent::run(&options),
         Task::OpenInPython => python::open_model::run(),
         Task::UnsafeList { write } => check::unsafe_list::run(write),
         Task::BenchPeers(options) => bench::run(&options),
+        Task::CompareTables(options) => tables::run(&options),
     });
     let outcome = done.unwrap_or_else(|error| outcome::Outcome::failed(error.to_string()));
     outcome.print();

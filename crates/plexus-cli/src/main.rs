@@ -8,6 +8,7 @@ mod args;
 mod commands;
 mod output;
 mod pictures;
+mod progress;
 
 use args::{Args, Command};
 use clap::Parser;

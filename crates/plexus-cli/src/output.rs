@@ -2,6 +2,15 @@
 
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
+
+/// Columns of the terminal that standard output shows on; none where it goes to a file or a program.
+pub fn width() -> Option<usize> {
+    static IS_TERMINAL: OnceLock<bool> = OnceLock::new();
+    // Asked for at each line: the window may have another size by now.
+    let shown = *IS_TERMINAL.get_or_init(|| std::io::stdout().is_terminal());
+    shown.then(|| usize::from(console::Term::stdout().size().1))
+}
 
 /// Whether standard error shows colours.
 fn colours() -> bool {
@@ -11,6 +20,11 @@ fn colours() -> bool {
 /// Red and bold where colours are shown.
 pub fn red(text: &str) -> String {
     if colours() { format!("\u{1b}[1;31m{text}\u{1b}[0m") } else { text.to_string() }
+}
+
+/// Yellow and bold where colours are shown.
+pub fn yellow(text: &str) -> String {
+    if colours() { format!("\u{1b}[1;33m{text}\u{1b}[0m") } else { text.to_string() }
 }
 
 /// Whole numbers in groups of three: `535,818`.
@@ -56,6 +70,12 @@ pub fn percent(share: f32) -> String {
     }
 }
 
+/// A share with some decimals that is 1 only where nothing is missing: 0.99997 with three is `0.999`.
+pub fn share(share: f64, decimals: usize) -> String {
+    let most = 1.0 - 10f64.powi(-(decimals as i32));
+    format!("{:.decimals$}", if share < 1.0 { share.min(most) } else { share })
+}
+
 /// An accuracy with two digits: `98.61 %`.
 pub fn accuracy(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
@@ -71,6 +91,19 @@ pub fn number(value: f64) -> String {
     }
 }
 
+/// A number with some decimals, and no minus sign before a zero.
+pub fn fixed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    let is_zero = text.chars().all(|letter| matches!(letter, '-' | '0' | '.'));
+    if is_zero { text.trim_start_matches('-').to_string() } else { text }
+}
+
+/// Decimals that show some digits of the largest of several numbers.
+pub fn decimals(digits: i32, values: impl Iterator<Item = f64>) -> usize {
+    let largest = values.map(f64::abs).filter(|value| value.is_finite()).fold(0.0, f64::max);
+    if largest > 0.0 { (digits - 1 - largest.log10().floor() as i32).clamp(0, 9) as usize } else { 1 }
+}
+
 /// Lines above, below and under the header; none between rows.
 const HORIZONTAL: TableStyle = TableStyle::new()
     .top_border(LineStyle::none().fill('─').junction('─'))
@@ -81,7 +114,7 @@ const HORIZONTAL: TableStyle = TableStyle::new()
 pub fn table(header: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
     table.load_style(HORIZONTAL).set_content_arrangement(ContentArrangement::Dynamic);
-    if !std::io::stdout().is_terminal() {
+    if width().is_none() {
         // Files and pipes have no width; 100 columns fit a page.
         table.set_width(100);
     }
@@ -92,6 +125,17 @@ pub fn table(header: &[&str], right: &[usize]) -> Table {
         }
     }
     table
+}
+
+/// A name from a file as a message can show it: at most 40 letters on one line.
+pub fn shown(name: &str) -> String {
+    const LONGEST: usize = 40;
+    let clean = |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
+    let mut text: String = name.chars().take(LONGEST).map(clean).collect();
+    if name.chars().nth(LONGEST).is_some() {
+        text.push('…');
+    }
+    text
 }
 
 /// How the user would call this program again: through cargo where cargo started it.
@@ -119,21 +163,63 @@ macro_rules! say {
 }
 pub(crate) use say;
 
-/// What [`say!`] calls. A reader that went away, as in `plexus summary … | head`, ends the program quietly, as it does
-/// other tools; a full disk ends it with a message.
+/// What [`say!`] calls. On a terminal, lines that are too long for it are folded.
 pub fn print_line(text: std::fmt::Arguments<'_>) {
-    let mut out = std::io::stdout().lock();
-    if let Err(error) = out.write_fmt(format_args!("{text}\n")) {
-        if error.kind() != std::io::ErrorKind::BrokenPipe {
-            eprintln!("{}: cannot write to standard output: {error}", red("error"));
+    match width() {
+        None => print_raw(format_args!("{text}\n")),
+        Some(width) => {
+            for line in text.to_string().split('\n') {
+                print_raw(format_args!("{}\n", folded(line, width)));
+            }
         }
-        std::process::exit(1);
     }
 }
 
 /// One JSON object on a line of its own.
 pub fn print_json(value: &serde_json::Value) {
-    say!("{value}");
+    print_raw(format_args!("{value}\n"));
+}
+
+/// Writes to standard output as it is.
+pub fn print_raw(text: std::fmt::Arguments<'_>) {
+    if let Err(error) = std::io::stdout().lock().write_fmt(text) {
+        cannot_print(&error);
+    }
+}
+
+/// Ends the program where standard output takes no more: quietly where the reader went away, as in `plexus summary … |
+/// head` and as other tools do; with a message where the disk is full.
+pub fn cannot_print(error: &std::io::Error) -> ! {
+    if error.kind() != std::io::ErrorKind::BrokenPipe {
+        eprintln!("{}: cannot write to standard output: {error}", red("error"));
+    }
+    std::process::exit(1);
+}
+
+/// A line as a few, cut at blanks, where it is wider than a terminal; what follows stands below the text behind the
+/// label. Lines that begin with a blank stay whole: they are commands to copy, or numbers in columns.
+fn folded(line: &str, width: usize) -> String {
+    let columns = console::measure_text_width;
+    if line.starts_with(' ') || columns(line) <= width {
+        return line.to_string();
+    }
+    // `Label     text`: two blanks or more behind the first word.
+    let text_at = line.find("  ").map_or(0, |gap| gap + line[gap..].len() - line[gap..].trim_start().len());
+    let indent = if line[..text_at].split_whitespace().count() == 1 { text_at } else { 2 };
+    let (mut text, mut used) = (String::new(), 0);
+    for (index, word) in line.split(' ').enumerate() {
+        let wanted = columns(word) + usize::from(index > 0);
+        if used + wanted > width && used > indent {
+            text = format!("{}\n{}", text.trim_end(), " ".repeat(indent));
+            used = indent;
+        } else if index > 0 {
+            text.push(' ');
+            used += 1;
+        }
+        text += word;
+        used += columns(word);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -151,11 +237,54 @@ mod tests {
     }
 
     #[test]
+    fn a_share_is_one_only_where_nothing_is_missing() {
+        assert_eq!(
+            [share(0.999_97, 3), share(1.0, 3), share(0.123_45, 3), share(0.0, 2)],
+            ["0.999", "1.000", "0.123", "0.00"]
+        );
+        assert_eq!(share(f64::NAN, 2), "NaN");
+    }
+
+    #[test]
+    fn numbers_of_a_column_have_the_same_decimals() {
+        assert_eq!([fixed(-0.001, 2), fixed(-0.01, 2), fixed(2.0, 0)], ["0.00", "-0.01", "2"]);
+        assert_eq!(decimals(4, [0.01, -2.373, f64::NAN].into_iter()), 3);
+        assert_eq!((decimals(3, [7e-5].into_iter()), decimals(3, [12_345.0].into_iter())), (7, 0));
+        assert_eq!(decimals(3, [0.0].into_iter()), 1);
+    }
+
+    #[test]
+    fn names_are_shown_short_and_on_one_line() {
+        assert_eq!(shown("price in k€"), "price in k€");
+        assert_eq!(shown("a\n\u{1b}[31mb"), "a\u{fffd}\u{fffd}[31mb");
+        assert_eq!(shown(&"é".repeat(41)), "é".repeat(40) + "…");
+    }
+
+    #[test]
     fn words_are_quoted_for_the_shell_where_they_must_be() {
         assert_eq!(quoted("runs/digits-1/model.safetensors"), "runs/digits-1/model.safetensors");
         assert_eq!(quoted("my runs/a"), "'my runs/a'");
         assert_eq!(quoted("it's"), "'it'\\''s'");
         assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn lines_are_folded_at_blanks_below_their_text() {
+        let line = "Data      digits: 1,294 rows to learn from, 144 for validation";
+        assert_eq!(folded(line, 62), line);
+        assert_eq!(folded(line, 61), "Data      digits: 1,294 rows to learn from, 144 for\n          validation");
+        assert_eq!(
+            folded(line, 30),
+            "Data      digits: 1,294 rows\n          to learn from, 144\n          for validation"
+        );
+        assert_eq!(folded("one two three four", 9), "one two\n  three\n  four");
+        // A word that is too long by itself is not cut.
+        assert_eq!(folded("Model     a/very/long/path here", 12), "Model     a/very/long/path\n          here");
+        let command = "  plexus evaluate model.safetensors --data digits";
+        assert_eq!(folded(command, 20), command);
+        assert_eq!(folded("", 20), "");
+        // Two columns a character.
+        assert_eq!(folded("日本 日本", 8), "日本\n  日本");
     }
 
     #[test]

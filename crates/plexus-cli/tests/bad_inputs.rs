@@ -241,6 +241,115 @@ fn data_cases() -> Vec<Case> {
         csv_case("no delimiter", "--delimiter é", "a,b\n1,2\n", &["delimiter", "one ASCII character", "é"]),
         csv_case("a quote as delimiter", "--delimiter \"", "a,b\n1,2\n", &["delimiter"]),
         csv_case("all for the test", "--test-fraction 1", rows("1,2,3"), &["test fraction", "below 1", "got 1"]),
+        csv_case(
+            "a column to drop that is not there",
+            "--drop aa",
+            rows("1,2,3"),
+            &["--drop names \"aa\"", "columns: a, b, y"],
+        ),
+        csv_case("the target dropped", "--drop y", rows("1,2,3"), &["--drop", "y, which is the target"]),
+        csv_case("only a column that is not there", "--only ab", rows("1,2,3"), &["--only names \"ab\"", "a, b, y"]),
+        csv_case(
+            "every column dropped",
+            "--drop a,b",
+            rows("1,2,3"),
+            &["no column is left", "a (--drop)", "b (--drop)"],
+        ),
+        csv_case(
+            "columns that never change",
+            "",
+            "a,b,y\n1,x,u\n1,x,v\n1,x,u\n",
+            &["no column is left", "always the same"],
+        ),
+        csv_case("a kind that is none", "--as a=text", rows("1,2,3"), &["--as", "COLUMN=category", "text-ignored"]),
+        csv_case("a kind for no column", "--as z=number", rows("1,2,3"), &["--as names \"z\"", "columns: a, b, y"]),
+        csv_case("a kind for the target", "--as y=category", rows("1,2,3"), &["--as", "which is the target", "--task"]),
+        csv_case(
+            "words as numbers",
+            "--as a=number",
+            rows("one,2,3"),
+            &["line 2, column \"a\"", "expected a number", "--na"],
+        ),
+        csv_case(
+            "numbers as dates",
+            "--as a=date",
+            rows("1,2,3"),
+            &["line 2, column \"a\"", "expected a date", "2024-12-31"],
+        ),
+        csv_case(
+            "a day that is none",
+            "--as a=date",
+            "a,y\n2024-01-31,1\n2024-02-30,2\n",
+            &["line 3, column \"a\"", "2024-02-30"],
+        ),
+        csv_case(
+            "one word among numbers",
+            "",
+            {
+                let rows: String = (0..40).map(|row| format!("{}.5,{}\n", row, row % 2)).collect();
+                format!("a,y\n{rows}unknown,1\n")
+            },
+            &["line 42, column \"a\"", "unknown", "nearly all other values", "--na"],
+        ),
+        csv_case("no target in any row", "--missing-target drop", "a,y\n1,\n2,NA\n", &["target is missing, in 2 rows"]),
+        csv_case(
+            "no target in some rows",
+            "",
+            "a,y\n1,\n2,NA\n3,4\n",
+            &["line 2", "in 2 rows", "--missing-target drop"],
+        ),
+        csv_case(
+            "the logarithm of nothing",
+            "--target-scale log",
+            rows("1,2,0"),
+            &["--target-scale", "a target is 0", "standard or none"],
+        ),
+        csv_case("a scale for classes", "--target-scale log", "a,y\n1,u\n2,v\n", &["--target-scale is for numbers"]),
+        csv_case("quantiles of classes", "--loss quantile:0.5", "a,y\n1,u\n2,v\n", &["quantile", "target is a class"]),
+        csv_case(
+            "quantiles that fall",
+            "--loss quantile:0.9,0.1",
+            rows("1,2,3"),
+            &["quantile", "rising numbers between 0 and 1"],
+        ),
+        csv_case("a quantile of one", "--loss quantile:0.5,1", rows("1,2,3"), &["quantile", "between 0 and 1"]),
+        csv_case("one fold", "--folds 1", rows("1,2,3"), &["--folds", "from 2 to 100"]),
+        csv_case("more folds than rows", "--folds 50", rows("1,2,3"), &["--folds is 50", "only 21 rows"]),
+        csv_case("a test file that is not there", "--test-data no.csv", rows("1,2,3"), &["cannot read no.csv"]),
+        csv_case(
+            "a test file of other columns",
+            "--test-data u.csv",
+            rows("1,2,3"),
+            &["u.csv, line 1", "no column \"a\""],
+        )
+        .file("u.csv", "c,b,y\n1,2,3\n"),
+        csv_case(
+            "a test file of other classes",
+            "--test-data u.csv",
+            "a,y\n1,u\n2,v\n",
+            &["u.csv, line 3", "\"w\"", "u, v"],
+        )
+        .file("u.csv", "a,y\n1,u\n2,w\n"),
+        csv_case(
+            "two kinds of test part",
+            "--test-data u.csv --test-fraction 0.5",
+            rows("1,2,3"),
+            &["--test-data", "cannot be used"],
+        ),
+        csv_case("a Parquet file", "", b"PAR1\x15\x04".to_vec(), &["a Parquet file", "pandas.read_parquet"]),
+        csv_case("a zip archive", "", b"PK\x03\x04...".to_vec(), &["a zip archive", "unpack it first: unzip"]),
+        csv_case("a NumPy array", "", b"\x93NUMPY\x01".to_vec(), &["a NumPy array", "numpy.savetxt"]),
+        csv_case("a pickle", "", b"\x80\x04\x95".to_vec(), &["a Python pickle", "read_pickle"]),
+        csv_case("packed with zstd", "", b"\x28\xb5\x2f\xfd".to_vec(), &["zstd -d"]),
+        csv_case("a damaged gzip table", "", gzip(b"\xff\xff\xff"), &["t.csv", "damaged gzip"]),
+        case("an Excel workbook", "train t.xlsx --epochs 1 --out out", &["an Excel workbook", "save its sheet as CSV"])
+            .file("t.xlsx", b"PK\x03\x04...".to_vec()),
+        case(
+            "options for tables without one",
+            "train --data digits --drop a --out out",
+            &["--drop is for tables", "digits"],
+        ),
+        case("a bare table that is not there", "train no.csv --out out", &["cannot read no.csv"]),
         csv_case("neither yes nor no", "--header maybe", rows("1,2,3"), &["--header", "yes or no"]),
         case(
             "an unknown source",
@@ -248,8 +357,6 @@ fn data_cases() -> Vec<Case> {
             &["unknown data source", "did you mean \"digits\"?", "csv:FILE"],
         ),
         case("a source without its folder", "train --data mnist --out out", &["mnist:DIR", "for example"]),
-        case("a table without its prefix", "train --data t.csv --out out", &["did you mean \"csv:t.csv\"?"])
-            .file("t.csv", "a,b\n1,2\n"),
     ]
 }
 
@@ -599,13 +706,22 @@ fn model_cases() -> Vec<Case> {
             &["input shape", "[1, 8, 8]"],
         )
         .file("t.csv", flowers(30)),
+        case("a threshold above one", "evaluate {digits} --threshold 1.5", &["--threshold", "0 to 1"]),
+        case("a threshold for ten classes", "evaluate {digits} --threshold 0.3", &["--threshold", "10 classes"]),
+        case(
+            "a threshold for numbers",
+            "evaluate {houses} --data csv:h.csv --threshold 0.3",
+            &["--threshold", "numbers"],
+        ),
+        case("importance of pixels", "evaluate {digits} --importance", &["--importance", "columns of a table"]),
+        case("dark pictures of nothing", "evaluate {digits} --dark", &["--pictures"]),
         case("a number model on digits", "evaluate {houses} --data digits", &["[1, 8, 8]"]),
         case("a flower model on houses", "evaluate {flowers} --data csv:h.csv", &["h.csv", "\"length\""])
             .file("h.csv", houses(9)),
         case(
-            "no rows at all",
-            "evaluate {flowers} --data csv:t.csv --part test --test-fraction 0",
-            &["no rows", "test part"],
+            "a part that other data does not have",
+            "evaluate {flowers} --data csv:t.csv --part test",
+            &["--part", "is not the data that the model was trained on"],
         )
         .file("t.csv", flowers(30)),
         case("other classes", "evaluate {flowers} --data csv:t.csv", &["line 2", "oak", "daisy"])

@@ -65,4 +65,9 @@ impl Network {
         }
         self.layers.insert(0, NamedLayer { name: name.to_string(), inputs: Vec::new(), layer });
     }
+
+    /// Puts a layer behind the last.
+    pub fn push(&mut self, name: &str, layer: Layer) {
+        self.layers.push(NamedLayer { name: name.to_string(), inputs: Vec::new(), layer });
+    }
 }

@@ -189,6 +189,16 @@ pub enum DataError {
         test: (usize, usize),
     },
 
+    /// A file is of a known format that is no table of text.
+    #[error("{} is {what}, not a table of text; {help}", path.display())]
+    NotATable {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// What to do.
+        help: String,
+    },
     /// A text file is not UTF-8.
     #[error("{place}: not UTF-8 text{hint}")]
     NotText {
@@ -281,15 +291,52 @@ pub enum DataError {
         /// The columns there are.
         columns: String,
     },
+    /// An option names no column.
+    #[error("{option} names {name:?}, but {} has no such column{}; columns: {columns}", path.display(), did_you_mean(suggestion.as_deref()))]
+    NamedColumn {
+        /// The file.
+        path: PathBuf,
+        /// The option.
+        option: &'static str,
+        /// The name given.
+        name: String,
+        /// The nearest name there.
+        suggestion: Option<String>,
+        /// The columns there are.
+        columns: String,
+    },
+    /// Every column beside the target is left out.
+    #[error("{}: no column is left to predict from; left out: {reasons}. --as COLUMN=number or category takes one back", path.display())]
+    NothingLeft {
+        /// The file.
+        path: PathBuf,
+        /// The columns, with the reason of each.
+        reasons: String,
+    },
     /// A row has no target.
     #[error(
-        "{place}, column {column:?}: the target is missing; a row without a target can neither teach nor test: delete it"
+        "{place}, column {column:?}: the target is missing, in {count} row{} in all; a row without a target can neither teach \
+         nor test: --missing-target drop leaves such rows out", plural(*count)
     )]
     MissingTarget {
-        /// The row.
+        /// The first such row.
         place: Place,
         /// The target column.
         column: String,
+        /// How many rows lack it.
+        count: usize,
+    },
+    /// Text stands where a date should be.
+    #[error("{place}, column {column:?}: expected a date as {format}, got {value:?}")]
+    NotADate {
+        /// The row.
+        place: Place,
+        /// The column.
+        column: String,
+        /// The text, cut to a readable length.
+        value: String,
+        /// The form that the other dates have.
+        format: String,
     },
     /// Values are missing and the policy is to refuse that.
     #[error("{place}, column {column:?}: {count} missing value{} in all; fill them in, or let them be imputed (the default)", plural(*count))]
@@ -335,8 +382,8 @@ pub enum DataError {
     },
     /// A column of text has more distinct values than one-hot encoding is good for.
     #[error(
-        "{}, column {column:?}: {count} distinct texts, at most {limit} are allowed (one is {example:?}); a column of names or numbers of \
-         things teaches nothing: remove it, or write its values as plain numbers with a point", path.display()
+        "{}, column {column:?}: {count} distinct texts, at most {limit} are allowed (one is {example:?}); --rare N puts the \
+         rare ones together, --drop leaves the column out; as a target, write numbers plainly, with a point", path.display()
     )]
     TooManyCategories {
         /// The file.

@@ -2,8 +2,9 @@
 
 use crate::data::{Dataset, Targets};
 use crate::loss::{Loss, LossSums, TargetBatch};
-use crate::metrics::{ConfusionMatrix, RegressionMetrics, argmax, top_k_correct};
-use crate::trainer::gather_targets;
+use crate::metrics::{ConfusionMatrix, RegressionMetrics, argmax, middle, top_k_correct};
+use crate::target::TargetScale;
+use crate::trainer::{gather_targets, scaled_targets};
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::threads::{FlushDenormals, Pool};
 use plexus_nn::{CheckedNetwork, Params, Plan, Workspace};
@@ -18,6 +19,21 @@ pub struct Evaluation {
     pub loss: f64,
     /// How right it was.
     pub answers: Answers,
+    /// How often the truth lay between the lowest and the highest quantile, where the outputs are quantiles.
+    pub interval: Option<Interval>,
+}
+
+/// The interval between two quantiles, held against the truth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interval {
+    /// The lowest quantile.
+    pub low: f32,
+    /// The highest.
+    pub high: f32,
+    /// Rows whose target lies between the two.
+    pub inside: u64,
+    /// The mean distance of the two.
+    pub width: f64,
 }
 
 /// Answers of either kind, compared with the targets.
@@ -52,21 +68,39 @@ pub fn evaluate(
     network: &Arc<CheckedNetwork>,
     params: &Params,
     loss: &Loss,
+    scale: &TargetScale,
     data: &Dataset,
     rows: &[u32],
     pool: &Pool,
 ) -> Evaluation {
     let plan = Plan::new(network.clone(), params.clone(), pool.clone());
-    evaluate_plan(&plan, loss, data, rows, pool)
+    evaluate_plan(&plan, loss, scale, data, rows, pool)
 }
 
 /// As [`evaluate`], with a network that is already planned.
-pub fn evaluate_plan(plan: &Plan, loss: &Loss, data: &Dataset, rows: &[u32], pool: &Pool) -> Evaluation {
+///
+/// The network answers on the given scale; the loss is taken there, errors are told in the unit of the target.
+pub fn evaluate_plan(
+    plan: &Plan,
+    loss: &Loss,
+    scale: &TargetScale,
+    data: &Dataset,
+    rows: &[u32],
+    pool: &Pool,
+) -> Evaluation {
     let cols = plan.network().output_len();
     let mut answers = match &data.targets {
         Targets::Classes { .. } => Answers::Classes { confusion: ConfusionMatrix::new(cols), top_5: 0 },
-        Targets::Values { .. } => Answers::Values(RegressionMetrics::new(cols)),
+        Targets::Values { names, .. } => Answers::Values(RegressionMetrics::new(names.len())),
     };
+    let mut interval = match loss {
+        Loss::Quantile { quantiles } if quantiles.len() > 1 => {
+            let (low, high) = (quantiles[0], quantiles[quantiles.len() - 1]);
+            Some(Interval { low, high, inside: 0, width: 0.0 })
+        }
+        _ => None,
+    };
+    let (mut scaled, mut row_answers) = (Vec::new(), Vec::new());
     let mut sums = LossSums::default();
     let _flush = FlushDenormals::new();
     let (mut workspace, mut inputs) = (Workspace::default(), Buffer::default());
@@ -78,7 +112,7 @@ pub fn evaluate_plan(plan: &Plan, loss: &Loss, data: &Dataset, rows: &[u32], poo
         let targets = gather_targets(data, indices, &mut classes, &mut values);
         let batch = plan.network().batch(&inputs[..len], indices.len()).expect("the data fits the network");
         let outputs = plan.run(batch, &mut workspace);
-        sums += loss.sums(outputs, cols, targets, pool);
+        sums += loss.sums(outputs, cols, scaled_targets(scale, targets, &mut scaled), pool);
         match (&mut answers, targets) {
             (Answers::Classes { confusion, top_5 }, TargetBatch::Classes(classes)) => {
                 for (row, &class) in outputs.chunks_exact(cols).zip(classes) {
@@ -87,12 +121,23 @@ pub fn evaluate_plan(plan: &Plan, loss: &Loss, data: &Dataset, rows: &[u32], poo
                 }
             }
             (Answers::Values(metrics), TargetBatch::Values(values)) => {
-                for (row, target) in outputs.chunks_exact(cols).zip(values.chunks_exact(cols)) {
-                    metrics.add(target, row);
+                let width = values.len() / indices.len();
+                for (row, target) in outputs.chunks_exact(cols).zip(values.chunks_exact(width)) {
+                    row_answers.clear();
+                    row_answers.extend(row.iter().map(|output| scale.invert(*output)));
+                    if let Some(interval) = &mut interval {
+                        let (low, high) = (row_answers[0], row_answers[cols - 1]);
+                        interval.inside += u64::from(low <= target[0] && target[0] <= high);
+                        interval.width += f64::from(high - low) / rows.len() as f64;
+                    }
+                    match loss {
+                        Loss::Quantile { quantiles } => metrics.add(target, &row_answers[middle(quantiles)..][..1]),
+                        _ => metrics.add(target, &row_answers),
+                    }
                 }
             }
             _ => unreachable!("`answers` was made for the kind of the targets"),
         }
     }
-    Evaluation { rows: rows.len(), loss: sums.mean(), answers }
+    Evaluation { rows: rows.len(), loss: sums.mean(), answers, interval }
 }

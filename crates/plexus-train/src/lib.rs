@@ -12,10 +12,12 @@ pub mod checkpoint;
 pub mod data;
 mod error;
 pub mod evaluate;
+pub mod importance;
 pub mod loss;
 pub mod metrics;
 pub mod optim;
 pub mod schedule;
+pub mod target;
 pub mod trainer;
 
 pub use error::{DataError, Place};

@@ -1,6 +1,6 @@
 //! Losses: how wrong a batch of outputs is, and in which direction each output would make it better.
 
-use plexus_kernels::loss::{PointLoss, pointwise};
+use plexus_kernels::loss::{PointLoss, pointwise, quantile};
 use plexus_kernels::softmax::{CrossEntropy, Reduction, cross_entropy};
 use plexus_kernels::threads::Pool;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,11 @@ pub enum Loss {
         #[serde(default = "one")]
         delta: f32,
     },
+    /// Quantiles of one number, an output each: mean of `max(q·(t − p), (q − 1)·(t − p))` (Koenker and Bassett 1978).
+    Quantile {
+        /// Which quantiles, rising, each in 0..1.
+        quantiles: Vec<f32>,
+    },
     /// Cross-entropy of σ(logit) against a target in 0..=1, each output by itself.
     BinaryCrossEntropy,
 }
@@ -49,6 +54,7 @@ pub const LOSSES: &[(&str, &str)] = &[
     ("mean_squared_error", "numbers (the default for regression)"),
     ("mean_absolute_error", "numbers, with outliers"),
     ("huber", "numbers, with some outliers"),
+    ("quantile", "quantiles of a number: quantile:0.1,0.5,0.9 gives an interval and its middle"),
     ("binary_cross_entropy", "yes or no for each output by itself, on logits"),
 ];
 
@@ -92,13 +98,23 @@ impl Loss {
             Loss::MeanSquaredError => "mean_squared_error",
             Loss::MeanAbsoluteError => "mean_absolute_error",
             Loss::Huber { .. } => "huber",
+            Loss::Quantile { .. } => "quantile",
             Loss::BinaryCrossEntropy => "binary_cross_entropy",
+        }
+    }
+
+    /// How many outputs it wants for each number of the target.
+    pub fn outputs_per_target(&self) -> usize {
+        match self {
+            Loss::Quantile { quantiles } => quantiles.len(),
+            _ => 1,
         }
     }
 
     /// The loss with this name, its constants at their defaults.
     pub fn named(name: &str) -> Option<Loss> {
         Some(match name {
+            "quantile" => Loss::Quantile { quantiles: vec![0.1, 0.5, 0.9] },
             "cross_entropy" => Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None },
             "mean_squared_error" => Loss::MeanSquaredError,
             "mean_absolute_error" => Loss::MeanAbsoluteError,
@@ -154,6 +170,12 @@ impl Loss {
                     pool,
                 );
                 return LossSums { loss: sums.loss, weight: sums.weight };
+            }
+            Loss::Quantile { quantiles } => {
+                let TargetBatch::Values(values) = targets else { panic!("the quantile loss takes numbers") };
+                let weight = outputs.len() as f64;
+                let divisor = if reduction == Reduction::Mean { weight } else { 1.0 };
+                return LossSums { loss: quantile(quantiles, outputs, values, divisor, grad), weight };
             }
             Loss::MeanSquaredError => PointLoss::Squared,
             Loss::MeanAbsoluteError => PointLoss::Absolute,

@@ -3,9 +3,10 @@
 use crate::data::{Dataset, Targets};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::loss::{Loss, LossSums, TargetBatch};
-use crate::metrics::argmax;
+use crate::metrics::{argmax, middle};
 use crate::optim::{Optimizer, OptimizerState};
 use crate::schedule::{Moment, Schedule};
+use crate::target::TargetScale;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::gemm::Precision;
 use plexus_kernels::random::{Random, Stream};
@@ -44,8 +45,22 @@ pub struct Settings {
     pub clip_norm: Option<f64>,
     /// Stops after so many epochs in a row without a better validation result.
     pub patience: Option<u64>,
+    /// Epochs whose validation results are averaged before they are compared, so that luck with few rows chooses no epoch.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub smoothing: u64,
+    /// The scale on which a number is learnt.
+    #[serde(default, skip_serializing_if = "TargetScale::is_none")]
+    pub target_scale: TargetScale,
     /// The seed of everything random.
     pub seed: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn is_one(count: &u64) -> bool {
+    *count == 1
 }
 
 fn is_highest(precision: &Precision) -> bool {
@@ -79,12 +94,12 @@ pub struct EpochRecord {
     pub learning_rate: f64,
     /// Mean loss over the epoch, while the weights were changing.
     pub train_loss: f64,
-    /// Share of right rows over the epoch; for numbers the root of the mean squared error.
+    /// Share of right rows over the epoch; for numbers the root of the mean squared error, in the unit of the target.
     pub train_metric: f64,
     /// Mean loss on the validation part, after the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_loss: Option<f64>,
-    /// Accuracy or root mean squared error on the validation part.
+    /// Accuracy or root mean squared error (in the unit of the target) on the validation part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_metric: Option<f64>,
 }
@@ -171,6 +186,7 @@ pub struct Trainer {
     inputs: Buffer,
     classes: Vec<u32>,
     values: Vec<f32>,
+    scaled: Vec<f32>,
     order: Vec<u32>,
     /// The epoch that `order` is for.
     ordered: Option<u64>,
@@ -187,6 +203,7 @@ impl Trainer {
             inputs: Buffer::default(),
             classes: Vec::new(),
             values: Vec::new(),
+            scaled: Vec::new(),
             order: Vec::new(),
             ordered: None,
             best: None,
@@ -379,8 +396,10 @@ impl Trainer {
         self.training.forward(&mut self.params, batch, random);
         let cols = self.network.output_len();
         let (outputs, grad) = self.training.output_and_grad();
-        let loss = self.settings.loss.gradient(outputs, cols, targets, reduction, grad, &self.pool);
-        let (score, scored) = score(outputs, cols, targets);
+        let Settings { loss, target_scale, .. } = &self.settings;
+        let learnt = scaled_targets(target_scale, targets, &mut self.scaled);
+        let (score, scored) = score(outputs, cols, targets, loss, target_scale);
+        let loss = loss.gradient(outputs, cols, learnt, reduction, grad, &self.pool);
         self.training.backward(&self.params, batch, random, &mut self.grad, accumulate);
         MicroBatch { loss, score, scored }
     }
@@ -408,8 +427,13 @@ impl Trainer {
         };
         progress.loss = LossSums::default();
         (progress.score, progress.scored) = (0.0, 0.0);
-        let best = progress.best_epoch.checked_sub(1).map(|index| &progress.history[index as usize]);
-        if best.is_none_or(|best| is_better(&record, best, is_classification)) {
+        progress.history.push(record.clone());
+        let now = Judged::of(&progress.history, self.settings.smoothing);
+        let best = progress.best_epoch.checked_sub(1).map(|index| &progress.history[..=index as usize]);
+        let best = best.map(|history| Judged::of(history, self.settings.smoothing));
+        // Before so many epochs there is nothing to average: the first full average is better than any of them.
+        let too_early = progress.best_epoch < self.settings.smoothing.min(progress.epoch);
+        if too_early || best.is_none_or(|best| now.is_better_than(&best, is_classification)) {
             progress.best_epoch = record.epoch;
             progress.stale_epochs = 0;
             progress.plateau_epochs = 0;
@@ -426,13 +450,13 @@ impl Trainer {
         }
         let out_of_patience = self.settings.patience.is_some_and(|patience| progress.stale_epochs >= patience);
         progress.finished = progress.epoch >= self.settings.epochs || out_of_patience;
-        progress.history.push(record.clone());
         record
     }
 
     /// Measures the present weights on some rows.
     pub fn evaluate(&self, data: &Dataset, rows: &[u32]) -> Evaluation {
-        evaluate(&self.network, &self.params, &self.settings.loss, data, rows, &self.pool)
+        let Settings { loss, target_scale, .. } = &self.settings;
+        evaluate(&self.network, &self.params, loss, target_scale, data, rows, &self.pool)
     }
 }
 
@@ -464,8 +488,25 @@ pub(crate) fn gather_targets<'a>(
     }
 }
 
-/// Right rows and rows; or the sum of squared errors and the numbers.
-fn score(outputs: &[f32], cols: usize, targets: TargetBatch<'_>) -> (f64, f64) {
+/// The targets that a loss compares with: numbers on the scale that is learnt.
+pub(crate) fn scaled_targets<'a>(
+    scale: &TargetScale,
+    targets: TargetBatch<'a>,
+    scaled: &'a mut Vec<f32>,
+) -> TargetBatch<'a> {
+    match targets {
+        TargetBatch::Values(values) if !scale.is_none() => {
+            scaled.clear();
+            scaled.extend_from_slice(values);
+            scale.apply(scaled);
+            TargetBatch::Values(scaled)
+        }
+        _ => targets,
+    }
+}
+
+/// Right rows and rows; or the sum of squared errors, in the unit of the target, and the numbers.
+fn score(outputs: &[f32], cols: usize, targets: TargetBatch<'_>, loss: &Loss, scale: &TargetScale) -> (f64, f64) {
     match targets {
         TargetBatch::Classes(classes) => {
             let rows = outputs.chunks_exact(cols).zip(classes);
@@ -473,24 +514,52 @@ fn score(outputs: &[f32], cols: usize, targets: TargetBatch<'_>) -> (f64, f64) {
             (right as f64, classes.len() as f64)
         }
         TargetBatch::Values(values) => {
-            let squares = outputs.iter().zip(values).map(|(y, t)| (f64::from(*y) - f64::from(*t)).powi(2));
+            // Of several quantiles of one number the middle one is the answer.
+            let (first, step) = match loss {
+                Loss::Quantile { quantiles } => (middle(quantiles), cols),
+                _ => (0, 1),
+            };
+            let answers = outputs.iter().skip(first).step_by(step).map(|output| f64::from(scale.invert(*output)));
+            let squares = answers.zip(values).map(|(y, t)| (y - f64::from(*t)).powi(2));
             (squares.sum(), values.len() as f64)
         }
     }
 }
 
-/// Whether an epoch is better than the best: by the validation metric, then by the validation loss; without a
-/// validation part by the loss of the epoch.
-fn is_better(record: &EpochRecord, best: &EpochRecord, is_classification: bool) -> bool {
-    match (record.validation_metric, best.validation_metric) {
-        (Some(metric), Some(best_metric)) if metric == best_metric => {
-            match (record.validation_loss, best.validation_loss) {
+/// The last epoch of a history as it is judged: means over the last few epochs, so that one lucky result on a few rows
+/// chooses nothing.
+struct Judged {
+    metric: Option<f64>,
+    loss: Option<f64>,
+    train_loss: f64,
+}
+
+impl Judged {
+    fn of(history: &[EpochRecord], smoothing: u64) -> Judged {
+        let count = usize::try_from(smoothing).unwrap_or(usize::MAX).clamp(1, history.len());
+        let last = &history[history.len() - count..];
+        let mean = |of: fn(&EpochRecord) -> Option<f64>| -> Option<f64> {
+            let sum = last.iter().map(of).sum::<Option<f64>>()?;
+            Some(sum / count as f64)
+        };
+        Judged {
+            metric: mean(|record| record.validation_metric),
+            loss: mean(|record| record.validation_loss),
+            train_loss: mean(|record| Some(record.train_loss)).unwrap_or(f64::NAN),
+        }
+    }
+
+    /// Whether this is better: by the validation metric, then by the validation loss; without a validation part by the
+    /// loss of the epoch.
+    fn is_better_than(&self, best: &Judged, is_classification: bool) -> bool {
+        match (self.metric, best.metric) {
+            (Some(metric), Some(best_metric)) if metric == best_metric => match (self.loss, best.loss) {
                 (Some(loss), Some(best_loss)) => loss < best_loss,
                 (loss, best_loss) => loss.is_some() && best_loss.is_none(),
-            }
+            },
+            (Some(metric), Some(best_metric)) => (metric > best_metric) == is_classification,
+            (None, None) => self.train_loss < best.train_loss,
+            (metric, _) => metric.is_some(),
         }
-        (Some(metric), Some(best_metric)) => (metric > best_metric) == is_classification,
-        (None, None) => record.train_loss < best.train_loss,
-        (metric, _) => metric.is_some(),
     }
 }

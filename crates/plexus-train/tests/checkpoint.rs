@@ -47,6 +47,8 @@ fn settings() -> Settings {
         precision: Precision::Highest,
         clip_norm: Some(1.0),
         patience: None,
+        smoothing: 1,
+        target_scale: Default::default(),
         seed: 7,
     }
 }

@@ -189,6 +189,8 @@ fn follow(name: &str) {
         precision: Precision::Highest,
         clip_norm: file.run.clip_norm,
         patience: None,
+        smoothing: 1,
+        target_scale: Default::default(),
         seed: 0,
     };
     let mut trainer = Trainer::new(network.clone(), params, settings, Pool::single());

@@ -20,6 +20,7 @@ pub mod files;
 mod model;
 mod run;
 mod spec;
+mod split;
 
 pub use error::Error;
 pub use model::{Model, Task, Workspace};
@@ -28,6 +29,7 @@ pub use plexus_kernels::isa::Isa;
 pub use plexus_kernels::threads::Pool;
 pub use run::{Finished, Run, Stepped};
 pub use spec::{NetworkSpec, RunSpec};
+pub use split::{Chosen, Part, Sketch, Split};
 
 /// What networks are made of.
 pub use plexus_nn as nn;

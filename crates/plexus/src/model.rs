@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::files;
+use crate::split::Split;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::gemm::Precision;
 use plexus_kernels::softmax;
@@ -10,6 +11,7 @@ use plexus_nn::{CheckedNetwork, Params, Plan};
 use plexus_train::data::{Dataset, Schema, Targets};
 use plexus_train::evaluate::{Evaluation, evaluate_plan};
 use plexus_train::loss::Loss;
+use plexus_train::target::TargetScale;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -34,6 +36,15 @@ pub enum Task {
         /// Names of the numbers, in the order of the outputs.
         outputs: Vec<String>,
     },
+    /// Quantiles of one number, rising.
+    Quantiles {
+        /// The name of the number.
+        target: String,
+        /// Which quantiles, each in 0..1.
+        quantiles: Vec<f32>,
+        /// Names of the outputs, such as `price q0.1`.
+        outputs: Vec<String>,
+    },
 }
 
 impl Task {
@@ -41,7 +52,7 @@ impl Task {
     pub fn names(&self) -> &[String] {
         match self {
             Task::Classification { classes } | Task::MultiLabel { classes } => classes,
-            Task::Regression { outputs } => outputs,
+            Task::Regression { outputs } | Task::Quantiles { outputs, .. } => outputs,
         }
     }
 }
@@ -49,6 +60,7 @@ impl Task {
 /// Keys of the metadata of a model file.
 const TASK: &str = "plexus.task";
 const COLUMNS: &str = "plexus.columns";
+const SPLIT: &str = "plexus.split";
 
 /// A network with its numbers and names, planned for this machine. Share it between threads; each brings its
 /// [`Workspace`].
@@ -57,6 +69,7 @@ pub struct Model {
     plan: Plan,
     task: Task,
     columns: Option<Schema>,
+    split: Option<Split>,
     metadata: BTreeMap<String, String>,
     pool: Pool,
 }
@@ -92,7 +105,12 @@ impl Model {
                 help: "Each output needs one name.".to_string(),
             });
         }
-        Ok(Model { plan: Plan::new(network, params, pool.clone()), task, columns, metadata, pool })
+        Ok(Model { plan: Plan::new(network, params, pool.clone()), task, columns, split: None, metadata, pool })
+    }
+
+    /// The same model, with the rows of its training.
+    pub fn with_split(self, split: Option<Split>) -> Self {
+        Model { split, ..self }
     }
 
     /// The same model with products of another precision than the default, [`Precision::Highest`].
@@ -115,25 +133,13 @@ impl Model {
         let outputs = network.output_len();
         // A model from elsewhere has no task: its outputs are numbers.
         let names = || (0..outputs).map(|index| format!("output {index}")).collect();
-        let task = match metadata.remove(TASK) {
-            None => Task::Regression { outputs: names() },
-            Some(text) => serde_json::from_str(&text).map_err(|error| Error::Mismatch {
-                what: "the task in the file's metadata",
-                model: format!("{outputs} outputs"),
-                data: format!("text that does not read ({error})"),
-                help: format!("{}: the file is damaged.", path.display()),
-            })?,
-        };
-        let columns = match metadata.remove(COLUMNS) {
-            None => None,
-            Some(text) => Some(serde_json::from_str(&text).map_err(|error| Error::Mismatch {
-                what: "the columns in the file's metadata",
-                model: format!("input {}", network.input()),
-                data: format!("text that does not read ({error})"),
-                help: format!("{}: the file is damaged.", path.display()),
-            })?),
-        };
-        Model::new(Arc::new(network), params, task, columns, metadata, pool)
+        let expected = format!("{outputs} outputs");
+        let task = described(path, &mut metadata, TASK, "the task in the file's metadata", &expected)?;
+        let task = task.unwrap_or_else(|| Task::Regression { outputs: names() });
+        let input = format!("input {}", network.input());
+        let columns = described(path, &mut metadata, COLUMNS, "the columns in the file's metadata", &input)?;
+        let split = described(path, &mut metadata, SPLIT, "the split in the file's metadata", &input)?;
+        Ok(Model::new(Arc::new(network), params, task, columns, metadata, pool)?.with_split(split))
     }
 
     /// The bytes of a model file.
@@ -145,6 +151,9 @@ impl Model {
         metadata.insert(TASK.to_string(), json(&self.task));
         if let Some(columns) = &self.columns {
             metadata.insert(COLUMNS.to_string(), json(columns));
+        }
+        if let Some(split) = &self.split {
+            metadata.insert(SPLIT.to_string(), json(split));
         }
         Ok(plexus_formats::write_model(self.plan.network(), self.plan.params(), &metadata)?)
     }
@@ -177,6 +186,11 @@ impl Model {
         self.columns.as_ref()
     }
 
+    /// Which rows it learnt from, and which were held out; `None` where the file does not say.
+    pub fn split(&self) -> Option<&Split> {
+        self.split.as_ref()
+    }
+
     /// Free text saved with the model.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
@@ -206,6 +220,13 @@ impl Model {
         let _flush = FlushDenormals::new();
         match self.task {
             Task::Regression { .. } => return Ok(scores),
+            Task::Quantiles { .. } => {
+                // Quantiles rise; where the network's cross, they change places (Chernozhukov et al. 2010).
+                probabilities.copy_from_slice(scores);
+                for row in probabilities.chunks_exact_mut(self.plan.network().output_len().max(1)) {
+                    row.sort_by(f32::total_cmp);
+                }
+            }
             Task::Classification { .. } => {
                 softmax::softmax(rows, self.network().output_len(), scores, probabilities, &self.pool);
             }
@@ -243,6 +264,7 @@ impl Model {
                     return mismatch("the outputs", model, data, "Each output needs one target column.");
                 }
             }
+            (Targets::Values { .. }, Task::Quantiles { .. }) => {}
             // Trained to say 1 for the right class and 0 for the others: the largest number is the answer.
             (Targets::Classes { names: classes, .. }, Task::Regression { outputs }) if classes == outputs => {}
             (Targets::Classes { .. }, _) => {
@@ -263,14 +285,32 @@ impl Model {
     /// [`Error::Mismatch`] where the data is not of the model's kind.
     pub fn evaluate(&self, data: &Dataset) -> Result<Evaluation, Error> {
         self.check_data(data)?;
-        let loss = match self.task {
+        let loss = match &self.task {
             Task::Classification { .. } => Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None },
             Task::MultiLabel { .. } => Loss::BinaryCrossEntropy,
             Task::Regression { .. } => Loss::MeanSquaredError,
+            Task::Quantiles { quantiles, .. } => Loss::Quantile { quantiles: quantiles.clone() },
         };
         let rows: Vec<u32> = (0..data.len() as u32).collect();
-        Ok(evaluate_plan(&self.plan, &loss, data, &rows, &self.pool))
+        Ok(evaluate_plan(&self.plan, &loss, &TargetScale::default(), data, &rows, &self.pool))
     }
+}
+
+/// Takes a description out of the metadata of a model file, where it is there.
+fn described<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    metadata: &mut BTreeMap<String, String>,
+    key: &str,
+    what: &'static str,
+    model: &str,
+) -> Result<Option<T>, Error> {
+    let read = metadata.remove(key).map(|text| serde_json::from_str(&text)).transpose();
+    read.map_err(|error| Error::Mismatch {
+        what,
+        model: model.to_string(),
+        data: format!("text that does not read ({error})"),
+        help: format!("{}: the file is damaged.", path.display()),
+    })
 }
 
 /// Plain data as JSON text.

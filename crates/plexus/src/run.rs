@@ -4,13 +4,16 @@ use crate::error::Error;
 use crate::files;
 use crate::model::{Model, Task};
 use crate::spec::{NetworkSpec, RunSpec};
+use crate::split::Split;
+use plexus_kernels::map::Function;
 use plexus_kernels::random::{Random, Stream};
 use plexus_kernels::threads::Pool;
-use plexus_nn::layers::{Layer, Standardise};
+use plexus_nn::layers::{Activation, Layer, Standardise};
 use plexus_nn::{Network, Params};
 use plexus_train::data::{self, DataSource, Dataset, Samples, Targets};
 use plexus_train::evaluate::Evaluation;
 use plexus_train::loss::Loss;
+use plexus_train::target::{ScaleKind, TargetScale};
 use plexus_train::trainer::{EpochRecord, Progress, Settings, StepReport, Trainer};
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -39,6 +42,7 @@ pub struct Run {
     source: DataSource,
     train_rows: Vec<u32>,
     validation_rows: Vec<u32>,
+    split: Split,
     trainer: Trainer,
     extra: BTreeMap<String, String>,
     last_checkpoint: Instant,
@@ -82,10 +86,11 @@ impl Run {
     ///
     /// # Errors
     /// Whatever does not fit; at most a folder with an empty lock file is left behind then.
-    pub fn start(spec: RunSpec, source: DataSource, folder: &Path, pool: Pool) -> Result<Run, Error> {
+    pub fn start(mut spec: RunSpec, mut source: DataSource, folder: &Path, pool: Pool) -> Result<Run, Error> {
         check_settings(&spec)?;
-        let (train_rows, validation_rows) = split(&source.train, spec.validation, spec.settings.seed)?;
-        let outputs = outputs(&source.train);
+        let fingerprint = fingerprint(&source);
+        let (train_rows, validation_rows, split) = split(&spec, &mut source)?;
+        let outputs = outputs(&source.train, &spec.settings.loss);
         let input = source.train.input.clone();
         let mut network = NetworkSpec::parse(&spec.network)?.build(input, outputs)?;
         if spec.standardise {
@@ -104,7 +109,8 @@ impl Run {
         refuse_probabilities(&network, &spec.settings.loss)?;
         check_loss(&spec.settings.loss, &source.train)?;
         let network = Arc::new(network.check()?);
-        check_outputs(&network, &source.train)?;
+        check_outputs(&network, &source.train, &spec.settings.loss)?;
+        spec.settings.target_scale = target_scale(&spec, &source.train, &train_rows)?;
         check_memory(&network, &spec.settings, train_rows.len())?;
         let mut params = Params::initialise(&network, spec.settings.seed);
         if spec.standardise {
@@ -123,7 +129,7 @@ impl Run {
         }
         let extra = BTreeMap::from([
             (SPEC.to_string(), serde_json::to_string(&spec).expect("plain data has a JSON form")),
-            (FINGERPRINT.to_string(), fingerprint(&source)),
+            (FINGERPRINT.to_string(), fingerprint),
         ]);
         let trainer = Trainer::new(network, params, spec.settings.clone(), pool.clone());
         let last_checkpoint = Instant::now();
@@ -133,6 +139,7 @@ impl Run {
             source,
             train_rows,
             validation_rows,
+            split,
             trainer,
             extra,
             last_checkpoint,
@@ -174,14 +181,26 @@ impl Run {
             trainer.set_epochs(epochs);
             extra.insert(SPEC.to_string(), serde_json::to_string(&spec).expect("plain data has a JSON form"));
         }
-        let source = data::open(&spec.data, &spec.data_options)?;
+        if data::is_table(&spec.data) {
+            if spec.reading != RunSpec::READING {
+                return Err(refuse(
+                    "it was begun by another version of this program, which read tables otherwise: train again (a model \
+                     that is there still opens)"
+                        .to_string(),
+                ));
+            }
+            if data::path_of_table(&spec.data) == "-" {
+                return Err(refuse("its data came from standard input and is not there any more".to_string()));
+            }
+        }
+        let mut source = data::open(&spec.data, &spec.data_options)?;
         if extra.get(FINGERPRINT) != Some(&fingerprint(&source)) {
             return Err(refuse(format!("the data of {} has changed since the run began", spec.data)));
         }
         check_loss(&spec.settings.loss, &source.train)?;
         check_input(trainer.network(), &source.train)?;
-        check_outputs(trainer.network(), &source.train)?;
-        let (train_rows, validation_rows) = split(&source.train, spec.validation, spec.settings.seed)?;
+        check_outputs(trainer.network(), &source.train, &spec.settings.loss)?;
+        let (train_rows, validation_rows, split) = split(&spec, &mut source)?;
         // A checksum finds accidents; a file made on purpose may say anything.
         let Progress { position, best_epoch, epoch, history, .. } = trainer.progress();
         if *position > train_rows.len() || *best_epoch > history.len() as u64 || *epoch != history.len() as u64 {
@@ -193,6 +212,7 @@ impl Run {
             source,
             train_rows,
             validation_rows,
+            split,
             trainer,
             extra,
             last_checkpoint: Instant::now(),
@@ -310,6 +330,11 @@ impl Run {
             (Targets::Classes { names: classes, .. }, Loss::BinaryCrossEntropy) => {
                 Task::MultiLabel { classes: names(classes) }
             }
+            (Targets::Values { names, .. }, Loss::Quantile { quantiles }) => Task::Quantiles {
+                target: names[0].clone(),
+                quantiles: quantiles.clone(),
+                outputs: quantiles.iter().map(|quantile| format!("{} q{quantile}", names[0])).collect(),
+            },
             (Targets::Classes { names: outputs, .. } | Targets::Values { names: outputs, .. }, _) => {
                 Task::Regression { outputs: names(outputs) }
             }
@@ -319,22 +344,62 @@ impl Run {
             let largest = values.iter().max().copied().unwrap_or(u8::MAX);
             metadata.insert(Model::PIXEL_MAX.to_string(), largest.to_string());
         }
-        Model::new(
-            self.trainer.network().clone(),
-            self.trainer.best_params().clone(),
-            task,
-            self.source.columns.clone(),
-            metadata,
-            self.pool.clone(),
-        )
+        let (network, params) = self.answering_network()?;
+        let model = Model::new(network, params, task, self.source.schema().cloned(), metadata, self.pool.clone())?;
+        Ok(model.with_split(Some(self.split.clone())))
+    }
+
+    /// The network with the best weights; where a number was learnt on a scale of its own, with the layers that lead back
+    /// to its unit.
+    fn answering_network(&self) -> Result<(Arc<plexus_nn::CheckedNetwork>, Params), Error> {
+        let (learnt, best) = (self.trainer.network(), self.trainer.best_params());
+        let scale = self.spec.settings.target_scale;
+        if scale.is_none() {
+            return Ok((learnt.clone(), best.clone()));
+        }
+        let mut network = learnt.network().clone();
+        network.push(TARGET_SCALE, Standardise { per_feature: false }.into());
+        if scale.kind == ScaleKind::Log {
+            network.push(TARGET_EXP, Activation::new(Function::Exp).into());
+        }
+        let network = Arc::new(network.check()?);
+        let mut params = Params::zeros(&network);
+        for (entry, values) in best.tensors() {
+            params.set(&entry.name, values);
+        }
+        let (mean, factor) = scale.inverse_layer();
+        params.set(&format!("{TARGET_SCALE}.mean"), &[mean]);
+        params.set(&format!("{TARGET_SCALE}.scale"), &[factor]);
+        Ok((network, params))
     }
 }
 
+/// Names of the layers that lead from the scale that is learnt to the unit of the target.
+const TARGET_SCALE: &str = "target_scale";
+const TARGET_EXP: &str = "target_exp";
+
 /// How many outputs a data set asks for.
-fn outputs(data: &Dataset) -> usize {
+fn outputs(data: &Dataset, loss: &Loss) -> usize {
     match &data.targets {
-        Targets::Classes { names, .. } | Targets::Values { names, .. } => names.len(),
+        Targets::Classes { names, .. } => names.len(),
+        Targets::Values { names, .. } => names.len() * loss.outputs_per_target(),
     }
+}
+
+/// Fits the scale of the target to the rows that are learnt from.
+fn target_scale(spec: &RunSpec, data: &Dataset, train_rows: &[u32]) -> Result<TargetScale, Error> {
+    let scaled = matches!(
+        spec.settings.loss,
+        Loss::MeanSquaredError | Loss::MeanAbsoluteError | Loss::Huber { .. } | Loss::Quantile { .. }
+    );
+    if !scaled {
+        return Ok(TargetScale::default());
+    }
+    TargetScale::fit(spec.target_scale, data, train_rows).map_err(|(_, value)| Error::Setting {
+        name: "--target-scale",
+        got: format!("log, but a target is {value}"),
+        expected: "standard or none where targets are not all above zero".to_string(),
+    })
 }
 
 /// Refuses settings outside their range, whoever made them.
@@ -358,6 +423,20 @@ fn check_settings(spec: &RunSpec) -> Result<(), Error> {
     }
     if *patience == Some(0) {
         return refuse("--patience", "0".to_string(), "at least 1");
+    }
+    if spec.settings.smoothing == 0 {
+        return refuse("--smoothing", "0".to_string(), "at least 1");
+    }
+    if let Loss::Quantile { quantiles } = loss
+        && !(quantiles.iter().all(|quantile| *quantile > 0.0 && *quantile < 1.0)
+            && quantiles.windows(2).all(|pair| pair[0] < pair[1])
+            && !quantiles.is_empty())
+    {
+        return refuse(
+            "--loss",
+            format!("quantile with {quantiles:?}"),
+            "quantile: and rising numbers between 0 and 1, as quantile:0.1,0.5,0.9",
+        );
     }
     if !(0.0..1.0).contains(&spec.validation) {
         return refuse("--validation", spec.validation.to_string(), "a share in 0..1");
@@ -398,8 +477,24 @@ fn check_memory(network: &plexus_nn::CheckedNetwork, settings: &Settings, rows: 
     })
 }
 
-/// Chooses the validation rows: a share of all, by the seed of the run. Both parts are in the order of the file.
-fn split(data: &Dataset, share: f64, seed: u64) -> Result<(Vec<u32>, Vec<u32>), Error> {
+/// Chooses the validation rows: those of a file of their own, which are added behind the others, or a share of all, by the
+/// seed of the run. Both parts are in the order of the file.
+fn split(spec: &RunSpec, source: &mut DataSource) -> Result<(Vec<u32>, Vec<u32>, Split), Error> {
+    let described = |source: &DataSource, validation: usize, train: usize| {
+        Split::of(&spec.data, &spec.data_options, source, train, validation)
+    };
+    if let Some(validation) = source.validation.take() {
+        let split = described(source, validation.len(), source.train.len());
+        let first = source.train.len() as u32;
+        source.train.extend(validation);
+        return Ok(((0..first).collect(), (first..source.train.len() as u32).collect(), split));
+    }
+    let (train, validation) = share(&source.train, spec.validation, spec.settings.seed)?;
+    let split = described(source, validation.len(), train.len());
+    Ok((train, validation, split))
+}
+
+fn share(data: &Dataset, share: f64, seed: u64) -> Result<(Vec<u32>, Vec<u32>), Error> {
     let mut rows: Vec<u32> = (0..data.len() as u32).collect();
     let count = (data.len() as f64 * share).round() as usize;
     if count >= data.len() {
@@ -424,6 +519,10 @@ fn check_loss(loss: &Loss, data: &Dataset) -> Result<(), Error> {
         (Loss::CrossEntropy { .. } | Loss::BinaryCrossEntropy, Targets::Values { .. }) => {
             let got = format!("{}, but the target is a number", loss.name());
             refuse(got, "a loss for numbers, as mean_squared_error; or pass --task classification")
+        }
+        (Loss::Quantile { .. }, Targets::Classes { .. }) => {
+            let got = "quantile, but the target is a class".to_string();
+            refuse(got, "a loss for classes, as cross_entropy; or pass --task regression")
         }
         (Loss::CrossEntropy { class_weights: Some(weights), .. }, Targets::Classes { names, .. })
             if weights.len() != names.len() =>
@@ -468,14 +567,15 @@ fn check_input(network: &plexus_nn::CheckedNetwork, data: &Dataset) -> Result<()
 }
 
 /// The last layer must have one output for each class or number.
-fn check_outputs(network: &plexus_nn::CheckedNetwork, data: &Dataset) -> Result<(), Error> {
-    let wanted = outputs(data);
+fn check_outputs(network: &plexus_nn::CheckedNetwork, data: &Dataset, loss: &Loss) -> Result<(), Error> {
+    let wanted = outputs(data, loss);
     if network.output().axes() == [wanted] {
         return Ok(());
     }
-    let what = match data.targets {
-        Targets::Classes { .. } => "classes",
-        Targets::Values { .. } => "target columns",
+    let what = match (&data.targets, loss) {
+        (Targets::Classes { .. }, _) => "classes",
+        (Targets::Values { .. }, Loss::Quantile { .. }) => "quantiles",
+        (Targets::Values { .. }, _) => "target columns",
     };
     let last = network.network().layers.last();
     let last = last.map_or("the input".to_string(), |named| format!("{} ({})", named.name, named.layer.kind()));

@@ -7,6 +7,7 @@ use plexus_kernels::map::{FUNCTIONS, Function};
 use plexus_nn::layers::{Flatten, Reshape};
 use plexus_nn::{Network, Shape, zoo};
 use plexus_train::data::DataOptions;
+use plexus_train::target::ScaleKind;
 use plexus_train::trainer::Settings;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -127,4 +128,15 @@ pub struct RunSpec {
     pub validation: f64,
     /// Whether a layer that brings inputs to mean 0 and standard deviation 1 is put in front.
     pub standardise: bool,
+    /// The scale on which a number is learnt.
+    #[serde(default)]
+    pub target_scale: ScaleKind,
+    /// How tables are read, as a number that rises when that changes: see [`RunSpec::READING`].
+    #[serde(default)]
+    pub reading: u32,
+}
+
+impl RunSpec {
+    /// How this version reads tables. A run that was begun by another cannot go on.
+    pub const READING: u32 = 1;
 }

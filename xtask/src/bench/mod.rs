@@ -10,6 +10,9 @@ mod record;
 mod sweep;
 mod table;
 
+pub use pairs::markdown;
+pub use record::{commit, today};
+
 use crate::error::TaskError;
 use crate::outcome::Outcome;
 use crate::process::{self, cargo};

@@ -106,7 +106,8 @@ print(*(f'{name} {version(name)}' for name in ('torch', 'onnxruntime', 'numpy'))
     first_line(venv.python().args(["-c", SCRIPT]))
 }
 
-fn commit() -> String {
+/// The commit, and whether the product was changed since.
+pub fn commit() -> String {
     let hash = first_line(Command::new("git").args(["rev-parse", "--short", "HEAD"]));
     match process::output(Command::new("git").args(["status", "--porcelain", "--", "crates"])) {
         Ok(changes) if !changes.is_empty() => format!("{hash} with changes in crates/"),

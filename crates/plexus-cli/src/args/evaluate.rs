@@ -10,19 +10,31 @@ use std::path::PathBuf;
 Examples:
   plexus evaluate runs/digits-1/model.safetensors
   plexus evaluate model.safetensors --data mnist:DIR --json
-  plexus evaluate model.safetensors --data csv:new.csv --pictures report/")]
+  plexus evaluate runs/houses-1                    the rows that training held out; the model knows which
+  plexus evaluate model.safetensors --data new.csv --pictures report/
+  plexus evaluate model.safetensors --data churn.csv --threshold 0.3 --importance")]
 pub struct EvaluateArgs {
     /// The model file
     pub model: PathBuf,
-    /// The data: digits, mnist:DIR, idx:DIR or csv:FILE
-    #[arg(long, value_name = "SOURCE", default_value = "digits")]
-    pub data: String,
-    /// Which rows [default: test; for CSV all]
+    /// The data: a table (.csv, .tsv, .csv.gz), digits, mnist:DIR or idx:DIR [default: that of the training]
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<String>,
+    /// Which rows [default: those held out in training; of other tables all]
     #[arg(long, value_enum)]
     pub part: Option<Part>,
-    /// Write the confusion matrix (or the predictions) as SVG and PNG into this folder
+    /// Write pictures as SVG and PNG into this folder: confusion matrix, calibration and, for two classes, ROC and
+    /// precision-recall curve; for numbers predictions and residuals
     #[arg(long, value_name = "DIR")]
     pub pictures: Option<PathBuf>,
+    /// Paint the PNG on a dark page (an SVG is light or dark as its reader prefers)
+    #[arg(long, requires = "pictures")]
+    pub dark: bool,
+    /// Two classes: answer the last one where its probability is at least this [default: the likelier one]
+    #[arg(long, value_name = "T", value_parser = share)]
+    pub threshold: Option<f64>,
+    /// Tables: how much worse the model gets when a column is shuffled, five times each
+    #[arg(long)]
+    pub importance: bool,
     /// Options of the data source
     #[command(flatten)]
     pub source: DataArgs,
@@ -46,4 +58,19 @@ pub enum Part {
     Train,
     /// All rows, training part first
     All,
+}
+
+impl From<Part> for plexus::Part {
+    fn from(part: Part) -> plexus::Part {
+        match part {
+            Part::Test => plexus::Part::Test,
+            Part::Train => plexus::Part::Train,
+            Part::All => plexus::Part::All,
+        }
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "expected a number from 0 to 1".to_string())
 }

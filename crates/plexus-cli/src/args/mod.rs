@@ -8,8 +8,8 @@ mod predict;
 mod train;
 
 pub use bench::{BenchArgs, BenchTask, OptimizerArg, PrecisionArg};
-pub use data::DataArgs;
-pub use evaluate::{EvaluateArgs, Part};
+pub use data::{DataArgs, TableArgs};
+pub use evaluate::EvaluateArgs;
 pub use inspect::{KernelsArgs, SummaryArgs, TraceArgs};
 pub use predict::PredictArgs;
 pub use train::{LearningArgs, TrainArgs};

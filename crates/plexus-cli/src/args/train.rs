@@ -1,16 +1,21 @@
 //! `plexus train`
 
-use super::{DataArgs, FloatPrecision, thread_count};
-use clap::Args as ClapArgs;
+use super::{FloatPrecision, TableArgs, thread_count};
+use clap::{Args as ClapArgs, ValueEnum};
+use plexus_train::target::ScaleKind;
 use std::path::PathBuf;
 
 /// `plexus train`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = TRAIN_EXAMPLES)]
 pub struct TrainArgs {
-    /// The data: digits (built in), mnist:DIR, idx:DIR or csv:FILE
-    #[arg(long, value_name = "SOURCE", default_value = "digits")]
-    pub data: String,
+    /// The data: a table (.csv, .tsv, .csv.gz, csv:- for standard input), digits (built in), mnist:DIR or idx:DIR
+    /// [default: digits]
+    #[arg(value_name = "DATA")]
+    pub source: Option<String>,
+    /// The same, as an option
+    #[arg(long, value_name = "DATA", conflicts_with = "source")]
+    pub data: Option<String>,
     /// The network: mlp, mlp:512,256, mlp:64?activation=tanh, or a TOML file
     #[arg(long, value_name = "SPEC", default_value = "mlp:128")]
     pub network: String,
@@ -23,7 +28,7 @@ pub struct TrainArgs {
     pub resume: Option<Option<PathBuf>>,
     /// Options of the data source
     #[command(flatten)]
-    pub source: DataArgs,
+    pub table: TableArgs,
     /// Options of the training
     #[command(flatten)]
     pub learning: LearningArgs,
@@ -43,14 +48,24 @@ pub struct TrainArgs {
 
 /// What a run keeps from its start; with `--resume` it would be ignored, so it is refused. Network and data may be said
 /// again where they are the same.
-const FIXED_AT_START: [&str; 26] = [
+const FIXED_AT_START: [&str; 38] = [
     "target",
     "task",
     "header",
     "delimiter",
     "missing",
+    "missing_target",
+    "na",
+    "drop",
+    "only",
+    "read_as",
+    "rare",
     "test_fraction",
     "split_seed",
+    "test_data",
+    "validation_data",
+    "folds",
+    "steps",
     "batch",
     "accumulate",
     "optimizer",
@@ -62,11 +77,13 @@ const FIXED_AT_START: [&str; 26] = [
     "schedule",
     "warmup",
     "loss",
+    "target_scale",
     "label_smoothing",
     "class_weights",
     "precision",
     "clip_norm",
     "patience",
+    "smoothing",
     "validation",
     "no_standardise",
     "seed",
@@ -75,16 +92,21 @@ const FIXED_AT_START: [&str; 26] = [
 const TRAIN_EXAMPLES: &str = "\
 Examples:
   plexus train
+  plexus train houses.csv --target price           a number; its errors are told in the unit of the price
+  plexus train houses.csv --target price --target-scale log --loss quantile:0.1,0.5,0.9
+  plexus train cars.csv --target mpg --drop name --as origin=category --na unknown
+  plexus train iris.csv --folds 5                  five runs, each with another fifth held out: mean and spread
   plexus train --data mnist:DIR --network mlp:512,256 --epochs 15
-  plexus train --data csv:houses.csv --target price --network mlp:64,64
-  plexus train --data csv:iris.csv --network net.toml --optimizer sgd --lr 0.1 --schedule one_cycle
+  plexus train iris.csv --network net.toml --optimizer sgd --lr 0.1 --schedule one_cycle
   plexus train --resume                            go on where the newest run stopped
 
 Data sources:
   digits       built in: 1,797 handwritten digits of 8x8 pixels (UCI, CC BY 4.0)
   mnist:DIR    a folder with the four MNIST files, plain or gzip
   idx:DIR      the same with other classes (Fashion-MNIST, ...)
-  csv:FILE     a table; text columns become categories
+  FILE.csv     a table, also .tsv, .txt, .csv.gz, or csv:FILE for any other name; csv:- is standard input.
+               Text becomes categories, dates become year, month, weekday and days; the list of columns that is
+               printed first says what was done with each
 
 A network file:
   input = [64]                  # optional; images of 8x8 are flattened to it
@@ -102,9 +124,12 @@ A network file:
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Training")]
 pub struct LearningArgs {
-    /// Passes over the data [default: 30]
+    /// The most passes over the data [default: as many as --steps make]
     #[arg(long, value_name = "N")]
     pub epochs: Option<u64>,
+    /// The most steps, rounded up to whole epochs; at least 10 epochs, at most 1,000 [default: 6,000]
+    #[arg(long, value_name = "N", conflicts_with = "epochs")]
+    pub steps: Option<u64>,
     /// Rows of one step
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub batch: usize,
@@ -114,7 +139,7 @@ pub struct LearningArgs {
     /// sgd, adam, adamw or rmsprop
     #[arg(long, value_name = "NAME", default_value = "adam")]
     pub optimizer: String,
-    /// Learning rate [default: 0.05 for sgd, 0.003 for adam and adamw, 0.001 for rmsprop]
+    /// Learning rate [default: 0.05 for sgd, 0.003 for adam and adamw (0.001 for tables), 0.001 for rmsprop]
     #[arg(long, value_name = "RATE")]
     pub lr: Option<f64>,
     /// Momentum of sgd and rmsprop [default: 0.9 for sgd, 0 for rmsprop]
@@ -135,10 +160,13 @@ pub struct LearningArgs {
     /// Steps over which the learning rate climbs from zero
     #[arg(long, value_name = "STEPS", default_value_t = 0)]
     pub warmup: u64,
-    /// cross_entropy, mean_squared_error, mean_absolute_error, huber or binary_cross_entropy
+    /// cross_entropy, mean_squared_error, mean_absolute_error, huber, quantile:0.1,0.5,0.9 or binary_cross_entropy
     /// [default: cross_entropy for classes, mean_squared_error for numbers]
     #[arg(long, value_name = "NAME")]
     pub loss: Option<String>,
+    /// The scale on which a number is learnt; answers and errors keep its own unit [default: standard]
+    #[arg(long, value_enum, value_name = "SCALE")]
+    pub target_scale: Option<TargetScaleArg>,
     /// The share of a target that is spread over all classes [default: 0.05 for cross_entropy]
     #[arg(long, value_name = "SHARE")]
     pub label_smoothing: Option<f32>,
@@ -151,9 +179,12 @@ pub struct LearningArgs {
     /// The largest norm of the gradient; larger ones are scaled down
     #[arg(long, value_name = "NORM")]
     pub clip_norm: Option<f64>,
-    /// Stop after so many epochs without a better validation result
+    /// Stop after so many epochs without a better validation result [default: a third of the run]
     #[arg(long, value_name = "EPOCHS")]
     pub patience: Option<u64>,
+    /// Epochs whose validation results are averaged before they are compared [default: as many as 100 steps make]
+    #[arg(long, value_name = "EPOCHS")]
+    pub smoothing: Option<u64>,
     /// The share of the training rows kept out to choose the best epoch
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     pub validation: f64,
@@ -163,4 +194,25 @@ pub struct LearningArgs {
     /// The seed of everything random
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub seed: u64,
+}
+
+/// The scale on which a number is learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TargetScaleArg {
+    /// As it is
+    None,
+    /// Mean 0, standard deviation 1
+    Standard,
+    /// The same for its logarithm: for numbers above zero that differ by factors
+    Log,
+}
+
+impl From<TargetScaleArg> for ScaleKind {
+    fn from(scale: TargetScaleArg) -> ScaleKind {
+        match scale {
+            TargetScaleArg::None => ScaleKind::None,
+            TargetScaleArg::Standard => ScaleKind::Standard,
+            TargetScaleArg::Log => ScaleKind::Log,
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub mod bench;
+mod describe;
 pub mod evaluate;
 pub mod kernels;
 pub mod predict;
@@ -10,10 +11,16 @@ pub mod trace;
 pub mod train;
 
 use crate::Failure;
+use crate::pictures::{Picture, Theme};
 use plexus::{Model, NetworkSpec, Pool};
 use plexus_nn::{CheckedNetwork, Params, Shape};
 use plexus_train::metrics::ConfusionMatrix;
 use std::path::Path;
+
+/// Whether a name is that of a network without weights: a short form or a text file.
+pub(crate) fn is_text(name: &str) -> bool {
+    name.ends_with(".toml") || name.split([':', '?']).next() == Some("mlp")
+}
 
 /// A network named on the command line, with its weights where it is a model file.
 pub(crate) fn open_network(
@@ -22,8 +29,7 @@ pub(crate) fn open_network(
     outputs: usize,
     default_input: Shape,
 ) -> Result<(CheckedNetwork, Option<Params>), Failure> {
-    let is_text = name.ends_with(".toml") || name.split([':', '?']).next() == Some("mlp");
-    if !is_text {
+    if !is_text(name) {
         if !Path::new(name).exists() {
             return Err(Failure::Input(format!(
                 "there is no file {name}, and no network of this name: a network is {}",
@@ -67,9 +73,9 @@ pub(crate) fn counts(confusion: &ConfusionMatrix) -> Vec<u64> {
     (0..confusion.classes()).flat_map(|class| confusion.row(class).to_vec()).collect()
 }
 
-/// Writes a picture as SVG and as PNG.
-pub(crate) fn save_picture(folder: &Path, name: &str, picture: &crate::pictures::Picture) -> Result<(), Failure> {
+/// Writes a picture as SVG and as PNG, the latter in one of its themes.
+pub(crate) fn save_picture(folder: &Path, name: &str, picture: &Picture, theme: Theme) -> Result<(), Failure> {
     plexus::files::write(&folder.join(format!("{name}.svg")), picture.svg().as_bytes())?;
-    plexus::files::write(&folder.join(format!("{name}.png")), &picture.png(2.0)?)?;
+    plexus::files::write(&folder.join(format!("{name}.png")), &picture.png(2.0, theme)?)?;
     Ok(())
 }

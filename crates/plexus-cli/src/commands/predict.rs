@@ -5,7 +5,7 @@ use crate::args::PredictArgs;
 use crate::output::{number, percent, print_json, say};
 use plexus::{Model, Pool, Task, Workspace};
 use plexus_train::Place;
-use plexus_train::data::{self, DataOptions, Targets};
+use plexus_train::data::{self, Targets};
 use serde_json::Value;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
@@ -47,13 +47,12 @@ struct Answers<'a> {
 impl Answers<'_> {
     /// A row of the test part of a data source, with its true answer.
     fn answer_source(&mut self, source: &str) -> Result<(), Failure> {
-        let options = DataOptions { schema: self.model.columns().cloned(), ..self.args.source.options()? };
-        let data = data::open(source, &options)?.test;
+        let data = self.model.choose_rows(source, &self.args.source.options(), None)?.data;
         self.model.check_data(&data)?;
         let row = self.args.row;
         if row >= data.len() {
             let last = data.len().saturating_sub(1);
-            return Err(Failure::Input(format!("--row is {row}, but the test part has rows 0 to {last}")));
+            return Err(Failure::Input(format!("--row is {row}, but there are rows 0 to {last}")));
         }
         let mut values = vec![0.0; data.row_len()];
         data.gather(&[row as u32], &mut values);
@@ -103,9 +102,10 @@ impl Answers<'_> {
         let schema = self.model.columns();
         let names =
             schema.map_or(Vec::new(), |schema| schema.columns.iter().map(|column| column.name.as_str()).collect());
-        let said = self.args.source.options()?;
+        let said = self.args.source.options();
         let header = said.header.or(if schema.is_some() { None } else { Some(false) });
-        let options = data::TableOptions { header, delimiter: said.delimiter, known_names: names };
+        let options =
+            data::TableOptions { header, delimiter: said.delimiter, known_names: names, given_names: Vec::new() };
         let table = data::Table::parse(origin, text, &options)?;
         let whole = Place { file: Some(origin.into()), line: None };
         let named = schema.filter(|_| table.has_header());
@@ -242,7 +242,7 @@ impl Answers<'_> {
         let scores = self.model.scores(row, 1, &mut self.workspace)?.to_vec();
         let output = self.model.predict(row, 1, &mut self.workspace)?;
         let names = self.model.task().names();
-        if let Task::Regression { .. } = self.model.task() {
+        if let Task::Regression { .. } | Task::Quantiles { .. } = self.model.task() {
             if self.args.json {
                 let outputs: serde_json::Map<String, Value> =
                     names.iter().cloned().zip(output.iter().map(|value| Value::from(*value))).collect();

@@ -2,8 +2,9 @@
 
 use crate::Failure;
 use crate::args::SummaryArgs;
-use crate::commands::open_network;
+use crate::commands::{describe, is_text, open_network};
 use crate::output::{bytes, grouped, print_json, say, table};
+use plexus::{Model, Pool};
 use plexus_nn::summary::{Summary, summary};
 use plexus_nn::{CheckedNetwork, Shape};
 
@@ -12,11 +13,17 @@ pub fn run(args: SummaryArgs) -> Result<(), Failure> {
     let (network, _) = open_network(&args.network, args.input.as_deref(), args.outputs, Shape::new([784]))?;
     let mut counted = summary(&network);
     scale(&mut counted, args.batch);
+    let model = if is_text(&args.network) { None } else { Some(Model::open(&args.network, Pool::single())?) };
     if args.json {
-        print_json(&serde_json::to_value(&counted).expect("plain data has a JSON form"));
-    } else {
-        say!("{}", text(&network, &counted, args.batch));
+        let mut line = serde_json::to_value(&counted).expect("plain data has a JSON form");
+        if let Some(model) = &model {
+            line["model"] = describe::json(model);
+        }
+        print_json(&line);
+        return Ok(());
     }
+    let described = model.as_ref().map_or(String::new(), describe::text);
+    say!("{}{described}", text(&network, &counted, args.batch));
     Ok(())
 }
 

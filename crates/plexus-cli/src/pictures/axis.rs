@@ -55,6 +55,13 @@ impl Axis {
         }
     }
 
+    /// Makes an axis for shares, from 0 to 1.
+    pub(super) fn share() -> Self {
+        let ticks =
+            (0..=5).map(|fifth| f64::from(fifth) / 5.0).map(|value| (value, tick_label(value, 0.1, 1.0))).collect();
+        Self { low: 0.0, high: 1.0, is_log: false, ticks, minor: Vec::new() }
+    }
+
     fn linear(kind: Kind, mut low: f64, mut high: f64, count: usize) -> Self {
         let (least, most) = (low, high);
         let mut first_label = None;
@@ -89,17 +96,18 @@ impl Axis {
         }
         let first = (low / step - 1e-6).ceil();
         let last = (high / step + 1e-6).floor();
+        let largest = high.abs().max(low.abs());
         let mut ticks: Vec<(f64, String)> = (0..=(last - first).max(0.0) as usize)
             // Adding zero turns -0 into 0.
             .map(|index| (first + index as f64) * step + 0.0)
             .filter(|value| kind != Kind::Count || (least..=most).contains(value))
-            .map(|value| (value, tick_label(value, step)))
+            .map(|value| (value, tick_label(value, step, largest)))
             .collect();
         // Counting starts at one, where a round step has no tick.
         if let Some(least) = first_label
             && ticks.first().is_none_or(|tick| tick.0 - least > 0.4 * step)
         {
-            ticks.insert(0, (least, tick_label(least, 1.0)));
+            ticks.insert(0, (least, tick_label(least, 1.0, largest)));
         }
         Self { low, high, is_log: false, ticks, minor: Vec::new() }
     }
@@ -132,7 +140,7 @@ impl Axis {
             _ => &[],
         };
         let ticks: Vec<(f64, String)> =
-            (times(labelled).filter(inside)).map(|value| (value, tick_label(value, value))).collect();
+            (times(labelled).filter(inside)).map(|value| (value, tick_label(value, value, value))).collect();
         let minor = times(between).filter(inside).collect();
         Self { low, high, is_log: true, ticks, minor }
     }
@@ -169,45 +177,58 @@ fn nice_step(rough: f64) -> f64 {
     factor * power
 }
 
-/// Writes a tick with as many decimals as its distance to the next one needs.
-fn tick_label(value: f64, step: f64) -> String {
-    let text = if value == 0.0 {
+/// Writes a tick with as many decimals as its distance to the next one needs, and all ticks of an axis alike.
+fn tick_label(value: f64, step: f64, largest: f64) -> String {
+    let few_digits = largest < 1000.0 * step;
+    let is_large = largest >= 1e12 || (largest >= 1e7 && few_digits);
+    let is_tiny = largest < 9.9e-4 && step < 9.9e-5;
+    if value == 0.0 {
         "0".to_owned()
-    } else if value.abs() >= 1e6 || value.abs() < 9.9e-5 {
-        let digits = (value.abs().log10().floor() - step.log10().floor()).clamp(0.0, 6.0);
-        format!("{value:.*e}", digits as usize)
+    } else if is_large || is_tiny {
+        let digits = (value.abs().log10().floor() - step.log10().floor()).clamp(0.0, 9.0);
+        typeset(&format!("{value:.*e}", digits as usize))
     } else {
         let decimals = (-(step.log10() + 1e-9).floor()).clamp(0.0, 9.0);
-        format!("{value:.*}", decimals as usize)
-    };
-    typeset(&text)
+        grouped(&format!("{value:.*}", decimals as usize))
+    }
 }
 
-/// Writes a value with four significant digits.
+/// Writes a value with four significant digits, and whole thousands in full.
 pub(super) fn value_label(value: f64) -> String {
-    let text = if value == 0.0 {
+    if value == 0.0 {
         "0".to_owned()
     } else if !(1e-3..1e6).contains(&value.abs()) {
-        format!("{value:.2e}")
+        typeset(&format!("{value:.2e}"))
     } else {
         let decimals = (3.0 - value.abs().log10().floor()).clamp(0.0, 6.0);
-        format!("{value:.*}", decimals as usize)
-    };
-    typeset(&text)
+        grouped(&format!("{value:.*}", decimals as usize))
+    }
 }
 
 /// Writes a count with a thin space between groups of three digits.
 pub(super) fn count_label(count: u64) -> String {
-    let digits = count.to_string();
+    grouped(&count.to_string())
+}
+
+/// Writes a count of rows or columns with its word: `1 row`, `2 rows`.
+pub(super) fn counted(count: usize, word: &str) -> String {
+    format!("{} {word}{}", count_label(count as u64), if count == 1 { "" } else { "s" })
+}
+
+/// Puts thin spaces into the part of a number before the point, and a minus sign before it.
+fn grouped(number: &str) -> String {
+    let whole = number.split('.').next().unwrap_or(number);
+    let digits = whole.trim_start_matches('-').len();
     let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
+    for (index, letter) in number.chars().enumerate() {
+        let place = index as isize - (whole.len() - digits) as isize;
         // Four digits are read at a glance.
-        if index > 0 && (digits.len() - index).is_multiple_of(3) && digits.len() > 4 {
+        if place > 0 && index < whole.len() && (digits - place as usize).is_multiple_of(3) && digits > 4 {
             text.push('\u{2009}');
         }
-        text.push(digit);
+        text.push(letter);
     }
-    text
+    typeset(&text)
 }
 
 /// Replaces the hyphen of a negative number by a minus sign.
@@ -235,7 +256,7 @@ impl Frame<'_> {
     /// Draws grid, axes, ticks and labels; they need [`left_margin`] and 46 points below.
     pub(super) fn draw(&self, drawing: &mut Drawing, x_label: &str, y_label: &str) {
         let (right, bottom) = (self.left + self.width, self.top + self.height);
-        let pale = super::drawing::WHITE.mix(GRID, 0.55);
+        let pale = super::drawing::PAGE.mix(GRID, 0.55);
         let across = |drawing: &mut Drawing, value: f64, color| {
             let y = self.top + (1.0 - self.y.place(value)) * self.height;
             drawing.rule((self.left, y), (right, y), color);
@@ -302,6 +323,16 @@ mod tests {
     }
 
     #[test]
+    fn ticks_of_an_axis_are_written_alike() {
+        assert_eq!(labels(Kind::Linear, 0.0, 2e5)[1], "50\u{2009}000");
+        let far = labels(Kind::Linear, 999_990.0, 1_000_010.0);
+        assert_eq!((far[0].as_str(), far[2].as_str()), ("999\u{2009}990", "1\u{2009}000\u{2009}000"));
+        assert_eq!(labels(Kind::Linear, 0.0, 4e7), ["0", "1e7", "2e7", "3e7", "4e7"]);
+        assert_eq!(labels(Kind::Linear, 0.0, 2e-4), ["0", "5e−5", "1.0e−4", "1.5e−4", "2.0e−4"]);
+        assert_eq!(labels(Kind::Linear, -4e-4, 4e-4), ["−0.0004", "−0.0002", "0", "0.0002", "0.0004"]);
+    }
+
+    #[test]
     fn values_far_apart_make_a_logarithmic_axis() {
         assert_eq!(labels(Kind::Number, 0.02, 2.0), ["0.02", "0.05", "0.1", "0.2", "0.5", "1", "2"]);
         let axis = Axis::new(Kind::Number, (2e-5, 3.0), 5);
@@ -334,6 +365,8 @@ mod tests {
         assert_eq!(value_label(0.004_810_9), "0.004811");
         assert_eq!(value_label(1234.5), "1234");
         assert_eq!(value_label(-1.5e-6), "−1.50e−6");
+        assert_eq!(value_label(-18_989.4), "−18\u{2009}989");
+        assert_eq!(counted(1, "row") + &counted(2, "column"), "1 row2 columns");
         assert_eq!(count_label(9783), "9783");
         assert_eq!(count_label(1_234_567), "1\u{2009}234\u{2009}567");
     }

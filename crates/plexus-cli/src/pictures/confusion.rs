@@ -1,7 +1,7 @@
 //! Confusion matrices: which class is taken for which.
 
 use super::axis::count_label;
-use super::drawing::{AXIS, Anchor, BLUE, Color, Drawing, FAINT, GRID, INK, MUTED, VERMILION, WHITE};
+use super::drawing::{AXIS, Anchor, BLUE, Color, Drawing, FAINT, GRID, INK, MUTED, PAGE, VERMILION};
 use super::{Picture, SMALL, font, header};
 
 /// Up to this many classes the counts are written into the cells.
@@ -11,9 +11,11 @@ const MOST_CLASSES: usize = 500;
 const MARGIN: f32 = 24.0;
 const TOP: f32 = 92.0;
 /// Names of classes are shortened to this width in points.
-const NAME_ROOM: f32 = 130.0;
+const NAME_ROOM: f32 = 170.0;
 /// Length of the bar of a recall of 100 %.
 const RECALL_BAR: f32 = 44.0;
+/// Between this bar and its number: an SVG may be shown with a font that is an eighth wider than ours.
+const RECALL_GAP: f32 = 13.0;
 
 /// Sizes that depend on the number of classes and on their names.
 struct Layout {
@@ -55,7 +57,7 @@ pub fn confusion_matrix(title: &str, class_names: &[String], counts: &[u64]) -> 
         angle => layout.name_width * (-angle).to_radians().sin() + layout.name_size + 6.0,
     };
     let recall_left = layout.left + layout.side + 14.0;
-    let recall_text = font::width("100.0 %", layout.name_size) + 6.0;
+    let recall_text = font::width("100.0 %", layout.name_size) + RECALL_GAP;
     let legend_left = recall_left + RECALL_BAR + recall_text + 26.0;
     let width = legend_left + 74.0 + MARGIN;
     let height = TOP + layout.side + below + 14.0 + 20.0 + 12.0;
@@ -64,17 +66,13 @@ pub fn confusion_matrix(title: &str, class_names: &[String], counts: &[u64]) -> 
     let total: u128 = counts.iter().map(|&count| u128::from(count)).sum();
     let right: u128 = (0..classes).map(|class| u128::from(counts[class * classes + class])).sum();
     let (accuracy, subtitle) = match total {
-        0 => ("no samples".to_owned(), String::new()),
+        0 => ("no rows".to_owned(), String::new()),
         _ => (
             format!("accuracy {}", percent(right as f64 / total as f64, 2)),
-            format!("{} of {} samples correct", big_count(right), big_count(total)),
+            format!("{} of {} rows correct", big_count(right), big_count(total)),
         ),
     };
-    // The accuracy is never shortened; the title gives way.
-    let accuracy = if title.is_empty() { accuracy } else { format!(": {accuracy}") };
-    let room = width - 2.0 * MARGIN;
-    let title = font::shorten(title, 18.0, room - font::width(&accuracy, 18.0));
-    header(&mut drawing, MARGIN, room, &format!("{title}{accuracy}"), &subtitle);
+    header(&mut drawing, MARGIN, width - 2.0 * MARGIN, (title, &accuracy), &subtitle);
 
     draw_cells(&mut drawing, &layout, counts, classes);
     draw_names(&mut drawing, &layout, height);
@@ -119,15 +117,15 @@ fn layout(class_names: &[String]) -> Layout {
     }
 }
 
-/// Returns the shade of a cell. The square root makes a share of 1 % visible.
+/// Returns the shade of a cell, one of a hundred. The square root makes a share of 1 % visible.
 fn shade(share: f64, is_right: bool) -> Color {
     let full = if is_right { BLUE.mix(INK, 0.25) } else { VERMILION };
-    WHITE.mix(full, share.sqrt() as f32)
+    PAGE.mix(full, (100.0 * share.sqrt()).round() as f32 / 100.0)
 }
 
 fn draw_cells(drawing: &mut Drawing, layout: &Layout, counts: &[u64], classes: usize) {
     let Layout { cell, left, side, .. } = *layout;
-    drawing.rect(left, TOP, side, side, FAINT.mix(WHITE, 0.4));
+    drawing.rect(left, TOP, side, side, FAINT.mix(PAGE, 0.4));
     // Rows of the matrix: true classes.
     for (row, row_counts) in counts.chunks(classes).enumerate() {
         let samples: f64 = row_counts.iter().map(|&count| count as f64).sum();
@@ -138,7 +136,7 @@ fn draw_cells(drawing: &mut Drawing, layout: &Layout, counts: &[u64], classes: u
         }
     }
     if cell >= 6.0 {
-        let line = if cell >= 12.0 { GRID } else { GRID.mix(WHITE, 0.4) };
+        let line = if cell >= 12.0 { GRID } else { GRID.mix(PAGE, 0.4) };
         for index in 1..classes {
             let at = index as f32 * cell;
             drawing.rule((left, TOP + at), (left + side, TOP + at), line);
@@ -158,12 +156,9 @@ fn draw_cells(drawing: &mut Drawing, layout: &Layout, counts: &[u64], classes: u
                 let size = (cell * 0.36).min(13.0).min(SMALL * (cell - 5.0) / font::width(&text, SMALL));
                 let x = left + (column as f32 + 0.5) * cell;
                 let y = TOP + (row as f32 + 0.5) * cell + size * font::HALF_DIGIT;
-                let fill = if count == 0 {
-                    AXIS.mix(WHITE, 0.35)
-                } else if shade(count as f64 / samples, row == column).brightness() < 0.5 {
-                    WHITE
-                } else {
-                    INK
+                let fill = match count {
+                    0 => AXIS.mix(PAGE, 0.35),
+                    _ => shade(count as f64 / samples, row == column).letters(),
                 };
                 drawing.text(x, y, size, Anchor::Middle, fill, &text);
             }
@@ -236,7 +231,7 @@ fn draw_recalls(drawing: &mut Drawing, layout: &Layout, counts: &[u64], left: f3
             "–".to_owned()
         };
         if !layout.names[class].is_empty() || name_size >= 5.5 {
-            let right = left + RECALL_BAR + 6.0 + font::width("100.0 %", name_size);
+            let right = left + RECALL_BAR + RECALL_GAP + font::width("100.0 %", name_size);
             let baseline = centre + name_size * font::HALF_DIGIT;
             drawing.text(right, baseline, name_size, Anchor::End, INK, &text);
         }

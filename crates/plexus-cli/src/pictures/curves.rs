@@ -1,7 +1,7 @@
 //! Learning curves: loss and metric against the epoch.
 
 use super::axis::{self, Axis, Frame, Kind};
-use super::drawing::{AXIS, Anchor, BLUE, Color, Drawing, INK, MUTED, Stroke, VERMILION};
+use super::drawing::{AXIS, Anchor, BLUE, Color, Drawing, INK, MUTED, PAGE, Stroke, VERMILION, VERMILION_INK};
 use super::{Picture, SMALL, SUBTITLE_BASELINE, TITLE_BASELINE, font, header};
 
 /// Numbers of a training run, one entry an epoch; NaN where something was not measured.
@@ -37,13 +37,7 @@ const MOST_POINTS: usize = 2000;
 const DOTTED_POINTS: usize = 40;
 
 const TRAIN: Series = Series { name: "training", color: BLUE, label_color: BLUE, width: 1.8 };
-const VALIDATION: Series = Series {
-    name: "validation",
-    color: VERMILION,
-    // Darker than the line: thin strokes of a letter need more contrast.
-    label_color: Color(176, 74, 0),
-    width: 2.4,
-};
+const VALIDATION: Series = Series { name: "validation", color: VERMILION, label_color: VERMILION_INK, width: 2.4 };
 
 #[derive(Clone, Copy)]
 struct Series {
@@ -77,7 +71,7 @@ pub fn learning_curves(curves: &Curves) -> Picture {
     let shown = |series: &str| (panels.iter()).any(|panel| panel.lines.iter().any(|line| line.0.name == series));
     let legend_left = legend(&mut drawing, shown("training"), shown("validation"));
     let room = legend_left - MARGIN - 24.0;
-    header(&mut drawing, MARGIN, room, &curves.title, &subtitle(curves, best));
+    header(&mut drawing, MARGIN, room, (&curves.title, ""), &subtitle(curves, best));
 
     let x = Axis::new(Kind::Count, epoch_range, 8);
     let panel_width = (WIDTH - 2.0 * MARGIN + 20.0) / panels.len() as f32;
@@ -203,7 +197,7 @@ fn mark_best(drawing: &mut Drawing, frame: &Frame<'_>, panel: &Panel<'_>, index:
     for (series, values) in &panel.lines {
         if let Some(&value) = values.get(index).filter(|value| axis::is_drawable(**value)) {
             let (x, y) = frame.at(epoch, value);
-            drawing.dot(x, y, 5.5, series.color.mix(super::drawing::WHITE, 0.55), 1.0);
+            drawing.dot(x, y, 5.5, series.color.mix(PAGE, 0.55), 1.0);
         }
     }
 }

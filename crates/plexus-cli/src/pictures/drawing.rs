@@ -1,55 +1,122 @@
 //! The list of marks that a picture is made of, and its form as SVG.
 //!
 //! Lengths are in points (SVG user units), y grows downwards. Deliberately only what the pictures need:
-//! boxes, lines, dots, one line of text.
+//! boxes, lines, dots, one line of text. Every colour has a light and a dark form; one SVG serves both.
 
 use super::font;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// A colour: red, green, blue.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Color(pub u8, pub u8, pub u8);
+/// Which of its two forms a picture is painted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Theme {
+    /// Dark marks on white.
+    Light,
+    /// Light marks on a dark page.
+    Dark,
+}
 
-pub(super) const WHITE: Color = Color(255, 255, 255);
+/// Red, green and blue.
+type Rgb = [u8; 3];
+
+/// A colour in both themes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Color {
+    light: Rgb,
+    dark: Rgb,
+}
+
+const fn color(light: Rgb, dark: Rgb) -> Color {
+    Color { light, dark }
+}
+
+pub(super) const PAGE: Color = color([255, 255, 255], [17, 21, 28]);
 /// Titles and values.
-pub(super) const INK: Color = Color(31, 41, 55);
+pub(super) const INK: Color = color([31, 41, 55], [230, 234, 240]);
 /// Labels of axes and notes.
-pub(super) const MUTED: Color = Color(92, 101, 115);
+pub(super) const MUTED: Color = color([92, 101, 115], [160, 170, 184]);
 /// The axis lines.
-pub(super) const AXIS: Color = Color(150, 158, 170);
+pub(super) const AXIS: Color = color([150, 158, 170], [104, 114, 129]);
 /// Grid lines.
-pub(super) const GRID: Color = Color(229, 232, 236);
+pub(super) const GRID: Color = color([229, 232, 236], [43, 50, 61]);
 /// Empty areas.
-pub(super) const FAINT: Color = Color(246, 247, 249);
-/// Blue of Okabe and Ito's palette, which colour-blind people can tell from the vermilion below.
+pub(super) const FAINT: Color = color([246, 247, 249], [24, 29, 38]);
+/// Blue of Okabe and Ito's palette, which colour-blind people can tell from the vermilion below; on a dark page their
+/// sky blue.
 ///
 /// # Source
 /// M. Okabe, K. Ito, "Color Universal Design", 2008.
-pub(super) const BLUE: Color = Color(0, 114, 178);
-/// Vermilion of the same palette.
-pub(super) const VERMILION: Color = Color(213, 94, 0);
+pub(super) const BLUE: Color = color([0, 114, 178], [86, 180, 233]);
+/// Vermilion of the same palette; on a dark page lighter.
+pub(super) const VERMILION: Color = color([213, 94, 0], [245, 134, 60]);
+/// Vermilion for letters: thin strokes need more contrast.
+pub(super) const VERMILION_INK: Color = color([176, 74, 0], [247, 152, 88]);
 
 impl Color {
     /// Mixes with another colour: 0 gives this one, 1 the other.
     pub(super) fn mix(self, other: Self, share: f32) -> Self {
-        let blend = |from: u8, to: u8| {
-            let (from, to) = (f32::from(from), f32::from(to));
-            (from + (to - from) * share.clamp(0.0, 1.0)).round() as u8
+        let share = share.clamp(0.0, 1.0);
+        let blend = |from: Rgb, to: Rgb| {
+            let part = |index: usize| {
+                let (from, to) = (f32::from(from[index]), f32::from(to[index]));
+                (from + (to - from) * share).round() as u8
+            };
+            [part(0), part(1), part(2)]
         };
-        Self(blend(self.0, other.0), blend(self.1, other.1), blend(self.2, other.2))
+        color(blend(self.light, other.light), blend(self.dark, other.dark))
     }
 
-    /// Returns the perceived brightness, 0 for black and 1 for white (ITU-R BT.709 weights on the coded values).
-    pub(super) fn brightness(self) -> f32 {
-        let [red, green, blue] = [self.0, self.1, self.2].map(|part| f32::from(part) / 255.0);
-        0.2126 * red + 0.7152 * green + 0.0722 * blue
+    /// The colour of letters that can be read on this one, in either theme.
+    pub(super) fn letters(self) -> Self {
+        let on = |fill: Rgb| if brightness(fill) < 0.5 { PAGE.light } else { INK.light };
+        color(on(self.light), on(self.dark))
+    }
+
+    /// Red, green and blue in a theme.
+    pub(super) fn in_theme(self, theme: Theme) -> Rgb {
+        match theme {
+            Theme::Light => self.light,
+            Theme::Dark => self.dark,
+        }
     }
 }
 
-impl std::fmt::Display for Color {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
+/// Perceived brightness, 0 for black and 1 for white (ITU-R BT.709 weights on the coded values).
+fn brightness(rgb: Rgb) -> f32 {
+    let [red, green, blue] = rgb.map(|part| f32::from(part) / 255.0);
+    0.2126 * red + 0.7152 * green + 0.0722 * blue
+}
+
+fn hex([red, green, blue]: Rgb) -> String {
+    format!("{red:02x}{green:02x}{blue:02x}")
+}
+
+/// Writes colours: the light one where it is used, the dark ones in a rule for readers who prefer it dark.
+///
+/// Viewers that know no style sheets show the light form. The name of a class says both colours, so that pictures which
+/// are put into the same page leave each other alone.
+#[derive(Debug, Default)]
+struct Palette(BTreeSet<(&'static str, Rgb, Rgb)>);
+
+impl Palette {
+    /// The attributes of a `fill` or `stroke` in a colour.
+    fn attributes(&mut self, property: &'static str, color: Color) -> String {
+        let Color { light, dark } = color;
+        self.0.insert((property, light, dark));
+        format!("{property}=\"#{}\" class=\"{}\"", hex(light), class(property, light, dark))
     }
+
+    fn style(&self) -> String {
+        let rule = |(property, light, dark): &(&'static str, Rgb, Rgb)| {
+            format!(".{}{{{property}:#{}}}", class(property, *light, *dark), hex(*dark))
+        };
+        let rules: String = self.0.iter().map(rule).collect();
+        format!("<style>@media (prefers-color-scheme: dark) {{{rules}}}</style>\n")
+    }
+}
+
+fn class(property: &str, light: Rgb, dark: Rgb) -> String {
+    format!("{}{}{}", &property[..1], hex(light), hex(dark))
 }
 
 /// Which part of a text stands at its x position.
@@ -102,7 +169,7 @@ pub(super) enum Mark {
     },
 }
 
-/// A white page and the marks on it, in painting order.
+/// A page and the marks on it, in painting order.
 #[derive(Clone, Debug)]
 pub(super) struct Drawing {
     pub width: f32,
@@ -116,7 +183,7 @@ impl Drawing {
         // Whole numbers, so that the PNG has exactly the shape of the SVG.
         let (width, height) = (width.ceil(), height.ceil());
         let mut drawing = Self { width, height, marks: Vec::new(), title: title.to_owned() };
-        drawing.rect(0.0, 0.0, width, height, WHITE);
+        drawing.rect(0.0, 0.0, width, height, PAGE);
         drawing
     }
 
@@ -152,31 +219,32 @@ impl Drawing {
     /// Writes the page as an SVG document.
     pub(super) fn to_svg(&self) -> String {
         let (width, height) = (number(self.width), number(self.height));
-        let mut svg = format!(
+        let (mut palette, mut marks) = (Palette::default(), String::new());
+        for mark in &self.marks {
+            mark.write(&mut marks, &mut palette);
+            marks.push('\n');
+        }
+        format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-             viewBox=\"0 0 {width} {height}\" font-family=\"{}\" role=\"img\">\n<title>{}</title>\n",
+             viewBox=\"0 0 {width} {height}\" font-family=\"{}\" role=\"img\">\n<title>{}</title>\n{}{marks}</svg>\n",
             font::FAMILY,
             escape(&self.title),
-        );
-        for mark in &self.marks {
-            mark.write(&mut svg);
-            svg.push('\n');
-        }
-        svg.push_str("</svg>\n");
-        svg
+            palette.style(),
+        )
     }
 }
 
 impl Mark {
-    fn write(&self, svg: &mut String) {
+    fn write(&self, svg: &mut String, palette: &mut Palette) {
         let written = match self {
             Self::Rect { x, y, width, height, fill } => write!(
                 svg,
-                "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"{fill}\"/>",
+                "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" {}/>",
                 number(*x),
                 number(*y),
                 number(*width),
                 number(*height),
+                palette.attributes("fill", *fill),
             ),
             Self::Line { points, stroke } => {
                 svg.push_str("<polyline points=\"");
@@ -186,8 +254,8 @@ impl Mark {
                 }
                 let _ = write!(
                     svg,
-                    "\" fill=\"none\" stroke=\"{}\" stroke-width=\"{}\" stroke-linejoin=\"round\"",
-                    stroke.color,
+                    "\" fill=\"none\" {} stroke-width=\"{}\" stroke-linejoin=\"round\"",
+                    palette.attributes("stroke", stroke.color),
                     number(stroke.width),
                 );
                 if let Some((dash, gap)) = stroke.dash {
@@ -198,10 +266,11 @@ impl Mark {
             Self::Dot { x, y, radius, fill, opacity } => {
                 let _ = write!(
                     svg,
-                    "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" fill=\"{fill}\"",
+                    "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" {}",
                     number(*x),
                     number(*y),
                     number(*radius),
+                    palette.attributes("fill", *fill),
                 );
                 if *opacity < 1.0 {
                     let _ = write!(svg, " fill-opacity=\"{}\"", number(*opacity));
@@ -217,8 +286,9 @@ impl Mark {
                 let (x, y) = (number(*x), number(*y));
                 let _ = write!(
                     svg,
-                    "<text x=\"{x}\" y=\"{y}\" font-size=\"{}\" text-anchor=\"{anchor}\" fill=\"{fill}\"",
+                    "<text x=\"{x}\" y=\"{y}\" font-size=\"{}\" text-anchor=\"{anchor}\" {}",
                     number(*size),
+                    palette.attributes("fill", *fill),
                 );
                 if *angle != 0.0 {
                     let _ = write!(svg, " transform=\"rotate({} {x} {y})\"", number(*angle));

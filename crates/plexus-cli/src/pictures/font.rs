@@ -20,6 +20,10 @@ fn glyph(letter: char) -> usize {
 }
 
 fn advance(letter: char) -> f32 {
+    // Letters of other scripts are boxes here, but letters in an SVG: those from Chinese characters on are a square wide.
+    if letter >= '\u{2e80}' && FACE.glyph(letter).is_none() {
+        return 1.0;
+    }
     FACE.advance(glyph(letter)).unwrap_or(0.0) / FACE.units_per_em
 }
 

@@ -1,23 +1,32 @@
-//! Pictures for reports: learning curves, confusion matrices, predictions against targets.
+//! Pictures for reports: learning curves, confusion matrices, ROC, calibration, predictions, importance of columns.
 //!
 //! Start with [`Picture`]: one drawing, as SVG text and as PNG bytes. Each kind of picture is one file
-//! ([`curves`], [`confusion`], [`regression`]) that fills a list of marks (`drawing`); the list is written
-//! as SVG there and painted in `paint`. Text is measured with the embedded font (`font`), so margins fit
-//! their labels and no font needs to be installed. The same input gives the same bytes.
+//! ([`curves`], [`confusion`], [`ranking`], [`calibration`], [`regression`], [`importance`]) that fills a list of marks
+//! (`drawing`); the list is written as SVG there and painted in `paint`. Text is measured with the embedded font
+//! (`font`), so margins fit their labels and no font needs to be installed. The same input gives the same bytes.
+//! An SVG is light or dark as its reader prefers; a PNG is painted in the [`Theme`] asked for.
 //!
 //! Not here: reading runs, choosing file names, anything interactive.
 
 mod axis;
+pub mod calibration;
 pub mod confusion;
 pub mod curves;
 mod drawing;
 mod font;
+pub mod importance;
 mod paint;
+mod plot;
+pub mod ranking;
 pub mod regression;
 mod truetype;
 
 #[cfg(test)]
+mod gallery;
+#[cfg(test)]
 mod tests;
+
+pub use drawing::Theme;
 
 use drawing::{Anchor, Drawing, FAINT, INK, MUTED};
 
@@ -69,14 +78,14 @@ impl Picture {
     /// # Errors
     /// - [`PictureError::ScaleOutOfRange`]: the scale is not positive and finite, or the image would be too large.
     /// - [`PictureError::Encode`]: the encoder refused the image.
-    pub fn png(&self, scale: f32) -> Result<Vec<u8>, PictureError> {
+    pub fn png(&self, scale: f32, theme: Theme) -> Result<Vec<u8>, PictureError> {
         let (width, height) = (self.drawing.width, self.drawing.height);
         let largest = width.max(height) * scale;
         let smallest = width.min(height) * scale;
         if !(smallest >= 1.0 && largest <= LARGEST_SIDE) {
             return Err(PictureError::ScaleOutOfRange { scale, width, height });
         }
-        paint::png(&self.drawing, scale)
+        paint::png(&self.drawing, scale, theme)
     }
 
     fn new(drawing: Drawing) -> Self {
@@ -88,7 +97,7 @@ impl Picture {
     fn note(title: &str, note: &str) -> Self {
         let (width, height) = (640.0, 200.0);
         let mut drawing = Drawing::new(width, height, title);
-        header(&mut drawing, 24.0, width - 48.0, title, "");
+        header(&mut drawing, 24.0, width - 48.0, (title, ""), "");
         drawing.rect(24.0, 64.0, width - 48.0, height - 88.0, FAINT);
         let note = font::shorten(note, 13.0, width - 80.0);
         drawing.text(width / 2.0, 125.0, 13.0, Anchor::Middle, MUTED, &note);
@@ -104,9 +113,19 @@ const SUBTITLE_BASELINE: f32 = 53.0;
 const SMALL: f32 = 12.0;
 
 /// Draws the title and the line below it, shortened to `room` points.
-fn header(drawing: &mut Drawing, left: f32, room: f32, title: &str, subtitle: &str) {
-    let title = font::shorten(title, 18.0, room);
-    drawing.text(left, TITLE_BASELINE, 18.0, Anchor::Start, INK, &title);
+///
+/// The heading is a title and a result, as `Pets: accuracy 91.50 %`; where both are too long, the title gives way.
+fn header(drawing: &mut Drawing, left: f32, room: f32, (title, result): (&str, &str), subtitle: &str) {
+    let heading = match (title, result) {
+        ("", result) => result.to_owned(),
+        (title, "") => title.to_owned(),
+        (title, result) => {
+            let result = format!(": {result}");
+            font::shorten(title, 18.0, room - font::width(&result, 18.0)) + &result
+        }
+    };
+    let heading = font::shorten(&heading, 18.0, room);
+    drawing.text(left, TITLE_BASELINE, 18.0, Anchor::Start, INK, &heading);
     let subtitle = font::shorten(subtitle, SMALL, room);
     drawing.text(left, SUBTITLE_BASELINE, SMALL, Anchor::Start, MUTED, &subtitle);
 }

@@ -1,7 +1,7 @@
 //! Paints the list of marks: the PNG form of a picture.
 
 use super::PictureError;
-use super::drawing::{Anchor, Color, Drawing, Mark, Stroke};
+use super::drawing::{Anchor, Color, Drawing, Mark, PAGE, Stroke, Theme};
 use super::font;
 use super::truetype::Segment;
 use tiny_skia::{FillRule, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, StrokeDash, Transform};
@@ -10,7 +10,7 @@ use tiny_skia::{FillRule, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, Stro
 ///
 /// # Errors
 /// [`PictureError::ScaleOutOfRange`] when the image has no pixels, [`PictureError::Encode`] from the encoder.
-pub(super) fn png(drawing: &Drawing, scale: f32) -> Result<Vec<u8>, PictureError> {
+pub(super) fn png(drawing: &Drawing, scale: f32, theme: Theme) -> Result<Vec<u8>, PictureError> {
     let (width, height) = (drawing.width * scale, drawing.height * scale);
     let mut image = Pixmap::new(width.round() as u32, height.round() as u32).ok_or(PictureError::ScaleOutOfRange {
         scale,
@@ -18,14 +18,16 @@ pub(super) fn png(drawing: &Drawing, scale: f32) -> Result<Vec<u8>, PictureError
         height: drawing.height,
     })?;
     // A fraction of a pixel at the right or lower edge is not covered by the page: nothing may shine through.
-    image.fill(tiny_skia::Color::WHITE);
+    let [red, green, blue] = PAGE.in_theme(theme);
+    image.fill(tiny_skia::Color::from_rgba8(red, green, blue, 255));
     for mark in &drawing.marks {
-        paint_mark(&mut image, mark, Transform::from_scale(scale, scale));
+        paint_mark(&mut image, mark, Transform::from_scale(scale, scale), theme);
     }
     (image.encode_png()).map_err(|error| PictureError::Encode { reason: error.to_string() })
 }
 
-fn paint_mark(image: &mut Pixmap, mark: &Mark, to_pixels: Transform) {
+fn paint_mark(image: &mut Pixmap, mark: &Mark, to_pixels: Transform, theme: Theme) {
+    let paint = |color, opacity| paint(color, opacity, theme);
     match mark {
         Mark::Rect { x, y, width, height, fill } => {
             if let Some(rect) = Rect::from_xywh(*x, *y, *width, *height) {
@@ -63,9 +65,10 @@ fn paint_mark(image: &mut Pixmap, mark: &Mark, to_pixels: Transform) {
     }
 }
 
-fn paint(color: Color, opacity: f32) -> Paint<'static> {
+fn paint(color: Color, opacity: f32, theme: Theme) -> Paint<'static> {
+    let [red, green, blue] = color.in_theme(theme);
     let mut paint = Paint { anti_alias: true, ..Paint::default() };
-    paint.set_color_rgba8(color.0, color.1, color.2, (opacity.clamp(0.0, 1.0) * 255.0).round() as u8);
+    paint.set_color_rgba8(red, green, blue, (opacity.clamp(0.0, 1.0) * 255.0).round() as u8);
     paint
 }
 

@@ -1,90 +1,141 @@
-//! Predictions of a regression against what was to be predicted.
+//! Predicted numbers: against the true ones, and what is left between the two.
 
-use super::axis::{self, Axis, Frame, Kind, count_label, typeset, value_label};
-use super::drawing::{Anchor, BLUE, Drawing, INK, MUTED, Stroke};
-use super::{Picture, SMALL, SUBTITLE_BASELINE, TITLE_BASELINE, font, header};
+use super::Picture;
+use super::axis::{self, Axis, Kind, count_label, counted, typeset, value_label};
+use super::drawing::{BLUE, Drawing, INK, Stroke};
+use super::plot::{Plot, Sample};
+use plexus_train::metrics::RegressionMetrics;
 
-/// More points than this hide each other: every k-th is drawn.
+/// More points than this hide each other: a sample of so many is drawn.
 const MOST_POINTS: usize = 2000;
-const SIDE: f32 = 440.0;
-const MARGIN: f32 = 24.0;
-const TOP: f32 = 78.0;
+const LINE: Stroke = Stroke { color: INK, width: 1.4, dash: Some((6.0, 4.0)) };
 
-/// Draws predictions against targets, with the line on which perfect predictions lie.
+/// Numbers to draw: what was to be predicted, and what was.
 ///
-/// Both axes have the same range. Errors in the line below the title are of all pairs, also where only every
-/// k-th of them is drawn (from 2000 on). Pairs with a value that is not finite are left out and counted.
-///
-/// # Shapes
-/// - `target`, `predicted`: `[samples]`; where the lengths differ, the rest of the longer one is left out.
-pub fn predicted_against_target(title: &str, target: &[f64], predicted: &[f64]) -> Picture {
-    let given = target.len().min(predicted.len());
-    let pairs: Vec<(f64, f64)> = (target.iter().copied().zip(predicted.iter().copied()))
-        .filter(|pair| axis::is_drawable(pair.0) && axis::is_drawable(pair.1))
-        .collect();
-    let drawn: Vec<(f64, f64)> = match pairs.len() {
-        0..=MOST_POINTS => pairs.clone(),
-        count => (0..MOST_POINTS).map(|index| pairs[index * count / MOST_POINTS]).collect(),
-    };
-    let Some(range) = axis::range(drawn.iter().flat_map(|pair| [&pair.0, &pair.1])) else {
-        return Picture::note(title, "No pair of a target and a prediction: there is nothing to draw.");
-    };
-    // One linear axis for both directions: the distance to the diagonal is the error.
-    let axis = Axis::new(Kind::Linear, range, 8);
-    let left = MARGIN + axis::left_margin(&axis);
-    let width = left + SIDE + MARGIN + 16.0;
-    let mut drawing = Drawing::new(width, TOP + SIDE + 62.0, title);
-    // The legend stands at the right of the title.
-    let legend = "perfect prediction";
-    let (x, y) = (width - MARGIN - 16.0, TITLE_BASELINE - 5.0);
-    let stroke = Stroke { color: INK, width: 1.4, dash: Some((6.0, 4.0)) };
-    drawing.text(x, y + SMALL * font::HALF_DIGIT, SMALL, Anchor::End, INK, legend);
-    let x = x - font::width(legend, SMALL) - 8.0;
-    drawing.line(vec![(x - 28.0, y), (x, y)], stroke);
-    let room = x - 28.0 - 20.0 - MARGIN;
-    header(&mut drawing, MARGIN, room, title, "");
-    let errors = font::shorten(&subtitle(&pairs, drawn.len(), given), SMALL, width - 2.0 * MARGIN);
-    drawing.text(MARGIN, SUBTITLE_BASELINE, SMALL, Anchor::Start, MUTED, &errors);
+/// Errors are of all pairs, also where a sample of them is drawn: every k-th, from 2000 pairs on. Pairs with a value that
+/// is not finite are left out and counted.
+pub struct Predictions<'a> {
+    title: &'a str,
+    /// The name of the target, with its unit where the data has it there.
+    target: &'a str,
+    pairs: Vec<(f64, f64)>,
+    left_out: usize,
+    metrics: RegressionMetrics,
+}
 
-    let frame = Frame { left, top: TOP, width: SIDE, height: SIDE, x: &axis, y: &axis };
-    frame.draw(&mut drawing, "target", "predicted");
-    // The more points, the more they cover each other.
-    let (radius, opacity) = match drawn.len() {
+impl<'a> Predictions<'a> {
+    /// Takes pairs of a true and a predicted number.
+    pub fn new(title: &'a str, target: &'a str, pairs: impl Iterator<Item = (f32, f32)>) -> Self {
+        let mut found =
+            Predictions { title, target, pairs: Vec::new(), left_out: 0, metrics: RegressionMetrics::new(1) };
+        for (truth, predicted) in pairs {
+            if truth.is_finite() && predicted.is_finite() {
+                found.metrics.add(&[truth], &[predicted]);
+                found.pairs.push((f64::from(truth), f64::from(predicted)));
+            } else {
+                found.left_out += 1;
+            }
+        }
+        found
+    }
+
+    /// Draws predictions against true values, with the line on which perfect predictions lie.
+    ///
+    /// Both axes have the same range, so the distance to the line is the error.
+    pub fn against_truth(&self) -> Picture {
+        let drawn = self.sample();
+        let Some(range) = axis::range(drawn.iter().flat_map(|pair| [&pair.0, &pair.1])) else {
+            return self.nothing();
+        };
+        let axis = Axis::new(Kind::Linear, range, 7);
+        let legend = [("rows", Sample::Dot(BLUE)), ("perfect prediction", Sample::Line(LINE))];
+        let (x, y) = (format!("{}, true", self.target), format!("{}, predicted", self.target));
+        let plot = Plot {
+            title: self.title,
+            result: &self.result(),
+            subtitle: &self.subtitle(drawn.len()),
+            legend: &legend,
+            x: (&axis, &x),
+            y: (&axis, &y),
+            size: (440.0, 440.0),
+            more: 0.0,
+        };
+        let (mut drawing, frame) = plot.begin();
+        dots(&mut drawing, drawn.iter().map(|&(truth, predicted)| frame.at(truth, predicted)));
+        // Above the dots, which would hide it.
+        let (low, high) = axis.ends();
+        drawing.line(vec![frame.at(low, low), frame.at(high, high)], LINE);
+        Picture::new(drawing)
+    }
+
+    /// Draws what the predictions miss against the predictions: a model that has learned all there is leaves no pattern.
+    pub fn residuals(&self) -> Picture {
+        let drawn = self.sample();
+        let rest: Vec<f64> = drawn.iter().map(|(truth, predicted)| truth - predicted).collect();
+        let (Some(predicted), Some((low, high))) = (axis::range(drawn.iter().map(|pair| &pair.1)), axis::range(&rest))
+        else {
+            return self.nothing();
+        };
+        let x_axis = Axis::new(Kind::Linear, predicted, 8);
+        let y_axis = Axis::new(Kind::Linear, (low.min(0.0), high.max(0.0)), 6);
+        let legend = [("rows", Sample::Dot(BLUE)), ("perfect prediction", Sample::Line(LINE))];
+        let (x, y) = (format!("{}, predicted", self.target), format!("{}, true − predicted", self.target));
+        let plot = Plot {
+            title: self.title,
+            result: &self.result(),
+            subtitle: &self.subtitle(drawn.len()),
+            legend: &legend,
+            x: (&x_axis, &x),
+            y: (&y_axis, &y),
+            size: (560.0, 340.0),
+            more: 0.0,
+        };
+        let (mut drawing, frame) = plot.begin();
+        dots(&mut drawing, drawn.iter().zip(&rest).map(|(pair, &rest)| frame.at(pair.1, rest)));
+        let (left, right) = x_axis.ends();
+        drawing.line(vec![frame.at(left, 0.0), frame.at(right, 0.0)], LINE);
+        Picture::new(drawing)
+    }
+
+    fn sample(&self) -> Vec<(f64, f64)> {
+        let count = self.pairs.len();
+        match count {
+            0..=MOST_POINTS => self.pairs.clone(),
+            _ => (0..MOST_POINTS).map(|index| self.pairs[index * count / MOST_POINTS]).collect(),
+        }
+    }
+
+    fn nothing(&self) -> Picture {
+        Picture::note(self.title, "No pair of a true and a predicted number: there is nothing to draw.")
+    }
+
+    fn result(&self) -> String {
+        let rmse = value_label(self.metrics.root_mean_squared_error());
+        format!("RMSE {rmse}, R² {}", typeset(&format!("{:.3}", self.metrics.r2())))
+    }
+
+    fn subtitle(&self, drawn: usize) -> String {
+        let (count, rows) = (|number: usize| count_label(number as u64), counted(self.pairs.len(), "row"));
+        let mut text = format!("MAE {} · ", value_label(self.metrics.mean_absolute_error()));
+        text += &match drawn == self.pairs.len() {
+            true => rows,
+            false => format!("{rows}, of which a sample of {} is drawn", count(drawn)),
+        };
+        if self.left_out > 0 {
+            text += &format!(" · {} not finite", count(self.left_out));
+        }
+        text
+    }
+}
+
+/// The more points, the more they cover each other.
+fn dots(drawing: &mut Drawing, places: impl ExactSizeIterator<Item = (f32, f32)>) {
+    let (radius, opacity) = match places.len() {
         0..=100 => (3.6, 0.75),
         101..=500 => (3.0, 0.6),
         _ => (2.4, 0.4),
     };
-    for &(target, predicted) in &drawn {
-        let (x, y) = frame.at(target, predicted);
+    for (x, y) in places {
         drawing.dot(x, y, radius, BLUE, opacity);
     }
-    // Above the dots, which would hide it.
-    let (low, high) = axis.ends();
-    drawing.line(vec![frame.at(low, low), frame.at(high, high)], stroke);
-    Picture::new(drawing)
-}
-
-/// Writes the usual errors and how many pairs they are of.
-fn subtitle(pairs: &[(f64, f64)], drawn: usize, given: usize) -> String {
-    let count = pairs.len() as f64;
-    let mean = |value: fn(&(f64, f64)) -> f64| pairs.iter().map(value).sum::<f64>() / count;
-    let squared = mean(|pair| (pair.1 - pair.0).powi(2));
-    let absolute = mean(|pair| (pair.1 - pair.0).abs());
-    let centre = mean(|pair| pair.0);
-    let variance = pairs.iter().map(|pair| (pair.0 - centre).powi(2)).sum::<f64>() / count;
-    let mut parts = vec![format!("RMSE {}", value_label(squared.sqrt())), format!("MAE {}", value_label(absolute))];
-    // Without spread in the targets there is nothing that a prediction could explain.
-    if variance > 0.0 {
-        parts.push(format!("R² {}", typeset(&format!("{:.3}", 1.0 - squared / variance))));
-    }
-    let samples = count_label(pairs.len() as u64);
-    parts.push(match drawn == pairs.len() {
-        true => format!("{samples} samples"),
-        false => format!("{} of {samples} samples drawn", count_label(drawn as u64)),
-    });
-    if given > pairs.len() {
-        let left_out = count_label((given - pairs.len()) as u64);
-        parts.push(format!("{left_out} not finite"));
-    }
-    parts.join(" · ")
 }

@@ -2,16 +2,16 @@
 
 use super::confusion::confusion_matrix;
 use super::curves::{Curves, learning_curves};
-use super::regression::predicted_against_target;
-use super::{Picture, PictureError};
+use super::regression::Predictions;
+use super::{Picture, PictureError, Theme};
 
 /// Checks that a picture is sound in both forms and returns its texts.
-fn texts(picture: &Picture) -> Vec<String> {
+pub(super) fn texts(picture: &Picture) -> Vec<String> {
     let svg = picture.svg();
     assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""), "{svg}");
     assert!(!svg.contains("NaN") && !svg.contains("inf\""), "{svg}");
     let texts = parse(svg);
-    let png = picture.png(1.0).expect("a picture can be painted");
+    let png = picture.png(1.0, Theme::Light).expect("a picture can be painted");
     assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
     let side = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().expect("four bytes"));
     let attribute = |name: &str| {
@@ -23,7 +23,7 @@ fn texts(picture: &Picture) -> Vec<String> {
 }
 
 /// Reads XML strictly enough for what we write: tags nest and close, attributes are quoted, no stray letters.
-fn parse(svg: &str) -> Vec<String> {
+pub(super) fn parse(svg: &str) -> Vec<String> {
     let (mut open, mut texts) = (Vec::new(), Vec::new());
     let mut rest = svg;
     while let Some(start) = rest.find('<') {
@@ -51,12 +51,12 @@ fn parse(svg: &str) -> Vec<String> {
     texts
 }
 
-fn has(texts: &[String], wanted: &str) -> bool {
+pub(super) fn has(texts: &[String], wanted: &str) -> bool {
     texts.iter().any(|text| text.contains(wanted))
 }
 
 /// A run as it looks in practice: falling loss, rising accuracy, a little noise.
-fn run(epochs: usize) -> Curves {
+pub(super) fn run(epochs: usize) -> Curves {
     let noise = |index: usize| ((index * 7919 % 101) as f64 / 101.0 - 0.5) * 0.01;
     let falling = |index: usize| (-(index as f64) / 5.0).exp();
     let series = |value: &dyn Fn(usize) -> f64| (0..epochs).map(value).collect::<Vec<f64>>();
@@ -130,9 +130,17 @@ fn names(classes: usize) -> Vec<String> {
 fn a_confusion_matrix_shows_counts_recalls_and_accuracy() {
     let names = ["cat", "dog", "owl"].map(str::to_owned);
     let texts = texts(&confusion_matrix("Pets", &names, &[90, 10, 0, 7, 93, 0, 0, 0, 0]));
-    for wanted in
-        ["Pets: accuracy 91.50 %", "183 of 200", "true class", "predicted class", "90.0 %", "93.0 %", "–", "cat", "owl"]
-    {
+    for wanted in [
+        "Pets: accuracy 91.50 %",
+        "183 of 200 rows",
+        "true class",
+        "predicted class",
+        "90.0 %",
+        "93.0 %",
+        "–",
+        "cat",
+        "owl",
+    ] {
         assert!(has(&texts, wanted), "{wanted} in {texts:?}");
     }
 }
@@ -168,29 +176,41 @@ fn a_right_prediction_is_never_rounded_to_all_right() {
 }
 
 #[test]
-fn a_scatter_shows_its_errors_and_thins_out_many_points() {
-    let target: Vec<f64> = (0..5000).map(|index| f64::from(index) / 100.0).collect();
-    let predicted: Vec<f64> = target.iter().map(|value| value + 2.0).collect();
-    let picture = predicted_against_target("Housing", &target, &predicted);
-    let texts = texts(&picture);
-    for wanted in ["Housing", "target", "predicted", "RMSE 2.000", "MAE 2.000", "2000 of 5000"] {
-        assert!(has(&texts, wanted), "{wanted} in {texts:?}");
+fn predictions_show_their_errors_and_thin_out_many_points() {
+    let pairs = (0..5000).map(|index| (index as f32 / 100.0, index as f32 / 100.0 + 2.0));
+    let predictions = Predictions::new("Housing", "price in k€", pairs);
+    let picture = predictions.against_truth();
+    for wanted in ["Housing: RMSE 2.000", "price in k€, true", "price in k€, predicted", "MAE 2.000", "sample of 2000"]
+    {
+        assert!(has(&texts(&picture), wanted), "{wanted} in {:?}", texts(&picture));
     }
-    assert_eq!(picture.svg().matches("<circle").count(), 2000);
+    assert_eq!(picture.svg().matches("<circle").count(), 2000 + 1);
+    let rest = texts(&predictions.residuals());
+    for wanted in ["RMSE 2.000", "price in k€, true − predicted", "−2.0"] {
+        assert!(has(&rest, wanted), "{wanted} in {rest:?}");
+    }
+    // However many rows: the size of the file does not grow with them.
+    let many = Predictions::new("", "y", (0..500_000).map(|index| ((index % 977) as f32, (index % 331) as f32)));
+    for picture in [many.against_truth(), many.residuals()] {
+        assert!(picture.svg().len() < 400_000, "{} bytes", picture.svg().len());
+        assert!(has(&texts(&picture), "500\u{2009}000 rows"));
+    }
 }
 
 #[test]
 fn odd_pairs_do_not_panic() {
-    let nan = f64::NAN;
-    for (target, predicted) in [
-        (vec![], vec![]),
-        (vec![nan], vec![1.0]),
-        (vec![1.0], vec![1.0]),
-        (vec![1.0, nan, 3.0], vec![1.0, 2.0]),
-        (vec![1e-300, 1e200], vec![-1e200, f64::INFINITY]),
-        (vec![0.0; 3], vec![0.0; 3]),
+    let nan = f32::NAN;
+    for pairs in [
+        vec![],
+        vec![(nan, 1.0)],
+        vec![(1.0, 1.0)],
+        vec![(1.0, 1.0), (nan, 2.0), (3.0, f32::INFINITY)],
+        vec![(1e-38, f32::MAX), (f32::MIN, 1.0)],
+        vec![(0.0, 0.0); 3],
     ] {
-        texts(&predicted_against_target("Odd", &target, &predicted));
+        let predictions = Predictions::new("Odd", "y", pairs.into_iter());
+        texts(&predictions.against_truth());
+        texts(&predictions.residuals());
     }
 }
 
@@ -198,16 +218,17 @@ fn odd_pairs_do_not_panic() {
 fn the_same_input_gives_the_same_bytes() {
     let (one, two) = (learning_curves(&run(30)), learning_curves(&run(30)));
     assert_eq!(one.svg(), two.svg());
-    assert_eq!(one.png(1.5), two.png(1.5));
+    assert_eq!(one.png(1.5, Theme::Light), two.png(1.5, Theme::Light));
+    assert_ne!(one.png(1.5, Theme::Light), two.png(1.5, Theme::Dark));
 }
 
 #[test]
 fn a_scale_without_sense_is_refused() {
     let picture = learning_curves(&run(3));
     for scale in [0.0, -1.0, f32::NAN, f32::INFINITY, 1000.0] {
-        let refused = picture.png(scale);
+        let refused = picture.png(scale, Theme::Light);
         assert!(matches!(refused, Err(PictureError::ScaleOutOfRange { .. })), "{scale}");
     }
-    let png = picture.png(2.0).expect("twice the size");
+    let png = picture.png(2.0, Theme::Dark).expect("twice the size");
     assert_eq!(u32::from_be_bytes(png[16..20].try_into().expect("four bytes")), 1920);
 }

@@ -3,8 +3,8 @@
 use super::body::Tiles;
 use super::{Block, Kernel};
 use crate::buffer::TileMut;
-use crate::isa::Isa;
 use crate::isa::avx2::Avx2;
+use crate::isa::{Isa, Simd};
 
 /// Six rows of two vectors: twelve sums, two vectors of b and one broadcast fill fifteen of sixteen registers.
 pub(super) const KERNEL: Kernel =

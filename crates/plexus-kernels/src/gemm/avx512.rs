@@ -3,8 +3,8 @@
 use super::body::Tiles;
 use super::{Block, Kernel};
 use crate::buffer::TileMut;
-use crate::isa::Isa;
 use crate::isa::avx512::Avx512;
+use crate::isa::{Isa, Simd};
 
 /// Twelve rows of two vectors: twenty-four sums of thirty-two registers; two loads of b serve twenty-four products.
 pub(super) const KERNEL: Kernel =

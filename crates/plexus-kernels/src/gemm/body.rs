@@ -8,6 +8,7 @@ use super::pack::{Chunk, pack_chunk};
 use super::{Block, KC, LeftOperand, RightOperand, block_len};
 use crate::buffer::TileMut;
 use crate::isa::{Isa, Simd, Vectorized};
+use crate::map::function::{Formula, LeakyRelu, Relu};
 use crate::map::{self, Function};
 use crate::threads::Pool;
 
@@ -62,8 +63,15 @@ impl<const MR: usize, const NV: usize, const NR: usize> Vectorized for Tiles<'_,
             (RightOperand::Panels(_), 2) => 2,
             _ => 1,
         };
-        // A panel that is packed on the way, in the first-level cache.
-        let mut local = None;
+        // A panel that is packed on the way, in the first-level cache; not touched where panels are packed already.
+        let mut memory;
+        let local: &mut [[f32; NR]] = match block.b {
+            RightOperand::Panels(_) => &mut [],
+            RightOperand::View(_) => {
+                memory = [[0.0; NR]; KC];
+                &mut memory
+            }
+        };
         // Rows that stay in the second-level cache read each panel from start to end. More rows pass by one piece of every
         // panel after another. The order of the sums of an element is the same.
         let groups = cols.div_ceil(NR).div_ceil(side_by_side);
@@ -91,10 +99,9 @@ impl<const MR: usize, const NV: usize, const NR: usize> Vectorized for Tiles<'_,
                         Panels { values, stride: block.k, len: end - start, next }
                     }
                     RightOperand::View(view) => {
-                        let local = local.get_or_insert([[0.0f32; NR]; KC]);
                         let chunk = Chunk { row: start, rows: end - start, col: block.col + j, cols: NR.min(cols - j) };
                         pack_chunk(s, view, chunk, NR, local[..end - start].as_flattened_mut());
-                        Panels { values: &local[..], stride: 0, len: end - start, next: &[] }
+                        Panels { values: local, stride: 0, len: end - start, next: &[] }
                     }
                 };
                 let width = (count * NR).min(cols - j);
@@ -155,7 +162,24 @@ impl<const NR: usize> Strip<'_, NR> {
     /// Computes it in register tiles of `R` rows by `P` panels, of which `NV` vectors are in use.
     #[inline(always)]
     fn run<S: Simd, const R: usize, const P: usize, const NV: usize>(self, s: S, tile: &mut TileMut<'_>) {
-        let Strip { block, panels, start, finish, col, width } = self;
+        s.run(TilesOf::<R, P, NV, NR> { strip: self, tile });
+    }
+}
+
+/// The register tiles of a strip.
+struct TilesOf<'a, 'b, 'c, const R: usize, const P: usize, const NV: usize, const NR: usize> {
+    strip: Strip<'a, NR>,
+    tile: &'c mut TileMut<'b>,
+}
+
+impl<const R: usize, const P: usize, const NV: usize, const NR: usize> Vectorized
+    for TilesOf<'_, '_, '_, R, P, NV, NR>
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let TilesOf { strip: Strip { block, panels, start, finish, col, width }, tile } = self;
         let rows = tile.rows();
         // All tiles together ask for the next piece once, evenly over their time.
         let pace = (NR / rows.div_ceil(R)).max(1);
@@ -403,7 +427,7 @@ fn write<S: Simd, const R: usize, const P: usize, const NV: usize, const ADD: bo
                     }
                     y = s.add(y, bias[index][v]);
                     if RELU {
-                        y = Function::Relu.apply(s, y);
+                        y = Relu.apply(s, y);
                     }
                     s.store(y, c);
                 }
@@ -416,8 +440,8 @@ fn write<S: Simd, const R: usize, const P: usize, const NV: usize, const ADD: bo
 #[inline(always)]
 fn in_registers<S: Simd>(s: S, function: Function, y: S::F) -> S::F {
     match function {
-        Function::Relu => Function::Relu.apply(s, y),
-        Function::LeakyRelu { slope } => Function::LeakyRelu { slope }.apply(s, y),
+        Function::Relu => Relu.apply(s, y),
+        Function::LeakyRelu { slope } => LeakyRelu { slope }.apply(s, y),
         _ => y,
     }
 }

@@ -4,7 +4,7 @@ use super::body::Tiles;
 use super::{Block, Kernel};
 use crate::buffer::TileMut;
 use crate::isa::portable::Portable;
-use crate::isa::{Isa, Vectorized};
+use crate::isa::{Isa, Simd};
 
 /// Four rows of eight columns: eight of the sixteen 128-bit registers that any x86-64 processor has.
 /// Not consistent: without a fused instruction products are rounded before they are added.
@@ -12,5 +12,5 @@ pub(super) const KERNEL: Kernel =
     Kernel { name: "gemm_f32_portable_4x8", isa: Isa::Portable, mr: 4, nr: 8, vectors: 1, consistent: false, block };
 
 fn block(block: &Block<'_>, tile: TileMut<'_>) {
-    Tiles::<4, 1, 8> { block, tile }.run(Portable);
+    Portable.run(Tiles::<4, 1, 8> { block, tile });
 }

@@ -8,6 +8,7 @@ use super::{Block, Parts};
 use crate::buffer::TileMut;
 use crate::isa::pairs::{COLS, PairDot, ROWS, STEP, Strip, Sums, widen};
 use crate::isa::{Simd, Vectorized};
+use crate::map::function::{Formula, LeakyRelu, Relu};
 use crate::map::{self, Function};
 use crate::threads::Pool;
 
@@ -189,8 +190,8 @@ impl Finish<'_> {
             y = s.add(y, bias);
         }
         match self.function {
-            Function::Relu if self.last => Function::Relu.apply(s, y),
-            Function::LeakyRelu { slope } if self.last => Function::LeakyRelu { slope }.apply(s, y),
+            Function::Relu if self.last => Relu.apply(s, y),
+            Function::LeakyRelu { slope } if self.last => LeakyRelu { slope }.apply(s, y),
             _ => y,
         }
     }

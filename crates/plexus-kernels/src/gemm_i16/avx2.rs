@@ -2,8 +2,8 @@
 
 use super::tiles::Tiles;
 use super::{Kernel, Target, Task};
-use crate::isa::Isa;
 use crate::isa::avx2::Avx2;
+use crate::isa::{Isa, SimdInt};
 
 /// Six rows of two vectors: twelve sums, two vectors of weights, one broadcast and one product fill sixteen registers.
 pub(super) const KERNEL: Kernel =

@@ -2,8 +2,8 @@
 
 use super::tiles::Tiles;
 use super::{Kernel, Target, Task};
-use crate::isa::Isa;
 use crate::isa::avx512::Avx512;
+use crate::isa::{Isa, SimdInt};
 
 /// Eight rows of two vectors: sixteen sums, enough to hide the latency of two instructions a cycle.
 pub(super) const KERNEL: Kernel =

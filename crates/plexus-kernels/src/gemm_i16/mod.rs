@@ -306,7 +306,8 @@ pub fn gemm_i16(call: GemmI16<'_>, scratch: &mut Scratch, pool: &Pool) {
     let pool = if m.saturating_mul(n).saturating_mul(k) < PARALLEL_MACS { &single } else { pool };
 
     Rows { values: input, rows: m, k }.words::<Pairs, 2>(kernel.isa, &mut scratch.words, Term::default(), pool);
-    let (size, group) = tile(m, n, k, (kernel.mr, kernel.nr));
+    let sizes = (kernel.mr, kernel.nr);
+    let (size, group) = if wide_sums { tile::<i64>(m, n, k, sizes) } else { tile::<i32>(m, n, k, sizes) };
     let task = Task { words: &scratch.words, quads: k.div_ceil(4), weight, group, row: 0, col: 0 };
     match (output, &weight.start) {
         (Output::I16(matrix, requantize), Start::I32(start)) => for_each_tile(matrix, size, pool, |row, col, tile| {

@@ -1,12 +1,13 @@
 //! The body of every row: which products, and what happens to their sums.
 
 use super::{PackedValues, Start, Target, Task};
-use crate::gemm_i8::BLOCK_QUADS;
+use crate::buffer::OnStack;
 use crate::gemm_i8::body::{self, Accumulator, Cut, Finish, HELD, HELD_SMALL, Product};
-use crate::gemm_i8::products::{self, Aligned, TILE};
-use crate::gemm_i8::tiles::{FEW, StreamedPairs, Sums, WidenedPairs, Words, requantized};
+use crate::gemm_i8::products::{self, TILE};
+use crate::gemm_i8::tiles::{FEW, StreamedPairs, Sums, WIDENED, WidenedPairs, Words, requantized};
 use crate::isa::{SimdInt, VectorizedInt};
 use crate::requantize::requantize_rows_wide;
+use std::marker::PhantomData;
 
 /// Quads in one stretch: the sum of 504 products of an i16 and an i8, or of half as many of an i16 and a byte 0..=255,
 /// fits into 32 bits.
@@ -25,67 +26,73 @@ impl<const MR: usize, const NV: usize, const NR: usize, const NB: usize> Vectori
 
     #[inline(always)]
     fn run<S: SimdInt>(self, s: S) {
-        const { assert!(NR == NV * S::LEN && NB == 4 * NR && MR * NR <= TILE) };
-        let Tiles { task, target } = self;
-        match task.weight.start {
-            Start::I32(_) => rectangle::<S, i32, MR, NV, NR, NB>(s, task, target),
-            Start::I64(_) => rectangle::<S, i64, MR, NV, NR, NB>(s, task, target),
+        match self.task.weight.start {
+            Start::I32(_) => s.run_int(Rectangle::<i32, MR, NV, NR, NB> { tiles: self, sums: PhantomData }),
+            Start::I64(_) => s.run_int(Rectangle::<i64, MR, NV, NR, NB> { tiles: self, sums: PhantomData }),
         }
     }
 }
 
-/// Computes a rectangle with sums of one width.
-#[inline(always)]
-fn rectangle<S, A, const MR: usize, const NV: usize, const NR: usize, const NB: usize>(
-    s: S,
-    task: &Task<'_>,
-    target: Target<'_>,
-) where
-    S: SimdInt,
+/// A rectangle with sums of one width.
+struct Rectangle<'a, 'b, A, const MR: usize, const NV: usize, const NR: usize, const NB: usize> {
+    tiles: Tiles<'a, 'b, MR, NV, NR, NB>,
+    sums: PhantomData<A>,
+}
+
+impl<'a, 'b, A, const MR: usize, const NV: usize, const NR: usize, const NB: usize> VectorizedInt
+    for Rectangle<'a, 'b, A, MR, NV, NR, NB>
+where
     A: Accumulator + Width,
-    for<'a, 'b> Store<'a, 'b>: Finish<A, NR>,
+    Store<'a, 'b>: Finish<A, NR>,
 {
-    let (rows, cols) = match &target {
-        Target::I16(tile, ..) => (tile.rows(), tile.cols()),
-        Target::I16FromWide(tile, ..) => (tile.rows(), tile.cols()),
-        Target::Sums(tile, _) => (tile.rows(), tile.cols()),
-        Target::WideSums(tile, _) => (tile.rows(), tile.cols()),
-    };
-    // Half as long where panels are twice as wide: the widened weights stay in the first-level cache.
-    let block = EXACT_QUADS / NB.div_ceil(64);
-    let cut = Cut { rows, panels: cols.div_ceil(NR), quads: task.quads, block, group: task.group };
-    let mut finish = Store { task, target };
-    // A large array is not touched, and not cleared, where the small one is enough.
-    let (mut small, mut large);
-    let held: &mut [[A; NR]] = if cut.held() <= HELD_SMALL {
-        small = [[A::ZERO; NR]; HELD_SMALL];
-        &mut small
-    } else {
-        large = [[A::ZERO; NR]; HELD];
-        &mut large
-    };
-    let x = task.x();
-    let first = task.col * 4 * task.quads;
-    match &task.weight.panels {
-        PackedValues::I8(panels) if rows <= FEW => {
-            let mut product = StreamedPairs::<NV, NB> { x, panels: panels[first..].as_chunks().0, panel: &[] };
-            body::sums::<S, _, A, _, FEW, NR>(s, cut, held, &mut product, &mut finish);
-        }
-        PackedValues::I8(panels) => {
-            let widened = &mut Aligned([[0i16; NB]; BLOCK_QUADS]).0;
-            let mut product = WidenedPairs::<NV, NB> { x, panels: panels[first..].as_chunks().0, widened };
-            body::sums::<S, _, A, _, MR, NR>(s, cut, held, &mut product, &mut finish);
-        }
-        PackedValues::I16(panels) => {
-            let panels = panels[first..].as_chunks().0;
-            if A::WIDE {
-                let (bytes, block) = (&mut Aligned([[0i16; NB]; BLOCK_QUADS / 2]).0, cut.block / 2);
-                let mut product = CutPairs::<NV, NB> { x, panels, bytes };
-                let cut = Cut { block, ..cut };
-                body::sums::<S, _, A, _, MR, NR>(s, cut, held, &mut product, &mut finish);
-            } else {
-                let mut product = PlainPairs::<NV, NB> { x, panels, panel: &[] };
-                body::sums::<S, _, A, _, MR, NR>(s, cut, held, &mut product, &mut finish);
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: SimdInt>(self, s: S) {
+        const { assert!(NR == NV * S::LEN && NB == 4 * NR && MR * NR <= TILE) };
+        let Tiles { task, target } = self.tiles;
+        let (rows, cols) = match &target {
+            Target::I16(tile, ..) => (tile.rows(), tile.cols()),
+            Target::I16FromWide(tile, ..) => (tile.rows(), tile.cols()),
+            Target::Sums(tile, _) => (tile.rows(), tile.cols()),
+            Target::WideSums(tile, _) => (tile.rows(), tile.cols()),
+        };
+        // Half as long where panels are twice as wide: the widened weights stay in the first-level cache.
+        let block = EXACT_QUADS / NB.div_ceil(64);
+        let cut = Cut { rows, panels: cols.div_ceil(NR), quads: task.quads, block, group: task.group };
+        let finish = Store { task, target };
+        // Memory that is not needed is not touched, and not cleared.
+        let (mut small, mut large, mut widened);
+        let held: &mut [[A; NR]] = if cut.held() <= HELD_SMALL {
+            small = [[A::ZERO; NR]; HELD_SMALL];
+            &mut small
+        } else {
+            large = OnStack::<HELD>::ZEROS;
+            large.values().as_chunks_mut().0
+        };
+        let x = task.x();
+        let first = task.col * 4 * task.quads;
+        match &task.weight.panels {
+            PackedValues::I8(panels) if rows <= FEW => {
+                let product = StreamedPairs::<NV, NB> { x, panels: panels[first..].as_chunks().0, panel: &[] };
+                s.run_int(body::Sums::<A, _, _, FEW, NR> { cut, held, product, finish });
+            }
+            PackedValues::I8(panels) => {
+                widened = OnStack::<WIDENED>::ZEROS;
+                let (panels, widened) = (panels[first..].as_chunks().0, widened.values().as_chunks_mut().0);
+                let product = WidenedPairs::<NV, NB> { x, panels, widened };
+                s.run_int(body::Sums::<A, _, _, MR, NR> { cut, held, product, finish });
+            }
+            PackedValues::I16(panels) if A::WIDE => {
+                widened = OnStack::<WIDENED>::ZEROS;
+                let (panels, bytes) = (panels[first..].as_chunks().0, widened.values().as_chunks_mut().0);
+                let cut = Cut { block: cut.block / 2, ..cut };
+                let product = CutPairs::<NV, NB> { x, panels, bytes };
+                s.run_int(body::Sums::<A, _, _, MR, NR> { cut, held, product, finish });
+            }
+            PackedValues::I16(panels) => {
+                let product = PlainPairs::<NV, NB> { x, panels: panels[first..].as_chunks().0, panel: &[] };
+                s.run_int(body::Sums::<A, _, _, MR, NR> { cut, held, product, finish });
             }
         }
     }
@@ -111,14 +118,14 @@ struct PlainPairs<'a, const NV: usize, const NB: usize> {
     panel: &'a [[i16; NB]],
 }
 
-impl<S: SimdInt, const NV: usize, const NB: usize> Product<S> for PlainPairs<'_, NV, NB> {
+impl<const NV: usize, const NB: usize> Product for PlainPairs<'_, NV, NB> {
     #[inline(always)]
-    fn prepare(&mut self, _: S, panel: usize, _: usize, (from, to): (usize, usize)) {
+    fn prepare<S: SimdInt>(&mut self, _: S, panel: usize, _: usize, (from, to): (usize, usize)) {
         let start = panel * self.x.quads;
         self.panel = &self.panels[start + from..start + to];
     }
     #[inline(always)]
-    fn rows<const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]) {
+    fn rows<S: SimdInt, const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]) {
         products::pairs::<S, _, R, NV>(s, self.x.rows::<R, 2>(row, quads), self.panel, sums);
     }
 }
@@ -127,14 +134,14 @@ impl<S: SimdInt, const NV: usize, const NB: usize> Product<S> for PlainPairs<'_,
 struct CutPairs<'a, 'b, const NV: usize, const NB: usize> {
     x: Words<'a>,
     panels: &'a [[i16; NB]],
-    bytes: &'b mut [[i16; NB]; BLOCK_QUADS / 2],
+    bytes: &'b mut [[i16; NB]],
 }
 
-impl<S: SimdInt, const NV: usize, const NB: usize> Product<S> for CutPairs<'_, '_, NV, NB> {
+impl<const NV: usize, const NB: usize> Product for CutPairs<'_, '_, NV, NB> {
     const PLANES: usize = 2;
 
     #[inline(always)]
-    fn prepare(&mut self, s: S, panel: usize, plane: usize, (from, to): (usize, usize)) {
+    fn prepare<S: SimdInt>(&mut self, s: S, panel: usize, plane: usize, (from, to): (usize, usize)) {
         let start = panel * self.x.quads;
         let panel = &self.panels[start + from..start + to];
         for (q, quad) in panel.iter().enumerate() {
@@ -147,7 +154,7 @@ impl<S: SimdInt, const NV: usize, const NB: usize> Product<S> for CutPairs<'_, '
         }
     }
     #[inline(always)]
-    fn rows<const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]) {
+    fn rows<S: SimdInt, const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]) {
         let w = &self.bytes[..quads.1 - quads.0];
         products::pairs::<S, _, R, NV>(s, self.x.rows::<R, 2>(row, quads), w, sums);
     }

@@ -2,9 +2,9 @@
 
 use super::tiles::{FEW, Tiles};
 use super::{Form, Kernel, Target, Task};
-use crate::isa::Isa;
 use crate::isa::avx2::Avx2;
 use crate::isa::avx2_int::AvxVnni;
+use crate::isa::{Isa, SimdInt};
 
 /// Four rows of two vectors: eight sums, four vectors of weights, two broadcasts and two temporaries fill the registers.
 ///

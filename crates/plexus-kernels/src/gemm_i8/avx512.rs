@@ -2,9 +2,9 @@
 
 use super::tiles::{FEW, Tiles};
 use super::{Form, Kernel, Target, Task};
-use crate::isa::Isa;
 use crate::isa::avx512::Avx512;
 use crate::isa::avx512_int::Avx512Vnni;
+use crate::isa::{Isa, SimdInt};
 
 /// Eight rows of two vectors: sixteen sums of 32 registers, enough to hide the latency of two instructions a cycle.
 ///

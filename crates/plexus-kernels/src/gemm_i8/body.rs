@@ -1,18 +1,19 @@
 //! The loop nest around the register tiles, written once for every way to multiply and both widths of sums.
 
-use super::products::{Aligned, TILE};
-use crate::isa::SimdInt;
+use super::products::TILE;
+use crate::buffer::OnStack;
+use crate::isa::{SimdInt, VectorizedInt};
+use bytemuck::Pod;
 
-/// The running sums of a rectangle: rows of `nr` sums for one panel after the other.
-///
-/// 1024 rows of 16 sums are 64 KiB of a 512 KiB second-level cache.
+/// Cache lines of running sums that a rectangle holds at most, rows of `nr` sums for one panel after the other: 64 KiB of
+/// a 512 KiB second-level cache.
 pub(crate) const HELD: usize = 1024;
 
-/// As many are on the stack of a small rectangle.
+/// Rows of running sums that a small rectangle holds at most.
 pub(crate) const HELD_SMALL: usize = 32;
 
 /// The width of a running sum.
-pub(crate) trait Accumulator: Copy {
+pub(crate) trait Accumulator: Pod {
     /// Zero.
     const ZERO: Self;
     /// Adds `sum · 256^plane`.
@@ -38,13 +39,13 @@ impl Accumulator for i64 {
 }
 
 /// One way to multiply rows of `x` with a stretch of a panel.
-pub(crate) trait Product<S: SimdInt> {
+pub(crate) trait Product {
     /// How many products a stretch takes: weights cut into bytes take two.
     const PLANES: usize = 1;
     /// Makes quads `from..to` of a panel ready.
-    fn prepare(&mut self, s: S, panel: usize, plane: usize, quads: (usize, usize));
+    fn prepare<S: SimdInt>(&mut self, s: S, panel: usize, plane: usize, quads: (usize, usize));
     /// The sums of `R` rows from `row` on, with what was made ready last.
-    fn rows<const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]);
+    fn rows<S: SimdInt, const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]);
 }
 
 /// What happens to the finished sums of one panel.
@@ -74,71 +75,107 @@ impl Cut {
 }
 
 /// Computes the sums of a rectangle and hands each panel's to `finish`.
-#[inline(always)]
-pub(crate) fn sums<S, P, A, F, const MR: usize, const NR: usize>(
-    s: S,
-    cut: Cut,
-    held: &mut [[A; NR]],
-    product: &mut P,
-    finish: &mut F,
-) where
-    S: SimdInt,
-    P: Product<S>,
+pub(crate) struct Sums<'a, A, P, F, const MR: usize, const NR: usize> {
+    pub cut: Cut,
+    /// At least [`Cut::held`] rows.
+    pub held: &'a mut [[A; NR]],
+    pub product: P,
+    pub finish: F,
+}
+
+impl<A, P, F, const MR: usize, const NR: usize> VectorizedInt for Sums<'_, A, P, F, MR, NR>
+where
     A: Accumulator,
+    P: Product,
     F: Finish<A, NR>,
 {
-    let Cut { rows, panels, quads, block, group } = cut;
-    // Rows in register tiles of about one height: eight rows are four and four, not six and two.
-    let step = rows.div_ceil(rows.div_ceil(MR).max(1)).max(1);
-    let tile = &mut Aligned([0i32; TILE]).0;
-    let one_group = group >= quads;
-    let mut start = 0;
-    loop {
-        let end = quads.min(start + group);
-        for panel in 0..panels {
-            let held = if one_group { &mut held[..rows] } else { &mut held[panel * rows..][..rows] };
-            if start == 0 {
-                held.fill([A::ZERO; NR]);
-            }
-            // Stretches of about one length: none is left over short.
-            let step_quads = (end - start).div_ceil((end - start).div_ceil(block).max(1)).max(1);
-            let mut from = start;
-            while from < end {
-                let stretch = (from, end.min(from + step_quads));
-                for plane in 0..P::PLANES {
-                    product.prepare(s, panel, plane, stretch);
-                    let mut row = 0;
-                    while row < rows {
-                        let height = step.min(rows - row);
-                        // Fewer rows have bodies of their own: a batch of two must not pay for six.
-                        match height {
-                            1 => product.rows::<1>(s, row, stretch, tile),
-                            2 if MR >= 2 => product.rows::<2>(s, row, stretch, tile),
-                            3 if MR >= 3 => product.rows::<3>(s, row, stretch, tile),
-                            4 if MR >= 4 => product.rows::<4>(s, row, stretch, tile),
-                            5 if MR >= 5 => product.rows::<5>(s, row, stretch, tile),
-                            6 if MR >= 6 => product.rows::<6>(s, row, stretch, tile),
-                            7 if MR >= 7 => product.rows::<7>(s, row, stretch, tile),
-                            _ => product.rows::<MR>(s, row, stretch, tile),
-                        }
-                        let sums = &tile.as_chunks::<NR>().0[..height];
-                        for (held, sums) in held[row..row + height].iter_mut().zip(sums) {
-                            for j in 0..NR {
-                                held[j] = held[j].plus(sums[j], plane);
-                            }
-                        }
-                        row += height;
-                    }
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: SimdInt>(self, s: S) {
+        let Sums { cut: Cut { rows, panels, quads, block, group }, held, mut product, mut finish } = self;
+        // Rows in register tiles of about one height: eight rows are four and four, not six and two.
+        let step = rows.div_ceil(rows.div_ceil(MR).max(1)).max(1);
+        let mut tile = OnStack::<{ TILE * size_of::<i32>() / 64 }>::ZEROS;
+        let tile: &mut [i32; TILE] = tile.values().try_into().expect("the lines have as many sums");
+        let one_group = group >= quads;
+        let mut start = 0;
+        loop {
+            let end = quads.min(start + group);
+            for panel in 0..panels {
+                let held = if one_group { &mut held[..rows] } else { &mut held[panel * rows..][..rows] };
+                if start == 0 {
+                    held.fill([A::ZERO; NR]);
                 }
-                from = stretch.1;
+                // Stretches of about one length: none is left over short.
+                let step_quads = (end - start).div_ceil((end - start).div_ceil(block).max(1)).max(1);
+                let mut from = start;
+                while from < end {
+                    let stretch = (from, end.min(from + step_quads));
+                    for plane in 0..P::PLANES {
+                        product.prepare(s, panel, plane, stretch);
+                        let mut row = 0;
+                        while row < rows {
+                            let height = step.min(rows - row);
+                            let tile_of = Tile { product: &product, row, stretch, sums: tile };
+                            // Fewer rows have bodies of their own: a batch of two must not pay for six.
+                            match height {
+                                1 => tile_of.run::<S, 1>(s),
+                                2 if MR >= 2 => tile_of.run::<S, 2>(s),
+                                3 if MR >= 3 => tile_of.run::<S, 3>(s),
+                                4 if MR >= 4 => tile_of.run::<S, 4>(s),
+                                5 if MR >= 5 => tile_of.run::<S, 5>(s),
+                                6 if MR >= 6 => tile_of.run::<S, 6>(s),
+                                7 if MR >= 7 => tile_of.run::<S, 7>(s),
+                                _ => tile_of.run::<S, MR>(s),
+                            }
+                            // As one row: compilers make the best of that.
+                            let held = held[row..row + height].as_flattened_mut();
+                            for (held, &sum) in held.iter_mut().zip(&tile[..height * NR]) {
+                                *held = held.plus(sum, plane);
+                            }
+                            row += height;
+                        }
+                    }
+                    from = stretch.1;
+                }
+                if end == quads {
+                    finish.panel(panel, held);
+                }
             }
-            if end == quads {
-                finish.panel(panel, held);
+            start = end;
+            if start == quads {
+                break;
             }
         }
-        start = end;
-        if start == quads {
-            break;
-        }
+    }
+}
+
+/// The rows of one register tile and where their sums go.
+struct Tile<'a, P> {
+    product: &'a P,
+    row: usize,
+    stretch: (usize, usize),
+    sums: &'a mut [i32; TILE],
+}
+
+impl<P: Product> Tile<'_, P> {
+    /// Computes the sums of `R` rows.
+    #[inline(always)]
+    fn run<S: SimdInt, const R: usize>(self, s: S) {
+        s.run_int(TileOf::<P, R>(self));
+    }
+}
+
+/// A register tile of `R` rows.
+struct TileOf<'a, P, const R: usize>(Tile<'a, P>);
+
+impl<P: Product, const R: usize> VectorizedInt for TileOf<'_, P, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: SimdInt>(self, s: S) {
+        let Tile { product, row, stretch, sums } = self.0;
+        product.rows::<S, R>(s, row, stretch, sums);
     }
 }

@@ -350,7 +350,7 @@ pub fn gemm_i8(call: GemmI8<'_>, scratch: &mut Scratch, pool: &Pool) {
         (Form::Nibbles | Form::Bytes, Input::I8(_)) => &weight.start_from_128,
         _ => &weight.start,
     };
-    let (size, group) = tile(m, n, k, (kernel.mr, kernel.nr));
+    let (size, group) = tile::<i32>(m, n, k, (kernel.mr, kernel.nr));
     let task = Task {
         form,
         words: &scratch.words,
@@ -377,8 +377,9 @@ pub fn gemm_i8(call: GemmI8<'_>, scratch: &mut Scratch, pool: &Pool) {
 /// How the output is cut into tasks, and the quads of one group: from the sizes alone.
 ///
 /// At most 128 rows; about 32 tasks where the matrix is large enough. A group of 256 KiB of `x` stays in the second-level
-/// cache while the panels pass by; where `k` needs more than one group, the running sums of all panels are held.
-pub(crate) fn tile(m: usize, n: usize, k: usize, (mr, nr): (usize, usize)) -> ((usize, usize), usize) {
+/// cache while the panels pass by; where `k` needs more than one group, the running sums (of type `A`) of all panels are
+/// held.
+pub(crate) fn tile<A>(m: usize, n: usize, k: usize, (mr, nr): (usize, usize)) -> ((usize, usize), usize) {
     const GROUP_WORDS: usize = 1 << 16;
     let row_tasks = m.div_ceil(128);
     let rows = m.div_ceil(row_tasks).next_multiple_of(mr);
@@ -394,7 +395,8 @@ pub(crate) fn tile(m: usize, n: usize, k: usize, (mr, nr): (usize, usize)) -> ((
     let col_tasks = 32usize.div_ceil(row_tasks).min(n.div_ceil(64));
     let mut cols = n.div_ceil(col_tasks).next_multiple_of(nr);
     if group < quads {
-        cols = cols.min((body::HELD / real_rows).max(1) * nr);
+        let panel_bytes = real_rows * nr * size_of::<A>();
+        cols = cols.min((body::HELD * 64 / panel_bytes).max(1) * nr);
     }
     ((rows, cols), group)
 }

@@ -2,8 +2,8 @@
 
 use super::tiles::Tiles;
 use super::{Form, Kernel, Target, Task};
-use crate::isa::Isa;
 use crate::isa::portable::Portable;
+use crate::isa::{Isa, SimdInt};
 
 /// Four rows of eight columns: what compilers keep in sixteen 128-bit registers.
 pub(super) const KERNEL: Kernel = Kernel {

@@ -15,42 +15,37 @@
 
 use crate::isa::SimdInt;
 
-/// A value that starts on a cache line: vectors that cross lines load at half the speed.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-pub(crate) struct Aligned<T>(pub T);
-
 /// The most sums that a register tile may have on any instruction set (8 x 32).
 pub(crate) const TILE: usize = 8 * 32;
 
 /// One quad of a panel that can be read as 16-bit pairs.
-pub(crate) trait Quad<S: SimdInt> {
+pub(crate) trait Quad {
     /// The even weights of vector `v`.
-    fn even(&self, s: S, v: usize) -> S::V;
+    fn even<S: SimdInt>(&self, s: S, v: usize) -> S::V;
     /// The odd ones.
-    fn odd(&self, s: S, v: usize) -> S::V;
+    fn odd<S: SimdInt>(&self, s: S, v: usize) -> S::V;
 }
 
 /// Weights as bytes, widened in registers: `NB` = 4 · nr.
-impl<S: SimdInt, const NB: usize> Quad<S> for [i8; NB] {
+impl<const NB: usize> Quad for [i8; NB] {
     #[inline(always)]
-    fn even(&self, s: S, v: usize) -> S::V {
+    fn even<S: SimdInt>(&self, s: S, v: usize) -> S::V {
         s.even_i8(s.load_i8(&self[v * 4 * S::LEN..(v + 1) * 4 * S::LEN]))
     }
     #[inline(always)]
-    fn odd(&self, s: S, v: usize) -> S::V {
+    fn odd<S: SimdInt>(&self, s: S, v: usize) -> S::V {
         s.odd_i8(s.load_i8(&self[v * 4 * S::LEN..(v + 1) * 4 * S::LEN]))
     }
 }
 
 /// Weights as 16-bit numbers, even ones then odd ones: `NB` = 4 · nr.
-impl<S: SimdInt, const NB: usize> Quad<S> for [i16; NB] {
+impl<const NB: usize> Quad for [i16; NB] {
     #[inline(always)]
-    fn even(&self, s: S, v: usize) -> S::V {
+    fn even<S: SimdInt>(&self, s: S, v: usize) -> S::V {
         s.load_i16(&self[v * 2 * S::LEN..(v + 1) * 2 * S::LEN])
     }
     #[inline(always)]
-    fn odd(&self, s: S, v: usize) -> S::V {
+    fn odd<S: SimdInt>(&self, s: S, v: usize) -> S::V {
         s.load_i16(&self[NB / 2 + v * 2 * S::LEN..NB / 2 + (v + 1) * 2 * S::LEN])
     }
 }
@@ -82,7 +77,7 @@ fn store<S: SimdInt, const R: usize, const NV: usize>(s: S, total: &[[S::V; NV];
 
 /// `sums[r, j] = Σ x[r] · w[j]` by 16-bit pairs; `x` holds the even and the odd word of each quad.
 #[inline(always)]
-pub(crate) fn pairs<S: SimdInt, W: Quad<S>, const R: usize, const NV: usize>(
+pub(crate) fn pairs<S: SimdInt, W: Quad, const R: usize, const NV: usize>(
     s: S,
     x: [&[[i32; 2]]; R],
     w: &[W],
@@ -128,7 +123,7 @@ pub(crate) fn pairs<S: SimdInt, W: Quad<S>, const R: usize, const NV: usize>(
 /// # Source
 /// S. Winograd, "A New Algorithm for Inner Product", IEEE Transactions on Computers C-17 (1968), 693-694.
 #[inline(always)]
-pub(crate) fn crossed<S: SimdInt, W: Quad<S>, const R: usize, const NV: usize>(
+pub(crate) fn crossed<S: SimdInt, W: Quad, const R: usize, const NV: usize>(
     s: S,
     x: [&[[i32; 2]]; R],
     w: &[W],

@@ -2,9 +2,9 @@
 
 use super::body::{self, Cut, Finish, HELD, HELD_SMALL, Product};
 use super::pack::stride;
-use super::products::{self, Aligned, TILE};
+use super::products::{self, TILE};
 use super::{BLOCK_QUADS, Form, Target, Task};
-use crate::buffer::TileMut;
+use crate::buffer::{OnStack, TileMut};
 use crate::isa::{Isa, SimdInt, VectorizedInt};
 use crate::requantize::{self, Requantize, requantize_rows};
 
@@ -13,6 +13,9 @@ pub(crate) const FEW: usize = 4;
 
 /// Rows that widen the weights in registers at most; more share weights that were widened into a buffer.
 pub(crate) const SEVERAL: usize = 8;
+
+/// Cache lines of one stretch of widened weights: see [`BLOCK_QUADS`].
+pub(crate) const WIDENED: usize = 256;
 
 /// Computes a rectangle in register tiles of `MR` rows by `NV` vectors, which are `NR` columns; `NB` = 4 · `NR`.
 pub(super) struct Tiles<'a, 'b, const MR: usize, const NV: usize, const NR: usize, const NB: usize> {
@@ -37,45 +40,45 @@ impl<const MR: usize, const NV: usize, const NR: usize, const NB: usize> Vectori
         // Half as long where panels are twice as wide: the widened weights stay in the first-level cache.
         let block = BLOCK_QUADS / NB.div_ceil(64);
         let cut = Cut { rows, panels: cols.div_ceil(NR), quads: task.quads, block, group: task.group };
-        let mut finish = Store { task, target };
-        // A large array is not touched, and not cleared, where the small one is enough.
-        let (mut small, mut large);
+        let finish = Store { task, target };
+        // Memory that is not needed is not touched, and not cleared.
+        let (mut small, mut large, mut widened);
         let held: &mut [[i32; NR]] = if cut.held() <= HELD_SMALL {
             small = [[0; NR]; HELD_SMALL];
             &mut small
         } else {
-            large = [[0; NR]; HELD];
-            &mut large
+            large = OnStack::<HELD>::ZEROS;
+            large.values().as_chunks_mut().0
         };
         let panels = task.panels[task.col * 4 * task.quads..].as_chunks::<NB>().0;
         let x = task.x();
         // An instruction set has bodies for the forms that its kernel asks for, and no others.
         match task.form {
             Form::Pairs if S::ISA == Isa::Portable => {
-                let widened = &mut Aligned([[0i16; NB]; BLOCK_QUADS]).0;
-                let mut product = WidenedPairs::<NV, NB> { x, panels, widened };
-                body::sums::<S, _, _, _, MR, NR>(s, cut, held, &mut product, &mut finish);
+                widened = OnStack::<WIDENED>::ZEROS;
+                let product = WidenedPairs::<NV, NB> { x, panels, widened: widened.values().as_chunks_mut().0 };
+                s.run_int(body::Sums::<_, _, _, MR, NR> { cut, held, product, finish });
             }
             Form::Crossed if !S::DOT4 && S::ISA != Isa::Portable && rows <= SEVERAL => {
-                let mut product = StreamedCrossed::<NV, NB> { x, panels, panel: &[] };
-                body::sums::<S, _, _, _, SEVERAL, NR>(s, cut, held, &mut product, &mut finish);
+                let product = StreamedCrossed::<NV, NB> { x, panels, panel: &[] };
+                s.run_int(body::Sums::<_, _, _, SEVERAL, NR> { cut, held, product, finish });
             }
             Form::Crossed if !S::DOT4 && S::ISA != Isa::Portable => {
-                let widened = &mut Aligned([[0i16; NB]; BLOCK_QUADS]).0;
-                let mut product = CrossedPairs::<NV, NB> { x, panels, widened };
-                body::sums::<S, _, _, _, MR, NR>(s, cut, held, &mut product, &mut finish);
+                widened = OnStack::<WIDENED>::ZEROS;
+                let product = CrossedPairs::<NV, NB> { x, panels, widened: widened.values().as_chunks_mut().0 };
+                s.run_int(body::Sums::<_, _, _, MR, NR> { cut, held, product, finish });
             }
             // Products of bytes read the weights where they lie: stretches are as long as the rows of x, eight bytes a
             // quad, stay in the first-level cache.
             Form::Nibbles if !S::DOT4 && S::ISA != Isa::Portable => {
-                let mut product = NibbleProducts::<NV, NB> { x, panels, panel: &[] };
+                let product = NibbleProducts::<NV, NB> { x, panels, panel: &[] };
                 let cut = Cut { block: 4096 / rows.max(1), ..cut };
-                body::sums::<S, _, _, _, FEW, NR>(s, cut, held, &mut product, &mut finish);
+                s.run_int(body::Sums::<_, _, _, FEW, NR> { cut, held, product, finish });
             }
             Form::Bytes if S::DOT4 => {
-                let mut product = ByteProducts::<NV, NB> { x, panels, panel: &[] };
+                let product = ByteProducts::<NV, NB> { x, panels, panel: &[] };
                 let cut = Cut { block: 2 * BLOCK_QUADS, ..cut };
-                body::sums::<S, _, _, _, MR, NR>(s, cut, held, &mut product, &mut finish);
+                s.run_int(body::Sums::<_, _, _, MR, NR> { cut, held, product, finish });
             }
             form => unreachable!("no kernel of {} asks for {form:?}", S::ISA.name()),
         }
@@ -121,16 +124,16 @@ impl<'a> Words<'a> {
 pub(crate) struct WidenedPairs<'a, 'b, const NV: usize, const NB: usize> {
     pub x: Words<'a>,
     pub panels: &'a [[i8; NB]],
-    pub widened: &'b mut [[i16; NB]; BLOCK_QUADS],
+    pub widened: &'b mut [[i16; NB]],
 }
 
-impl<S: SimdInt, const NV: usize, const NB: usize> Product<S> for WidenedPairs<'_, '_, NV, NB> {
+impl<const NV: usize, const NB: usize> Product for WidenedPairs<'_, '_, NV, NB> {
     #[inline(always)]
-    fn prepare(&mut self, s: S, panel: usize, _: usize, quads: (usize, usize)) {
+    fn prepare<S: SimdInt>(&mut self, s: S, panel: usize, _: usize, quads: (usize, usize)) {
         products::widen::<S, NV, NB>(s, &self.panels[panel * self.x.quads..], quads, self.widened);
     }
     #[inline(always)]
-    fn rows<const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]) {
+    fn rows<S: SimdInt, const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]) {
         let w = &self.widened[..quads.1 - quads.0];
         products::pairs::<S, _, R, NV>(s, self.x.rows::<R, 2>(row, quads), w, sums);
     }
@@ -140,16 +143,16 @@ impl<S: SimdInt, const NV: usize, const NB: usize> Product<S> for WidenedPairs<'
 struct CrossedPairs<'a, 'b, const NV: usize, const NB: usize> {
     x: Words<'a>,
     panels: &'a [[i8; NB]],
-    widened: &'b mut [[i16; NB]; BLOCK_QUADS],
+    widened: &'b mut [[i16; NB]],
 }
 
-impl<S: SimdInt, const NV: usize, const NB: usize> Product<S> for CrossedPairs<'_, '_, NV, NB> {
+impl<const NV: usize, const NB: usize> Product for CrossedPairs<'_, '_, NV, NB> {
     #[inline(always)]
-    fn prepare(&mut self, s: S, panel: usize, _: usize, quads: (usize, usize)) {
+    fn prepare<S: SimdInt>(&mut self, s: S, panel: usize, _: usize, quads: (usize, usize)) {
         products::widen::<S, NV, NB>(s, &self.panels[panel * self.x.quads..], quads, self.widened);
     }
     #[inline(always)]
-    fn rows<const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]) {
+    fn rows<S: SimdInt, const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]) {
         let w = &self.widened[..quads.1 - quads.0];
         products::crossed::<S, _, R, NV>(s, self.x.rows::<R, 2>(row, quads), w, sums);
     }
@@ -162,13 +165,13 @@ struct StreamedCrossed<'a, const NV: usize, const NB: usize> {
     panel: &'a [[i8; NB]],
 }
 
-impl<S: SimdInt, const NV: usize, const NB: usize> Product<S> for StreamedCrossed<'_, NV, NB> {
+impl<const NV: usize, const NB: usize> Product for StreamedCrossed<'_, NV, NB> {
     #[inline(always)]
-    fn prepare(&mut self, _: S, panel: usize, _: usize, (from, _): (usize, usize)) {
+    fn prepare<S: SimdInt>(&mut self, _: S, panel: usize, _: usize, (from, _): (usize, usize)) {
         self.panel = &self.panels[panel * self.x.quads + from..];
     }
     #[inline(always)]
-    fn rows<const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]) {
+    fn rows<S: SimdInt, const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]) {
         let (now, next) = self.panel.split_at(quads.1 - quads.0);
         products::crossed_streamed::<S, R, NV, NB>(s, self.x.rows::<R, 2>(row, quads), now, next, sums);
     }
@@ -181,9 +184,9 @@ pub(crate) struct StreamedPairs<'a, const NV: usize, const NB: usize> {
     pub panel: &'a [[i8; NB]],
 }
 
-impl<S: SimdInt, const NV: usize, const NB: usize> Product<S> for StreamedPairs<'_, NV, NB> {
+impl<const NV: usize, const NB: usize> Product for StreamedPairs<'_, NV, NB> {
     #[inline(always)]
-    fn prepare(&mut self, s: S, panel: usize, _: usize, (from, to): (usize, usize)) {
+    fn prepare<S: SimdInt>(&mut self, s: S, panel: usize, _: usize, (from, to): (usize, usize)) {
         let start = panel * self.x.quads;
         self.panel = &self.panels[start + from..start + to];
         // The stretch that comes next arrives while this one is multiplied.
@@ -194,7 +197,7 @@ impl<S: SimdInt, const NV: usize, const NB: usize> Product<S> for StreamedPairs<
         }
     }
     #[inline(always)]
-    fn rows<const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]) {
+    fn rows<S: SimdInt, const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]) {
         products::pairs::<S, _, R, NV>(s, self.x.rows::<R, 2>(row, quads), self.panel, sums);
     }
 }
@@ -206,14 +209,14 @@ struct NibbleProducts<'a, const NV: usize, const NB: usize> {
     panel: &'a [[i8; NB]],
 }
 
-impl<S: SimdInt, const NV: usize, const NB: usize> Product<S> for NibbleProducts<'_, NV, NB> {
+impl<const NV: usize, const NB: usize> Product for NibbleProducts<'_, NV, NB> {
     #[inline(always)]
-    fn prepare(&mut self, _: S, panel: usize, _: usize, (from, to): (usize, usize)) {
+    fn prepare<S: SimdInt>(&mut self, _: S, panel: usize, _: usize, (from, to): (usize, usize)) {
         let start = panel * self.x.quads;
         self.panel = &self.panels[start + from..start + to];
     }
     #[inline(always)]
-    fn rows<const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]) {
+    fn rows<S: SimdInt, const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]) {
         products::nibbles::<S, R, NV, NB>(s, self.x.rows::<R, 2>(row, quads), self.panel, sums);
     }
 }
@@ -225,14 +228,14 @@ struct ByteProducts<'a, const NV: usize, const NB: usize> {
     panel: &'a [[i8; NB]],
 }
 
-impl<S: SimdInt, const NV: usize, const NB: usize> Product<S> for ByteProducts<'_, NV, NB> {
+impl<const NV: usize, const NB: usize> Product for ByteProducts<'_, NV, NB> {
     #[inline(always)]
-    fn prepare(&mut self, _: S, panel: usize, _: usize, (from, to): (usize, usize)) {
+    fn prepare<S: SimdInt>(&mut self, _: S, panel: usize, _: usize, (from, to): (usize, usize)) {
         let start = panel * self.x.quads;
         self.panel = &self.panels[start + from..start + to];
     }
     #[inline(always)]
-    fn rows<const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]) {
+    fn rows<S: SimdInt, const R: usize>(&self, s: S, row: usize, quads: (usize, usize), sums: &mut [i32; TILE]) {
         let x = self.x.rows::<R, 1>(row, quads).map(|row| row.as_flattened());
         products::bytes::<S, R, NV, NB>(s, x, self.panel, sums);
     }

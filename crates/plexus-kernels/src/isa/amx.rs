@@ -18,7 +18,7 @@
 
 use super::Vectorized;
 use super::avx512bf16::Avx512Bf16;
-use super::pairs::{ROWS, STEP, Strip, Sums};
+use super::pairs::{PairDot, ROWS, STEP, Strip, Sums};
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count};
 use std::cell::Cell;
@@ -45,7 +45,7 @@ impl Amx {
     /// Runs a generic body compiled with AVX-512 and AVX512-BF16. Its verbs are those of AVX-512.
     #[inline]
     pub fn run<V: Vectorized>(self, body: V) -> V::Output {
-        self.0.run(body)
+        self.0.run_pairs(body)
     }
 
     /// Takes the unit of this thread for products of `rows` rows, until the guard is dropped.

@@ -13,17 +13,6 @@ impl Avx2 {
     pub fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Avx2(()))
     }
-
-    /// Runs a generic body compiled with these instructions.
-    #[inline]
-    pub fn run<V: Vectorized>(self, body: V) -> V::Output {
-        #[target_feature(enable = "avx2,fma")]
-        fn compiled<V: Vectorized>(token: Avx2, body: V) -> V::Output {
-            body.run(token)
-        }
-        // SAFETY: the features are present: `self` exists, and `detect` is its only source.
-        unsafe { compiled(self, body) }
-    }
 }
 
 /// The mask of the first `len` lanes, at most 8.
@@ -44,6 +33,15 @@ impl Simd for Avx2 {
     type F = __m256;
     type M = __m256;
 
+    #[inline]
+    fn run<V: Vectorized>(self, body: V) -> V::Output {
+        #[inline]
+        #[target_feature(enable = "avx2,fma")]
+        fn compiled<V: Vectorized>(token: Avx2, body: V) -> V::Output {
+            body.run(token)
+        }
+        unsafe { compiled(self, body) }
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
         unsafe { _mm256_set1_ps(x) }

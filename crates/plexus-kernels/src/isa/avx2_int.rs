@@ -4,19 +4,6 @@ use super::avx2::Avx2;
 use super::{Isa, SimdInt, VectorizedInt};
 use std::arch::x86_64::*;
 
-impl Avx2 {
-    /// Runs a generic body compiled with these instructions.
-    #[inline]
-    pub fn run_int<V: VectorizedInt>(self, body: V) -> V::Output {
-        #[target_feature(enable = "avx2,fma")]
-        fn compiled<V: VectorizedInt>(token: Avx2, body: V) -> V::Output {
-            body.run(token)
-        }
-        // SAFETY: the features are present: `self` exists, and `Avx2::detect` is its only source.
-        unsafe { compiled(self, body) }
-    }
-}
-
 /// Proof that the processor has AVX2 and AVX-VNNI; made only by [`AvxVnni::detect`].
 #[derive(Clone, Copy, Debug)]
 pub struct AvxVnni(Avx2);
@@ -26,17 +13,6 @@ impl AvxVnni {
     #[inline]
     pub fn detect() -> Option<Self> {
         if is_x86_feature_detected!("avxvnni") { Avx2::detect().map(AvxVnni) } else { None }
-    }
-
-    /// Runs a generic body compiled with these instructions.
-    #[inline]
-    pub fn run_int<V: VectorizedInt>(self, body: V) -> V::Output {
-        #[target_feature(enable = "avx2,fma,avxvnni")]
-        fn compiled<V: VectorizedInt>(token: AvxVnni, body: V) -> V::Output {
-            body.run(token)
-        }
-        // SAFETY: the features are present: `self` exists, and `detect` is its only source.
-        unsafe { compiled(self, body) }
     }
 }
 
@@ -58,6 +34,15 @@ impl SimdInt for Avx2 {
     const DOT4: bool = false;
     type V = __m256i;
 
+    #[inline]
+    fn run_int<V: VectorizedInt>(self, body: V) -> V::Output {
+        #[inline]
+        #[target_feature(enable = "avx2,fma")]
+        fn compiled<V: VectorizedInt>(token: Avx2, body: V) -> V::Output {
+            body.run(token)
+        }
+        unsafe { compiled(self, body) }
+    }
     #[inline(always)]
     fn zero(self) -> Self::V {
         unsafe { _mm256_setzero_si256() }
@@ -139,6 +124,16 @@ impl SimdInt for AvxVnni {
     const DOT4: bool = true;
     type V = __m256i;
 
+    #[inline]
+    fn run_int<V: VectorizedInt>(self, body: V) -> V::Output {
+        #[inline]
+        #[target_feature(enable = "avx2,fma,avxvnni")]
+        fn compiled<V: VectorizedInt>(token: AvxVnni, body: V) -> V::Output {
+            body.run(token)
+        }
+        // SAFETY: the features are present: `self` exists, and `detect` is its only source.
+        unsafe { compiled(self, body) }
+    }
     #[inline(always)]
     fn zero(self) -> Self::V {
         self.0.zero()

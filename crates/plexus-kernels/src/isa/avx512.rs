@@ -18,17 +18,6 @@ impl Avx512 {
             && is_x86_feature_detected!("fma"))
         .then_some(Avx512(()))
     }
-
-    /// Runs a generic body compiled with these instructions.
-    #[inline]
-    pub fn run<V: Vectorized>(self, body: V) -> V::Output {
-        #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
-        fn compiled<V: Vectorized>(token: Avx512, body: V) -> V::Output {
-            body.run(token)
-        }
-        // SAFETY: the features are present: `self` exists, and `detect` is its only source.
-        unsafe { compiled(self, body) }
-    }
 }
 
 /// The mask of the first `len` lanes, at most 16.
@@ -48,6 +37,15 @@ impl Simd for Avx512 {
     type F = __m512;
     type M = __mmask16;
 
+    #[inline]
+    fn run<V: Vectorized>(self, body: V) -> V::Output {
+        #[inline]
+        #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
+        fn compiled<V: Vectorized>(token: Avx512, body: V) -> V::Output {
+            body.run(token)
+        }
+        unsafe { compiled(self, body) }
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
         unsafe { _mm512_set1_ps(x) }

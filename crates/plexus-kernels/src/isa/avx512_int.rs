@@ -4,19 +4,6 @@ use super::avx512::Avx512;
 use super::{Isa, SimdInt, VectorizedInt};
 use std::arch::x86_64::*;
 
-impl Avx512 {
-    /// Runs a generic body compiled with these instructions.
-    #[inline]
-    pub fn run_int<V: VectorizedInt>(self, body: V) -> V::Output {
-        #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
-        fn compiled<V: VectorizedInt>(token: Avx512, body: V) -> V::Output {
-            body.run(token)
-        }
-        // SAFETY: the features are present: `self` exists, and `Avx512::detect` is its only source.
-        unsafe { compiled(self, body) }
-    }
-}
-
 /// Proof that the processor has AVX-512 and its VNNI; made only by [`Avx512Vnni::detect`].
 #[derive(Clone, Copy, Debug)]
 pub struct Avx512Vnni(Avx512);
@@ -26,17 +13,6 @@ impl Avx512Vnni {
     #[inline]
     pub fn detect() -> Option<Self> {
         if is_x86_feature_detected!("avx512vnni") { Avx512::detect().map(Avx512Vnni) } else { None }
-    }
-
-    /// Runs a generic body compiled with these instructions.
-    #[inline]
-    pub fn run_int<V: VectorizedInt>(self, body: V) -> V::Output {
-        #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512vnni,avx2,fma")]
-        fn compiled<V: VectorizedInt>(token: Avx512Vnni, body: V) -> V::Output {
-            body.run(token)
-        }
-        // SAFETY: the features are present: `self` exists, and `detect` is its only source.
-        unsafe { compiled(self, body) }
     }
 }
 
@@ -58,6 +34,15 @@ impl SimdInt for Avx512 {
     const DOT4: bool = false;
     type V = __m512i;
 
+    #[inline]
+    fn run_int<V: VectorizedInt>(self, body: V) -> V::Output {
+        #[inline]
+        #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
+        fn compiled<V: VectorizedInt>(token: Avx512, body: V) -> V::Output {
+            body.run(token)
+        }
+        unsafe { compiled(self, body) }
+    }
     #[inline(always)]
     fn zero(self) -> Self::V {
         unsafe { _mm512_setzero_si512() }
@@ -139,6 +124,16 @@ impl SimdInt for Avx512Vnni {
     const DOT4: bool = true;
     type V = __m512i;
 
+    #[inline]
+    fn run_int<V: VectorizedInt>(self, body: V) -> V::Output {
+        #[inline]
+        #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512vnni,avx2,fma")]
+        fn compiled<V: VectorizedInt>(token: Avx512Vnni, body: V) -> V::Output {
+            body.run(token)
+        }
+        // SAFETY: the features are present: `self` exists, and `detect` is its only source.
+        unsafe { compiled(self, body) }
+    }
     #[inline(always)]
     fn zero(self) -> Self::V {
         self.0.zero()

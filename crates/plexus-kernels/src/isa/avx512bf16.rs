@@ -22,17 +22,6 @@ impl Avx512Bf16 {
     pub fn floats(self) -> Avx512 {
         self.0
     }
-
-    /// Runs a generic body compiled with these instructions. Its verbs are those of [`Avx512`].
-    #[inline]
-    pub fn run<V: Vectorized>(self, body: V) -> V::Output {
-        #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,avx2,fma")]
-        fn compiled<V: Vectorized>(token: Avx512, body: V) -> V::Output {
-            body.run(token)
-        }
-        // SAFETY: the features are present: `self` exists, and `detect` is its only source.
-        unsafe { compiled(self.0, body) }
-    }
 }
 
 // SAFETY of every block in this `impl`: the instructions are available, because `self` exists only after `detect`
@@ -43,6 +32,16 @@ impl PairDot for Avx512Bf16 {
     type Sums = __m512;
     type Pairs = __m512i;
 
+    // The verbs of the body are those of `Avx512`.
+    #[inline]
+    fn run_pairs<V: Vectorized>(self, body: V) -> V::Output {
+        #[inline]
+        #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,avx2,fma")]
+        fn compiled<V: Vectorized>(token: Avx512, body: V) -> V::Output {
+            body.run(token)
+        }
+        unsafe { compiled(self.0, body) }
+    }
     #[inline(always)]
     fn zero(self) -> Self::Sums {
         unsafe { _mm512_setzero_ps() }

@@ -25,6 +25,11 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// One truth value a lane.
     type M: Copy;
 
+    /// Runs a body in a function of its own, compiled with these instructions.
+    ///
+    /// A body calls it for its parts, so that no frame grows large: see `docs/decisions/small-frames.md`.
+    fn run<V: Vectorized>(self, body: V) -> V::Output;
+
     /// All lanes equal to `x`.
     fn splat(self, x: f32) -> Self::F;
     /// The first `LEN` elements of `from`, at any alignment. Panics where it is shorter.

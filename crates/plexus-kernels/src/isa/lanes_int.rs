@@ -28,6 +28,9 @@ pub trait SimdInt: Copy + Send + Sync + 'static {
     /// A vector.
     type V: Copy;
 
+    /// Runs a body in a function of its own, compiled with these instructions: as [`Simd::run`](super::Simd::run).
+    fn run_int<V: VectorizedInt>(self, body: V) -> V::Output;
+
     /// All bits zero.
     fn zero(self) -> Self::V;
     /// All 32-bit lanes equal to `x`.

@@ -159,7 +159,7 @@ impl Isa {
     #[inline]
     pub fn run<V: Vectorized>(self, body: V) -> V::Output {
         match self {
-            Isa::Portable => body.run(portable::Portable),
+            Isa::Portable => portable::Portable.run(body),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 | Isa::AvxVnni => avx2::Avx2::detect().expect("this processor has no AVX2").run(body),
             #[cfg(target_arch = "x86_64")]

@@ -3,8 +3,8 @@
 //! A pair is a `u32`: the element of even index in the low half, its neighbour in the high half, as the instructions of
 //! AVX512-BF16 and AMX-BF16 take them. The words of the matrix unit hold two bfloat16 or four bytes alike.
 
-use super::Isa;
 use super::portable::Portable;
+use super::{Isa, Vectorized};
 
 /// Words of a row that the matrix unit takes in one step; operands are padded with zeros to whole steps.
 pub const STEP: usize = 16;
@@ -42,6 +42,10 @@ pub trait PairDot: Copy + Send + Sync + 'static {
     /// Sixteen pairs.
     type Pairs: Copy;
 
+    /// Runs a body in a function of its own, compiled with these instructions: as [`Simd::run`](super::Simd::run). Its
+    /// verbs are those of the best instruction set for floats that comes with this one.
+    fn run_pairs<V: Vectorized>(self, body: V) -> V::Output;
+
     /// Sixteen zeros.
     fn zero(self) -> Self::Sums;
     /// The first sixteen pairs of `from`. Panics where it is shorter.
@@ -68,6 +72,10 @@ impl PairDot for Portable {
     type Sums = [f32; 16];
     type Pairs = [u32; 16];
 
+    #[inline]
+    fn run_pairs<V: Vectorized>(self, body: V) -> V::Output {
+        body.run(self)
+    }
     #[inline(always)]
     fn zero(self) -> Self::Sums {
         [0.0; 16]

@@ -1,6 +1,6 @@
 //! The verbs in plain Rust: eight lanes in an array, which compilers turn into what the target has.
 
-use super::{Isa, Simd};
+use super::{Isa, Simd, Vectorized};
 
 /// Proof that the processor can run plain Rust.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,10 @@ impl Simd for Portable {
     type F = [f32; 8];
     type M = [bool; 8];
 
+    #[inline]
+    fn run<V: Vectorized>(self, body: V) -> V::Output {
+        body.run(self)
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
         [x; 8]

@@ -3,14 +3,6 @@
 use super::portable::Portable;
 use super::{Isa, SimdInt, VectorizedInt};
 
-impl Portable {
-    /// Runs a generic body.
-    #[inline]
-    pub fn run_int<V: VectorizedInt>(self, body: V) -> V::Output {
-        body.run(self)
-    }
-}
-
 #[inline(always)]
 fn lanes(f: impl Fn(usize) -> i32) -> [i32; 8] {
     [f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7)]
@@ -52,6 +44,10 @@ impl SimdInt for Portable {
     const DOT4: bool = false;
     type V = [i32; 8];
 
+    #[inline]
+    fn run_int<V: VectorizedInt>(self, body: V) -> V::Output {
+        body.run(self)
+    }
     #[inline(always)]
     fn zero(self) -> Self::V {
         [0; 8]

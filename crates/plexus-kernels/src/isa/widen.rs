@@ -18,6 +18,9 @@ pub trait Widen: Simd {
     /// A vector of 32-bit words.
     type W: Copy;
 
+    /// Runs a body in a function of its own, compiled with these instructions: as [`Simd::run`].
+    fn run_widening<V: Widening>(self, body: V) -> V::Output;
+
     /// The first `LEN` elements of `from`. Panics where it is shorter.
     fn load_i8(self, from: &[i8]) -> Self::F;
     /// The first `LEN` elements of `from`, which are bfloat16. Panics where it is shorter.
@@ -38,7 +41,7 @@ impl Isa {
     #[inline]
     pub fn run_widening<V: Widening>(self, body: V) -> V::Output {
         match self {
-            Isa::Portable => body.run(Portable),
+            Isa::Portable => Portable.run_widening(body),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 | Isa::AvxVnni => {
                 super::avx2::Avx2::detect().expect("this processor has no AVX2").run_widening(body)
@@ -63,6 +66,10 @@ fn lanes<T: Copy>(from: &[T], f: impl Fn(T) -> f32) -> [f32; 8] {
 impl Widen for Portable {
     type W = [u32; 8];
 
+    #[inline]
+    fn run_widening<V: Widening>(self, body: V) -> V::Output {
+        body.run(self)
+    }
     #[inline(always)]
     fn load_i8(self, from: &[i8]) -> Self::F {
         lanes(from, f32::from)

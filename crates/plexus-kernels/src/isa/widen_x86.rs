@@ -5,25 +5,21 @@ use super::avx512::Avx512;
 use super::{Widen, Widening};
 use std::arch::x86_64::*;
 
-impl Avx2 {
-    /// Runs a generic body of widening verbs compiled with these instructions.
-    #[inline]
-    pub fn run_widening<V: Widening>(self, body: V) -> V::Output {
-        #[target_feature(enable = "avx2,fma")]
-        fn compiled<V: Widening>(token: Avx2, body: V) -> V::Output {
-            body.run(token)
-        }
-        // SAFETY: the features are present: `self` exists, and `detect` is its only source.
-        unsafe { compiled(self, body) }
-    }
-}
-
 // SAFETY of every block in this `impl`: the instructions are available, because `self` exists only after `detect`
 // found them. Loads touch as many elements of a slice as the line before checked that it has.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Widen for Avx2 {
     type W = __m256i;
 
+    #[inline]
+    fn run_widening<V: Widening>(self, body: V) -> V::Output {
+        #[inline]
+        #[target_feature(enable = "avx2,fma")]
+        fn compiled<V: Widening>(token: Avx2, body: V) -> V::Output {
+            body.run(token)
+        }
+        unsafe { compiled(self, body) }
+    }
     #[inline(always)]
     fn load_i8(self, from: &[i8]) -> Self::F {
         let from = &from[..8];
@@ -52,25 +48,21 @@ impl Widen for Avx2 {
     }
 }
 
-impl Avx512 {
-    /// Runs a generic body of widening verbs compiled with these instructions.
-    #[inline]
-    pub fn run_widening<V: Widening>(self, body: V) -> V::Output {
-        #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
-        fn compiled<V: Widening>(token: Avx512, body: V) -> V::Output {
-            body.run(token)
-        }
-        // SAFETY: the features are present: `self` exists, and `detect` is its only source.
-        unsafe { compiled(self, body) }
-    }
-}
-
 // SAFETY of every block in this `impl`: the instructions are available, because `self` exists only after `detect`
 // found them. Loads touch as many elements of a slice as the line before checked that it has.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Widen for Avx512 {
     type W = __m512i;
 
+    #[inline]
+    fn run_widening<V: Widening>(self, body: V) -> V::Output {
+        #[inline]
+        #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
+        fn compiled<V: Widening>(token: Avx512, body: V) -> V::Output {
+            body.run(token)
+        }
+        unsafe { compiled(self, body) }
+    }
     #[inline(always)]
     fn load_i8(self, from: &[i8]) -> Self::F {
         let from = &from[..16];

@@ -88,6 +88,53 @@ pub fn pointwise(loss: PointLoss, predictions: &[f32], targets: &[f32], divisor:
     sum
 }
 
+/// Sums the quantile (pinball) loss of several quantiles of each target, and writes the gradient, divided by `divisor`.
+///
+/// ```text
+/// loss = Σ_r Σ_q max(q · (t[r] − p[r, q]), (q − 1) · (t[r] − p[r, q]))
+/// ```
+///
+/// Its minimum over `p` is the `q`-quantile of `t` (Koenker and Bassett 1978). The derivative at zero is zero.
+///
+/// # Shapes
+/// - `quantiles`: `[quantiles]`, each in 0..1
+/// - `predictions`, `grad`: `[rows, quantiles]`
+/// - `targets`: `[rows]`
+///
+/// # Panics
+/// Where the lengths disagree.
+pub fn quantile(
+    quantiles: &[f32],
+    predictions: &[f32],
+    targets: &[f32],
+    divisor: f64,
+    mut grad: Option<&mut [f32]>,
+) -> f64 {
+    let count = quantiles.len();
+    assert_eq!(predictions.len(), targets.len() * count, "one prediction for each target and quantile");
+    if let Some(grad) = &grad {
+        assert_eq!(grad.len(), predictions.len(), "one gradient for each prediction");
+    }
+    let mut sum = 0.0;
+    for (index, &prediction) in predictions.iter().enumerate() {
+        let q = f64::from(quantiles[index % count]);
+        let above = f64::from(targets[index / count]) - f64::from(prediction);
+        sum += if above > 0.0 { q * above } else { (q - 1.0) * above };
+        if let Some(grad) = &mut grad {
+            let slope = if above > 0.0 {
+                -q
+            } else if above < 0.0 {
+                1.0 - q
+            } else {
+                // Zero at zero; NaN stays NaN.
+                above
+            };
+            grad[index] = (slope / divisor) as f32;
+        }
+    }
+    sum
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +154,29 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn quantile_gradients_are_the_derivatives() {
+        let (quantiles, targets) = ([0.1, 0.5, 0.9], [2.0f32, -1.0]);
+        let predictions = [1.5f32, 2.5, 7.0, -3.0, 0.0, -1.5];
+        let mut grad = [0.0; 6];
+        let sum = quantile(&quantiles, &predictions, &targets, 6.0, Some(&mut grad));
+        // 0.1·0.5 + 0.5·0.5 + 0.1·5 + 0.1·2 + 0.5·1 + 0.9·0.5
+        assert!((sum - 1.95).abs() < 1e-6, "{sum}");
+        for index in 0..6 {
+            let moved = |by: f32| {
+                let mut predictions = predictions;
+                predictions[index] += by;
+                quantile(&quantiles, &predictions, &targets, 1.0, None)
+            };
+            let want = (moved(0.125) - moved(-0.125)) / 0.25 / 6.0;
+            assert!((f64::from(grad[index]) - want).abs() < 1e-6, "{index}: {} {want}", grad[index]);
+        }
+        let mut grad = [9.0];
+        assert_eq!(quantile(&[0.3], &[2.0], &[2.0], 1.0, Some(&mut grad)), 0.0);
+        assert_eq!(grad, [0.0]);
+        assert!(quantile(&[0.3], &[f32::NAN], &[2.0], 1.0, Some(&mut grad)).is_nan() && grad[0].is_nan());
     }
 
     #[test]

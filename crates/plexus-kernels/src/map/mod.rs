@@ -19,14 +19,14 @@
 //! range that `reference.rs` and its tests state. Conventions are PyTorch's: `relu'(0) = 0`, `leaky_relu'(0) = slope`,
 //! `elu'(0) = alpha`, and [`Function::HardSigmoid`] has derivative 0 at both corners.
 
-mod function;
+pub(crate) mod function;
 pub mod math;
 pub(crate) mod pieces;
 pub mod reference;
 
 use crate::isa::{Isa, Simd, Vectorized};
 use crate::threads::Pool;
-use function::with_function;
+use function::{Formula, with_formula};
 
 /// A function of one number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,6 +63,8 @@ pub enum Function {
     Softplus,
     /// `x / (1 + |x|)`
     Softsign,
+    /// `e^x`
+    Exp,
 }
 
 /// A row of the table of functions.
@@ -95,6 +97,7 @@ pub const FUNCTIONS: &[FunctionRow] = &[
     row("tanh", "tanh(x)", Function::Tanh, 4, 0.0),
     row("softplus", "x > 20 ? x : ln(1 + e^x)", Function::Softplus, 4, 0.0),
     row("softsign", "x / (1 + |x|)", Function::Softsign, 2, 0.0),
+    row("exp", "e^x", Function::Exp, 2, 0.0),
 ];
 
 const fn row(name: &'static str, formula: &'static str, default: Function, ulp: u32, absolute: f32) -> FunctionRow {
@@ -130,7 +133,8 @@ impl Function {
             | Function::HardSigmoid
             | Function::Tanh
             | Function::Softplus
-            | Function::Softsign => true,
+            | Function::Softsign
+            | Function::Exp => true,
             Function::LeakyRelu { slope } => slope > 0.0,
             Function::Elu { alpha } => alpha > 0.0,
             Function::Gelu | Function::GeluTanh | Function::Silu => false,
@@ -178,7 +182,9 @@ pub fn forward(function: Function, input: &[f32], output: &mut [f32], pool: &Poo
 /// [`forward`] on a given instruction set.
 pub fn forward_on(isa: Isa, function: Function, input: &[f32], output: &mut [f32], pool: &Pool) {
     assert_eq!(input.len(), output.len(), "one output for each input");
-    pieces::for_each(pool, 1, (input, output), |_, (input, output)| isa.run(Forward { function, input, output }));
+    pieces::for_each(pool, 1, (input, output), |_, (input, output)| {
+        with_formula!(function, formula => isa.run(Forward { formula, input, output }));
+    });
 }
 
 /// Applies a function where the values are: `values[i] = f(values[i])`.
@@ -188,7 +194,9 @@ pub fn forward_in_place(function: Function, values: &mut [f32], pool: &Pool) {
 
 /// [`forward_in_place`] on a given instruction set.
 pub fn forward_in_place_on(isa: Isa, function: Function, values: &mut [f32], pool: &Pool) {
-    pieces::for_each(pool, 1, values, |_, values| isa.run(ForwardInPlace { function, values }));
+    pieces::for_each(pool, 1, values, |_, values| {
+        with_formula!(function, formula => isa.run(ForwardInPlace { formula, values }));
+    });
 }
 
 /// Multiplies a gradient by the derivative: `grad_input[i] = grad_output[i] · f'(x[i])`.
@@ -211,7 +219,10 @@ pub fn backward_on(
     assert_eq!(grad_output.len(), grad_input.len(), "one gradient in for each gradient out");
     let (from_output, saved) = saved.check(function, grad_output.len());
     pieces::for_each(pool, 1, (saved, grad_output, grad_input), |_, (saved, grad_output, grad_input)| {
-        isa.run(Backward { function, from_output, saved, grad_output, grad_input });
+        with_formula!(function, formula => match from_output {
+            true => isa.run(Backward::<_, true> { formula, saved, grad_output, grad_input }),
+            false => isa.run(Backward::<_, false> { formula, saved, grad_output, grad_input }),
+        });
     });
 }
 
@@ -227,134 +238,102 @@ pub fn backward_in_place(function: Function, saved: Saved<'_>, grad: &mut [f32],
 pub fn backward_in_place_on(isa: Isa, function: Function, saved: Saved<'_>, grad: &mut [f32], pool: &Pool) {
     let (from_output, saved) = saved.check(function, grad.len());
     pieces::for_each(pool, 1, (saved, grad), |_, (saved, grad)| {
-        isa.run(BackwardInPlace { function, from_output, saved, grad });
+        with_formula!(function, formula => match from_output {
+            true => isa.run(BackwardInPlace::<_, true> { formula, saved, grad }),
+            false => isa.run(BackwardInPlace::<_, false> { formula, saved, grad }),
+        });
     });
 }
 
-struct Forward<'a> {
-    function: Function,
+struct Forward<'a, F> {
+    formula: F,
     input: &'a [f32],
     output: &'a mut [f32],
 }
 
-impl Vectorized for Forward<'_> {
+impl<F: Formula> Vectorized for Forward<'_, F> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        // The function is chosen once, not once an element.
-        with_function!(self.function, function => forward_body(s, function, self.input, self.output));
+        let Forward { formula, input, output } = self;
+        let mut inputs = input.chunks_exact(S::LEN);
+        let mut outputs = output.chunks_exact_mut(S::LEN);
+        for (x, y) in inputs.by_ref().zip(outputs.by_ref()) {
+            s.store(formula.apply(s, s.load(x)), y);
+        }
+        let (x, y) = (inputs.remainder(), outputs.into_remainder());
+        if !x.is_empty() {
+            s.store_part(formula.apply(s, s.load_part(x, 0.0)), y);
+        }
     }
 }
 
-#[inline(always)]
-fn forward_body<S: Simd>(s: S, function: Function, input: &[f32], output: &mut [f32]) {
-    let mut inputs = input.chunks_exact(S::LEN);
-    let mut outputs = output.chunks_exact_mut(S::LEN);
-    for (x, y) in inputs.by_ref().zip(outputs.by_ref()) {
-        s.store(function.apply(s, s.load(x)), y);
-    }
-    let (x, y) = (inputs.remainder(), outputs.into_remainder());
-    if !x.is_empty() {
-        s.store_part(function.apply(s, s.load_part(x, 0.0)), y);
-    }
-}
-
-struct ForwardInPlace<'a> {
-    function: Function,
+struct ForwardInPlace<'a, F> {
+    formula: F,
     values: &'a mut [f32],
 }
 
-impl Vectorized for ForwardInPlace<'_> {
+impl<F: Formula> Vectorized for ForwardInPlace<'_, F> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        with_function!(self.function, function => forward_in_place_body(s, function, self.values));
+        let ForwardInPlace { formula, values } = self;
+        let mut vectors = values.chunks_exact_mut(S::LEN);
+        for v in vectors.by_ref() {
+            s.store(formula.apply(s, s.load(v)), v);
+        }
+        let v = vectors.into_remainder();
+        if !v.is_empty() {
+            s.store_part(formula.apply(s, s.load_part(v, 0.0)), v);
+        }
     }
 }
 
-#[inline(always)]
-fn forward_in_place_body<S: Simd>(s: S, function: Function, values: &mut [f32]) {
-    let mut vectors = values.chunks_exact_mut(S::LEN);
-    for v in vectors.by_ref() {
-        s.store(function.apply(s, s.load(v)), v);
-    }
-    let v = vectors.into_remainder();
-    if !v.is_empty() {
-        s.store_part(function.apply(s, s.load_part(v, 0.0)), v);
-    }
-}
-
-struct Backward<'a> {
-    function: Function,
-    from_output: bool,
+struct Backward<'a, F, const FROM_OUTPUT: bool> {
+    formula: F,
     saved: &'a [f32],
     grad_output: &'a [f32],
     grad_input: &'a mut [f32],
 }
 
-impl Vectorized for Backward<'_> {
+impl<F: Formula, const FROM_OUTPUT: bool> Vectorized for Backward<'_, F, FROM_OUTPUT> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Backward { function, from_output, saved, grad_output, grad_input } = self;
-        if from_output {
-            with_function!(function, f => backward_body::<S, true>(s, f, saved, grad_output, grad_input));
-        } else {
-            with_function!(function, f => backward_body::<S, false>(s, f, saved, grad_output, grad_input));
+        let Backward { formula, saved, grad_output, grad_input } = self;
+        let mut saved = saved.chunks_exact(S::LEN);
+        let mut grads = grad_output.chunks_exact(S::LEN);
+        let mut results = grad_input.chunks_exact_mut(S::LEN);
+        for ((x, g), r) in saved.by_ref().zip(grads.by_ref()).zip(results.by_ref()) {
+            s.store(formula.backward::<S, FROM_OUTPUT>(s, s.load(x), s.load(g)), r);
+        }
+        let (x, g, r) = (saved.remainder(), grads.remainder(), results.into_remainder());
+        if !x.is_empty() {
+            s.store_part(formula.backward::<S, FROM_OUTPUT>(s, s.load_part(x, 0.0), s.load_part(g, 0.0)), r);
         }
     }
 }
 
-#[inline(always)]
-fn backward_body<S: Simd, const FROM_OUTPUT: bool>(
-    s: S,
-    function: Function,
-    saved: &[f32],
-    grad_output: &[f32],
-    grad_input: &mut [f32],
-) {
-    let mut saved = saved.chunks_exact(S::LEN);
-    let mut grads = grad_output.chunks_exact(S::LEN);
-    let mut results = grad_input.chunks_exact_mut(S::LEN);
-    for ((x, g), r) in saved.by_ref().zip(grads.by_ref()).zip(results.by_ref()) {
-        s.store(function.backward::<S, FROM_OUTPUT>(s, s.load(x), s.load(g)), r);
-    }
-    let (x, g, r) = (saved.remainder(), grads.remainder(), results.into_remainder());
-    if !x.is_empty() {
-        s.store_part(function.backward::<S, FROM_OUTPUT>(s, s.load_part(x, 0.0), s.load_part(g, 0.0)), r);
-    }
-}
-
-struct BackwardInPlace<'a> {
-    function: Function,
-    from_output: bool,
+struct BackwardInPlace<'a, F, const FROM_OUTPUT: bool> {
+    formula: F,
     saved: &'a [f32],
     grad: &'a mut [f32],
 }
 
-impl Vectorized for BackwardInPlace<'_> {
+impl<F: Formula, const FROM_OUTPUT: bool> Vectorized for BackwardInPlace<'_, F, FROM_OUTPUT> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let BackwardInPlace { function, from_output, saved, grad } = self;
-        if from_output {
-            with_function!(function, f => backward_in_place_body::<S, true>(s, f, saved, grad));
-        } else {
-            with_function!(function, f => backward_in_place_body::<S, false>(s, f, saved, grad));
+        let BackwardInPlace { formula, saved, grad } = self;
+        let mut saved = saved.chunks_exact(S::LEN);
+        let mut grads = grad.chunks_exact_mut(S::LEN);
+        for (x, g) in saved.by_ref().zip(grads.by_ref()) {
+            s.store(formula.backward::<S, FROM_OUTPUT>(s, s.load(x), s.load(g)), g);
         }
-    }
-}
-
-#[inline(always)]
-fn backward_in_place_body<S: Simd, const FROM_OUTPUT: bool>(s: S, function: Function, saved: &[f32], grad: &mut [f32]) {
-    let mut saved = saved.chunks_exact(S::LEN);
-    let mut grads = grad.chunks_exact_mut(S::LEN);
-    for (x, g) in saved.by_ref().zip(grads.by_ref()) {
-        s.store(function.backward::<S, FROM_OUTPUT>(s, s.load(x), s.load(g)), g);
-    }
-    let (x, g) = (saved.remainder(), grads.into_remainder());
-    if !x.is_empty() {
-        s.store_part(function.backward::<S, FROM_OUTPUT>(s, s.load_part(x, 0.0), s.load_part(g, 0.0)), g);
+        let (x, g) = (saved.remainder(), grads.into_remainder());
+        if !x.is_empty() {
+            s.store_part(formula.backward::<S, FROM_OUTPUT>(s, s.load_part(x, 0.0), s.load_part(g, 0.0)), g);
+        }
     }
 }
 

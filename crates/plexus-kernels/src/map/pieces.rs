@@ -142,7 +142,8 @@ pub(crate) fn reduce<P: Pieces, R: Send>(
     let (len, elements) = (pieces.len(), pieces.len().saturating_mul(width));
     if pool.threads() > 1 && len > piece && elements >= SMALL {
         // The upper part of the tree is cut here, the lower parts are tasks: the form of the whole is the same.
-        let mut parts = Parts { slots: [const { Mutex::new(Slot::Empty) }; 1 << LEVELS], len: 0 };
+        let slots = [const { Mutex::new(Slot::Empty) }; 1 << LEVELS];
+        let mut parts = Parts { slots: &slots, len: 0 };
         parts.cut(LEVELS, piece, 0, pieces);
         pool.for_each(parts.len, |task| {
             let Slot::Piece(start, part) = parts.swap(task, Slot::Empty) else { return };
@@ -168,12 +169,12 @@ enum Slot<P, R> {
 }
 
 /// The tasks of one call, in order.
-struct Parts<P, R> {
-    slots: [Mutex<Slot<P, R>>; 1 << LEVELS],
+struct Parts<'a, P, R> {
+    slots: &'a [Mutex<Slot<P, R>>; 1 << LEVELS],
     len: usize,
 }
 
-impl<P: Pieces, R> Parts<P, R> {
+impl<P: Pieces, R> Parts<'_, P, R> {
     fn swap(&self, at: usize, slot: Slot<P, R>) -> Slot<P, R> {
         std::mem::replace(&mut self.slots[at].lock().unwrap_or_else(PoisonError::into_inner), slot)
     }

@@ -53,6 +53,7 @@ pub fn apply(function: Function, x: f64) -> f64 {
             }
         }
         Function::Softsign => x / (1.0 + x.abs()),
+        Function::Exp => x.exp(),
     }
 }
 
@@ -111,6 +112,7 @@ pub fn derivative(function: Function, x: f64) -> f64 {
             }
         }
         Function::Softsign => 1.0 / ((1.0 + x.abs()) * (1.0 + x.abs())),
+        Function::Exp => x.exp(),
     }
 }
 

@@ -60,23 +60,38 @@ impl Widening for Stretch<'_, '_> {
 
     #[inline(always)]
     fn run<S: Widen>(mut self, s: S) {
-        match &self.job.b.values {
-            Values::Bf16(values) => self.panels::<S, Bf16>(s, bytemuck::cast_slice(values)),
-            Values::Int8(values) => self.panels::<S, Int8>(s, bytemuck::cast_slice(values)),
-            Values::Int4(words) => self.panels::<S, Int4>(s, bytemuck::cast_slice(words)),
+        let Job { b, function, .. } = *self.job;
+        match &b.values {
+            Values::Bf16(values) => {
+                s.run_widening(Panels::<Bf16> { stretch: &mut self, packed: bytemuck::cast_slice(values) });
+            }
+            Values::Int8(values) => {
+                s.run_widening(Panels::<Int8> { stretch: &mut self, packed: bytemuck::cast_slice(values) });
+            }
+            Values::Int4(words) => {
+                s.run_widening(Panels::<Int4> { stretch: &mut self, packed: bytemuck::cast_slice(words) });
+            }
         }
-        if self.job.function != Function::Identity {
+        if function != Function::Identity {
             for row in 0..self.tile.rows() {
-                map::forward_in_place_on(S::ISA, self.job.function, self.tile.row(row), &Pool::single());
+                map::forward_in_place_on(S::ISA, function, self.tile.row(row), &Pool::single());
             }
         }
     }
 }
 
-impl Stretch<'_, '_> {
+/// The panels of a stretch, in one number format.
+struct Panels<'a, 'b, 'c, E: Element> {
+    stretch: &'c mut Stretch<'a, 'b>,
+    packed: &'a [E::Row],
+}
+
+impl<E: Element> Widening for Panels<'_, '_, '_, E> {
+    type Output = ();
+
     #[inline(always)]
-    fn panels<S: Widen, E: Element>(&mut self, s: S, packed: &[E::Row]) {
-        let Stretch { job, row, col, tile } = self;
+    fn run<S: Widen>(self, s: S) {
+        let Panels { stretch: Stretch { job, row, col, tile }, packed } = self;
         let (k, format) = (job.b.rows, job.b.format);
         let groups = format.groups(k);
         for j in (0..tile.cols()).step_by(WIDTH) {

@@ -1,7 +1,12 @@
 //! Tables of text as data sets: which rows, which target, encoded by a schema.
 
-use super::schema::{ClassFinder, find_column, number};
-use super::{DataOptions, DataSource, Dataset, Samples, Schema, Table, TableOptions, Targets, Task};
+use super::fit::find_named;
+use super::scan::Rows;
+use super::schema::{ClassFinder, find_column};
+use super::{
+    DataOptions, DataSource, Dataset, Fold, MissingTarget, Samples, Schema, Table, TableOptions, TableSource, Targets,
+    Task,
+};
 use crate::error::{DataError, listed, nearest, shown};
 use plexus_nn::Shape;
 use rand::rngs::ChaCha8Rng;
@@ -9,7 +14,7 @@ use rand::{Rng, SeedableRng};
 use std::path::Path;
 
 /// The most values that the encoded table may have: 2^32, 16 GiB.
-const MOST_VALUES: usize = 1 << 32;
+const MOST_VALUES: u64 = 1 << 32;
 
 /// Opens a CSV file: splits its rows, fits a schema to the training part (or takes the one given) and encodes both.
 pub(super) fn open(path: &Path, options: &DataOptions) -> Result<DataSource, DataError> {
@@ -18,42 +23,85 @@ pub(super) fn open(path: &Path, options: &DataOptions) -> Result<DataSource, Dat
         return Err(DataError::BadOption { option: "the test fraction", expected: "at least 0 and below 1", got });
     }
     let table = read_table(path, options, options.schema.as_ref())?;
-    let (train, test) = split(&table, options.test_fraction, options.split_seed)?;
-    let schema = match &options.schema {
-        Some(schema) => schema.clone(),
-        None => Schema::fit(&table, target_index(&table, options.target.as_deref())?, &train, options)?,
+    let target = match &options.schema {
+        Some(schema) => target_of(&table, schema)?,
+        None => target_index(&table, options.target.as_deref())?,
     };
-    let encoder = Encoder::new(&table, &schema)?;
+    let rows = rows_with_target(&table, target, options)?;
+    if rows.len() > u32::MAX as usize {
+        let what = format!("{} rows, the most is {}", rows.len(), u32::MAX);
+        return Err(DataError::TooLarge { path: table.path(), what });
+    }
+    let parts = match (options.test_data.is_some(), rows.len()) {
+        (true, count) => (0..count).collect::<Vec<_>>().into(),
+        // No test part can be taken from a single row.
+        (false, 1) if options.test_fraction > 0.0 => {
+            return Err(DataError::TooFewRows { path: table.path(), rows: 1 });
+        }
+        (false, count) => split_rows(count, options.test_fraction, options.split_seed, options.fold),
+    };
+    let train: Vec<usize> = parts.train.iter().map(|&index| rows[index]).collect();
+    let test: Vec<usize> = parts.test.iter().map(|&index| rows[index]).collect();
+    let (schema, report) = match &options.schema {
+        Some(schema) => (schema.clone(), Default::default()),
+        None => {
+            let mut is_train = vec![false; table.len()];
+            train.iter().for_each(|&row| is_train[row] = true);
+            Schema::fit(&table, target, Rows { all: &rows, is_train: &is_train }, &train, options)?
+        }
+    };
     let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
-    Ok(DataSource {
-        train: encoder.encode(name.clone(), &train)?,
-        test: encoder.encode(name, &test)?,
-        columns: Some(schema),
-    })
+    let encoder = Encoder::new(&table, &schema)?;
+    let train = encoder.encode(name.clone(), &train)?;
+    let mut test = encoder.encode(name, &test)?;
+    drop(table);
+    let fingerprint = fingerprint(&[(&train, &parts.train), (&test, &parts.test)]);
+    let beside = |file: &Option<String>| {
+        file.as_ref().map(|file| read_with_schema(Path::new(super::path_of_table(file)), &schema, options)).transpose()
+    };
+    if let Some(other) = beside(&options.test_data)? {
+        test = other;
+    }
+    let validation = beside(&options.validation_data)?;
+    Ok(DataSource { train, test, validation, table: Some(TableSource { schema, report, fingerprint }) })
 }
 
 /// Reads all rows of a CSV file, with their targets, as a trained model takes them.
 ///
 /// With a header, columns are found by name and may stand in any order; without one, they stand as in the training
-/// file, the target among them. Of the options, only `header` and `delimiter` are heeded.
+/// file, the target among them. Of the options, only `header`, `delimiter` and `missing_target` are heeded.
 ///
 /// # Errors
 /// - those of [`Table::open`]
 /// - [`DataError::ColumnNotFound`], [`DataError::FieldCount`]: the columns are not those of the model
+/// - [`DataError::MissingTarget`]: a row has no target, and such rows are not to be left out
 /// - [`DataError::UnknownClass`]: a target that the model has no output for
 /// - those of [`Schema::encode`], with file and line
 pub fn read_with_schema(path: &Path, schema: &Schema, options: &DataOptions) -> Result<Dataset, DataError> {
     let table = read_table(path, options, Some(schema))?;
-    let rows: Vec<usize> = (0..table.len()).collect();
-    Encoder::new(&table, schema)?.encode(path.display().to_string(), &rows)
+    let encoder = Encoder::new(&table, schema)?;
+    let tokens = &schema.tokens;
+    let rows = usable_rows(&table, encoder.target, tokens, options.missing_target)?;
+    encoder.encode(path.display().to_string(), &rows)
+}
+
+/// A number that changes when a row of a table changes or moves. Each part comes with the places of its rows among all.
+pub fn fingerprint(parts: &[(&Dataset, &[usize])]) -> u64 {
+    let rows = parts.iter().flat_map(|(data, places)| data.row_hashes().into_iter().zip(places.iter()));
+    rows.map(|(hash, &place)| super::dataset::mixed(hash ^ super::dataset::mixed(place as u64)))
+        .fold(0, u64::wrapping_add)
 }
 
 fn read_table(path: &Path, options: &DataOptions, schema: Option<&Schema>) -> Result<Table, DataError> {
     let known_names = schema.map(|schema| schema.columns.iter().map(|column| column.name.as_str()).collect());
+    let given = options.target.iter().chain(&options.drop).chain(&options.only);
+    let given = given.chain(options.read_as.iter().map(|(name, _)| name)).map(|name| name.trim());
     let options = TableOptions {
         header: options.header,
         delimiter: options.delimiter,
         known_names: known_names.unwrap_or_default(),
+        // A number may be meant as the place of a column.
+        given_names: given.filter(|name| name.parse::<f64>().is_err()).collect(),
     };
     Table::open(path, &options)
 }
@@ -62,16 +110,7 @@ fn read_table(path: &Path, options: &DataOptions, schema: Option<&Schema>) -> Re
 fn target_index(table: &Table, target: Option<&str>) -> Result<usize, DataError> {
     let columns = table.columns();
     let Some(target) = target else { return Ok(columns.len() - 1) };
-    let by_name = columns.iter().position(|name| name == target.trim());
-    let by_number = || {
-        target
-            .trim()
-            .parse::<usize>()
-            .ok()
-            .filter(|number| (1..=columns.len()).contains(number))
-            .map(|number| number - 1)
-    };
-    by_name.or_else(by_number).ok_or_else(|| DataError::TargetNotFound {
+    find_named(table, target).ok_or_else(|| DataError::TargetNotFound {
         path: table.path(),
         target: shown(target),
         suggestion: nearest(target, columns.iter().map(String::as_str)),
@@ -79,33 +118,83 @@ fn target_index(table: &Table, target: Option<&str>) -> Result<usize, DataError>
     })
 }
 
+/// The rows that have a target.
+fn rows_with_target(table: &Table, target: usize, options: &DataOptions) -> Result<Vec<usize>, DataError> {
+    let tokens = options.schema.as_ref().map_or_else(|| options.tokens(), |schema| schema.tokens.clone());
+    usable_rows(table, target, &tokens, options.missing_target)
+}
+
+fn usable_rows(
+    table: &Table,
+    target: usize,
+    tokens: &super::MissingTokens,
+    policy: MissingTarget,
+) -> Result<Vec<usize>, DataError> {
+    let lacks = |row: &usize| tokens.is_missing(table.cell(*row, target));
+    let column = || shown(&table.columns()[target]);
+    match policy {
+        MissingTarget::Fail => match (0..table.len()).find(lacks) {
+            None => Ok((0..table.len()).collect()),
+            Some(row) => {
+                let count = (0..table.len()).filter(lacks).count();
+                Err(DataError::MissingTarget { place: table.place(row), column: column(), count })
+            }
+        },
+        MissingTarget::Drop => {
+            let rows: Vec<usize> = (0..table.len()).filter(|row| !lacks(row)).collect();
+            if rows.is_empty() {
+                let (place, count) = (table.place(0), table.len());
+                return Err(DataError::MissingTarget { place, column: column(), count });
+            }
+            Ok(rows)
+        }
+    }
+}
+
+/// Places of rows, in the order of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// To learn from.
+    pub train: Vec<usize>,
+    /// Held out.
+    pub test: Vec<usize>,
+}
+
+impl From<Vec<usize>> for Parts {
+    fn from(train: Vec<usize>) -> Parts {
+        Parts { train, test: Vec::new() }
+    }
+}
+
 /// Chooses the rows for training and for the test, each in the order of the file.
 ///
 /// A Fisher-Yates shuffle by ChaCha8, written here so that the rows chosen stay the same whatever the libraries do.
-/// The test part is the fraction rounded, but at least one row and at most all but one.
-fn split(table: &Table, fraction: f64, seed: u64) -> Result<(Vec<usize>, Vec<usize>), DataError> {
-    let rows = table.len();
-    if rows > u32::MAX as usize {
-        return Err(DataError::TooLarge { path: table.path(), what: format!("{rows} rows, the most is {}", u32::MAX) });
-    }
+/// The test part is the fraction rounded, but at least one row and at most all but one. With folds, the shuffled rows are
+/// cut into so many pieces, and one of them is the test part.
+pub fn split_rows(rows: usize, fraction: f64, seed: u64, fold: Option<Fold>) -> Parts {
     let mut order: Vec<usize> = (0..rows).collect();
-    if fraction == 0.0 {
-        return Ok((order, Vec::new()));
+    if (fraction == 0.0 && fold.is_none()) || rows < 2 {
+        return order.into();
     }
-    if rows < 2 {
-        return Err(DataError::TooFewRows { path: table.path(), rows });
-    }
-    let test_rows = ((rows as f64 * fraction).round() as usize).clamp(1, rows - 1);
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     for last in (1..rows).rev() {
         // A 64-bit number scaled down: the bias is below rows / 2^64.
         let chosen = (u128::from(random.next_u64()) * (last as u128 + 1)) >> 64;
         order.swap(last, chosen as usize);
     }
-    let mut train = order.split_off(test_rows);
-    train.sort_unstable();
+    let test_rows = match fold {
+        None => 0..((rows as f64 * fraction).round() as usize).clamp(1, rows - 1),
+        Some(Fold { index, count }) => rows * index / count..rows * (index + 1) / count,
+    };
+    let mut test: Vec<usize> = order.drain(test_rows).collect();
     order.sort_unstable();
-    Ok((train, order))
+    test.sort_unstable();
+    Parts { train: order, test }
+}
+
+/// Finds the target of a schema in a table.
+fn target_of(table: &Table, schema: &Schema) -> Result<usize, DataError> {
+    Ok(Encoder::new(table, schema)?.target)
 }
 
 /// A table, a schema, and where the columns of one stand in the other.
@@ -124,23 +213,23 @@ impl<'a> Encoder<'a> {
             let target = find_column(&place, table.columns(), &schema.target)?;
             return Ok(Encoder { table, schema, positions, target });
         }
-        let (expected, got) = (schema.columns.len() + 1, table.columns().len());
-        if expected != got || schema.target_index >= expected {
+        let (expected, got) = (schema.file_width(), table.columns().len());
+        let positions = schema.positions(got).filter(|_| expected == got && schema.target_index < expected);
+        let Some(positions) = positions else {
             let hint = "; without a header, the columns must be those of the training file, target included";
             return Err(DataError::FieldCount { place: table.place(0), expected, got, hint });
-        }
-        let target = schema.target_index;
-        Ok(Encoder { table, schema, positions: (0..got).filter(|&column| column != target).collect(), target })
+        };
+        Ok(Encoder { table, schema, positions, target: schema.target_index })
     }
 
     fn encode(&self, name: String, rows: &[usize]) -> Result<Dataset, DataError> {
         let (table, schema) = (self.table, self.schema);
         let features = schema.features();
-        let len =
-            rows.len().checked_mul(features).filter(|&len| len <= MOST_VALUES).ok_or_else(|| DataError::TooLarge {
-                path: table.path(),
-                what: format!("{} rows of {features} features, the most is {MOST_VALUES} values", rows.len()),
-            })?;
+        let len = (rows.len() as u64).checked_mul(features as u64).filter(|&len| len <= MOST_VALUES);
+        let len = len.and_then(|len| usize::try_from(len).ok()).ok_or_else(|| DataError::TooLarge {
+            path: table.path(),
+            what: format!("{} rows of {features} features, the most is {MOST_VALUES} values", rows.len()),
+        })?;
         let mut samples = Vec::with_capacity(len);
         for &row in rows {
             let fields = self.positions.iter().map(|&column| table.cell(row, column));
@@ -156,7 +245,7 @@ impl<'a> Encoder<'a> {
             }
             Task::Regression => {
                 let values = targets
-                    .map(|(row, field)| number(&table.place(row), &schema.target, field))
+                    .map(|(row, field)| schema.target_number(&table.place(row), field))
                     .collect::<Result<_, _>>()?;
                 Targets::Values { names: vec![schema.target.clone()], values }
             }
@@ -204,7 +293,7 @@ mod tests {
     }
 
     fn schema(source: &DataSource) -> &Schema {
-        source.columns.as_ref().expect("CSV has a schema")
+        source.schema().expect("CSV has a schema")
     }
 
     #[test]
@@ -251,7 +340,8 @@ mod tests {
     #[test]
     fn the_task_follows_from_the_target() {
         let task = |targets: Vec<String>| {
-            let rows: String = targets.iter().map(|target| format!("1,{target}\n")).collect();
+            let rows: String =
+                targets.iter().enumerate().map(|(row, target)| format!("{},{target}\n", row * row)).collect();
             schema(&read(&format!("x,y\n{rows}"), &whole())).task
         };
         let cycle =
@@ -295,10 +385,10 @@ mod tests {
         let source =
             read(&format!("x,word,y\n,w00,a\n{rows}"), &DataOptions { split_seed: 5, ..DataOptions::default() });
         let schema = schema(&source);
-        let ColumnKind::Category { categories } = &schema.columns[1].kind else { panic!("words are categories") };
+        let ColumnKind::Category { categories, .. } = &schema.columns[1].kind else { panic!("words are categories") };
         let width = schema.features();
         let numbers: Vec<f32> = values(&source.train).chunks(width).map(|row| row[0]).collect();
-        let ColumnKind::Number { mean } = schema.columns[0].kind else { panic!("numbers are numbers") };
+        let ColumnKind::Number { mean, .. } = schema.columns[0].kind else { panic!("numbers are numbers") };
         let held_out: Vec<&[f32]> = values(&source.test).chunks(width).collect();
         assert_eq!(held_out.len(), 4);
         for row in &held_out {
@@ -366,7 +456,7 @@ mod tests {
 
     #[test]
     fn numbers_that_are_not_finite_are_refused_with_their_place() {
-        for value in ["1e400", "-1e400", "inf", "Infinity", "1e39", "-NaN"] {
+        for value in ["1e400", "-1e400", "inf", "Infinity", "1e39"] {
             let text = refusal(&format!("x,y\n1,0\n{value},1\n"), &whole());
             assert_eq!(
                 text,
@@ -391,8 +481,8 @@ mod tests {
                     .starts_with("t.csv, line 4, column \"y\": the target is missing")
             );
         }
-        // A column with nothing in it is a constant zero.
-        assert_eq!(values(&read("a,b,y\n1,,0\n2,,1\n", &whole()).train), [1.0, 0.0, 2.0, 0.0]);
+        // A column with nothing in it is left out.
+        assert_eq!(values(&read("a,b,y\n1,,0\n2,,1\n", &whole()).train), [1.0, 2.0]);
     }
 
     #[test]
@@ -410,12 +500,12 @@ mod tests {
 
     #[test]
     fn columns_of_too_many_words_are_refused() {
-        let rows: String = (0..1500).map(|row| format!("name{row},{}\n", row % 2)).collect();
-        let text = refusal(&format!("who,y\n{rows}"), &DataOptions::default());
-        assert!(
-            text.contains("column \"who\": 1200 distinct texts, at most 1000 are allowed (one is \"name"),
-            "{text}"
-        );
+        let rows: String = (0..3000).map(|row| format!("name{},{}\n", row / 2, row % 2)).collect();
+        let text = refusal(&format!("who,y\n{rows}"), &whole());
+        assert!(text.contains("column \"who\": 1500 distinct texts, at most 1000 are allowed"), "{text}");
+        assert!(text.contains("--rare N"), "{text}");
+        let rare = DataOptions { rare: 3, ..whole() };
+        assert_eq!(schema(&read(&format!("who,y\n{rows}"), &rare)).feature_names(), ["who=(other)"]);
         let rows: String = (0..1500).map(|row| format!("1,name{row}\n")).collect();
         assert!(refusal(&format!("x,who\n{rows}"), &whole()).contains("column \"who\": 1500 distinct texts"));
     }

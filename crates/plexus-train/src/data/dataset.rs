@@ -186,6 +186,68 @@ impl Dataset {
         }
     }
 
+    /// Copies some rows into a set of their own.
+    ///
+    /// # Panics
+    /// Where an index is no row.
+    pub fn select(&self, rows: &[usize]) -> Dataset {
+        fn taken<T: Copy>(values: &[T], width: usize, rows: &[usize]) -> Vec<T> {
+            rows.iter().flat_map(|&row| &values[row * width..(row + 1) * width]).copied().collect()
+        }
+        let samples = match &self.samples {
+            Samples::U8(values) => Samples::U8(taken(values, self.row_len(), rows)),
+            Samples::F32(values) => Samples::F32(taken(values, self.row_len(), rows)),
+        };
+        let targets = match &self.targets {
+            Targets::Classes { names, indices } => {
+                Targets::Classes { names: names.clone(), indices: taken(indices, 1, rows) }
+            }
+            Targets::Values { names, values } => {
+                Targets::Values { names: names.clone(), values: taken(values, names.len(), rows) }
+            }
+        };
+        Dataset { name: self.name.clone(), input: self.input.clone(), samples, targets }
+    }
+
+    /// Adds the rows of another part of the same source.
+    ///
+    /// # Panics
+    /// Where the two are stored differently, so are not of one source.
+    pub fn extend(&mut self, other: Dataset) {
+        match (&mut self.samples, other.samples) {
+            (Samples::U8(values), Samples::U8(more)) => values.extend(more),
+            (Samples::F32(values), Samples::F32(more)) => values.extend(more),
+            _ => panic!("extend: the parts of one source are stored alike"),
+        }
+        match (&mut self.targets, other.targets) {
+            (Targets::Classes { indices, .. }, Targets::Classes { indices: more, .. }) => indices.extend(more),
+            (Targets::Values { values, .. }, Targets::Values { values: more, .. }) => values.extend(more),
+            _ => panic!("extend: the parts of one source have targets of one kind"),
+        }
+    }
+
+    /// A number for each row, the same for equal rows: samples and targets together.
+    pub fn row_hashes(&self) -> Vec<u64> {
+        let width = self.row_len();
+        let hashed =
+            |bits: &mut dyn Iterator<Item = u32>| {
+                mixed(bits.fold(0u64, |hash, bits| {
+                    (hash.rotate_left(5) ^ u64::from(bits)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                }))
+            };
+        let sample = |row: usize| match &self.samples {
+            Samples::U8(values) => hashed(&mut values[row * width..(row + 1) * width].iter().map(|v| u32::from(*v))),
+            Samples::F32(values) => hashed(&mut values[row * width..(row + 1) * width].iter().map(|v| v.to_bits())),
+        };
+        let target = |row: usize| match &self.targets {
+            Targets::Classes { indices, .. } => u64::from(indices[row]),
+            Targets::Values { names, values } => {
+                hashed(&mut values[row * names.len()..(row + 1) * names.len()].iter().map(|v| v.to_bits()))
+            }
+        };
+        (0..self.len()).map(|row| mixed(sample(row) ^ target(row).rotate_left(32))).collect()
+    }
+
     /// Looks for NaN and infinities in the samples: how many, and the row and column of the first.
     pub fn first_not_finite(&self) -> Option<(usize, usize, usize)> {
         let Samples::F32(values) = &self.samples else { return None };
@@ -194,6 +256,13 @@ impl Dataset {
         let row_len = self.row_len();
         Some((count, first / row_len, first % row_len))
     }
+}
+
+/// Spreads the bits of a number over all 64 (the last step of SplitMix64).
+pub(super) fn mixed(bits: u64) -> u64 {
+    let bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 fn moments_u8(values: &[u8], indices: &[u32], row_len: usize, groups: usize, count: f64) -> (Vec<f32>, Vec<f32>) {

@@ -36,7 +36,7 @@ pub(super) fn open() -> DataSource {
             },
         }
     };
-    DataSource { train: part(false), test: part(true), columns: None }
+    DataSource::fixed(part(false), part(true))
 }
 
 #[cfg(test)]
@@ -53,8 +53,8 @@ mod tests {
     /// `np.bincount(d.target)`, `np.bincount(d.target[np.arange(1797) % 5 == 4])`.
     #[test]
     fn the_embedded_set_is_that_of_scikit_learn() {
-        let DataSource { train, test, columns } = open();
-        assert!(columns.is_none());
+        let DataSource { train, test, table, .. } = open();
+        assert!(table.is_none());
         assert_eq!((train.len(), test.len(), train.class_count()), (1438, 359, 10));
         assert_eq!(train.input, Shape::new([1, 8, 8]));
         let ((sum, squares), (test_sum, test_squares)) = (sums(&train), sums(&test));

@@ -1,142 +1,451 @@
-//! Fits a schema to a table: what its columns hold, what its target means.
+//! Fits a schema to a table: which columns are used, what they hold, what the target means.
 
-use super::schema::{MISSING, decimal_comma, is_missing, number};
+use super::leak::Leaks;
+use super::report::{ColumnReport, FoundKind, Role, TableReport};
+use super::scan::{FEW, Rows, Scan, distinct};
+use super::schema::MISSING;
 use super::table::Table;
-use super::{Column, ColumnKind, DataOptions, Missing, Schema, Task};
-use crate::error::{DataError, shown};
-use std::collections::{BTreeSet, HashSet};
+use super::text::{DATE_FEATURES, DATE_FORMATS, MissingTokens, date, number};
+use super::{Column, ColumnKind, DataOptions, Ignored, Missing, ReadAs, Schema, Task};
+use crate::error::{DataError, listed, nearest, shown};
+use std::collections::{BTreeMap, HashSet};
 
 impl Schema {
     /// Fits a schema to a table: kinds of columns and names of classes from all rows, means and categories from the
-    /// training rows only.
+    /// training rows only. `train` are the rows with a target that are learnt from, among those of `rows`.
     pub(super) fn fit(
         table: &Table,
         target_index: usize,
+        rows: Rows<'_>,
         train: &[usize],
         options: &DataOptions,
-    ) -> Result<Schema, DataError> {
+    ) -> Result<(Schema, TableReport), DataError> {
         let target = table.columns()[target_index].clone();
         if table.columns().len() == 1 {
             return Err(DataError::NoFeatures { path: table.path(), target: shown(&target) });
         }
-        let (task, classes) = fit_target(table, target_index, options)?;
+        let wishes = Wishes::of(table, target_index, options)?;
+        let tokens = options.tokens();
+        let (mut schema, target_report) = fit_target(table, target_index, rows, train, options)?;
+        schema.missing = options.missing;
         if options.missing == Missing::Reject {
-            refuse_missing(table, target_index)?;
+            let considered = |column: usize| column != target_index && wishes.left_out(column).is_none();
+            refuse_missing(table, rows, &tokens, considered)?;
         }
-        let columns = (0..table.columns().len())
-            .filter(|&column| column != target_index)
-            .map(|column| {
-                let kind = fit_column(table, column, train, options.max_categories)?;
-                Ok(Column { name: table.columns()[column].clone(), kind })
-            })
-            .collect::<Result<_, DataError>>()?;
-        Ok(Schema { columns, target, target_index, task, classes, missing: options.missing })
-    }
-}
-
-/// What a column holds, from one look at all its fields.
-struct Scan {
-    present: usize,
-    numbers: usize,
-    /// Texts that would be numbers if their comma were a point, and the first of them.
-    with_comma: usize,
-    first_with_comma: Option<usize>,
-    whole: bool,
-    first_text: Option<usize>,
-}
-
-impl Scan {
-    /// Looks at a column; a number that f32 cannot hold is refused if the column is otherwise one of numbers.
-    fn of(table: &Table, column: usize) -> Result<Scan, DataError> {
-        let mut scan =
-            Scan { present: 0, numbers: 0, with_comma: 0, first_with_comma: None, whole: true, first_text: None };
-        let mut first_infinite = None;
-        for row in 0..table.len() {
-            let field = table.cell(row, column);
-            if is_missing(field) {
+        let is_class = schema.task == Task::Classification;
+        let fit = Fit {
+            table,
+            rows,
+            options,
+            leaks: Leaks::new(table, target_index, is_class, train, &tokens),
+            tokens: &tokens,
+        };
+        let mut report =
+            TableReport { rows: table.len(), without_target: table.len() - rows.all.len(), ..Default::default() };
+        for column in 0..table.columns().len() {
+            if column == target_index {
+                report.columns.push(target_report.clone());
                 continue;
             }
-            scan.present += 1;
-            match field.parse::<f64>() {
-                Ok(value) => {
-                    scan.numbers += 1;
-                    scan.whole &= value.fract() == 0.0;
-                    if !(value as f32).is_finite() {
-                        first_infinite.get_or_insert(row);
-                    }
-                }
-                Err(_) => {
-                    scan.first_text.get_or_insert(row);
-                    if decimal_comma(field) {
-                        scan.with_comma += 1;
-                        scan.first_with_comma.get_or_insert(row);
-                    }
-                }
+            let (kind, found) = match wishes.left_out(column) {
+                Some(why) => (Use::LeaveOut(why.to_string()), fit.glance(column)?),
+                None => fit.column(column, wishes.read_as[column])?,
+            };
+            let name = table.columns()[column].clone();
+            match kind {
+                Use::Take(kind) => schema.columns.push(Column { name, kind }),
+                Use::LeaveOut(why) => schema.ignored.push(Ignored { name, index: column, why }),
             }
+            report.columns.push(found);
         }
-        match first_infinite {
-            Some(row) if scan.first_text.is_none() => Err(DataError::NotFinite {
-                place: table.place(row),
-                column: shown(&table.columns()[column]),
-                value: shown(table.cell(row, column)),
-            }),
-            _ => Ok(scan),
+        if schema.columns.is_empty() {
+            let reasons = schema.ignored.iter().map(|ignored| format!("{} ({})", ignored.name, ignored.why));
+            let reasons = reasons.collect::<Vec<_>>();
+            return Err(DataError::NothingLeft { path: table.path(), reasons: listed(reasons.iter()) });
         }
+        schema.tokens = tokens;
+        Ok((schema, report))
+    }
+}
+
+/// What the user said about columns, by their index.
+struct Wishes {
+    dropped: Vec<bool>,
+    not_among_only: Vec<bool>,
+    read_as: Vec<Option<ReadAs>>,
+}
+
+impl Wishes {
+    fn of(table: &Table, target: usize, options: &DataOptions) -> Result<Wishes, DataError> {
+        let width = table.columns().len();
+        let mut wishes = Wishes {
+            dropped: vec![false; width],
+            not_among_only: vec![!options.only.is_empty(); width],
+            read_as: vec![None; width],
+        };
+        let find = |name: &str, option: &'static str| {
+            let index = find_named(table, name).ok_or_else(|| DataError::NamedColumn {
+                path: table.path(),
+                option,
+                name: shown(name),
+                suggestion: nearest(name, table.columns().iter().map(String::as_str)),
+                columns: listed(table.columns().iter()),
+            })?;
+            if index == target && option != "--as" {
+                let got = format!("{name}, which is the target");
+                return Err(DataError::BadOption { option, expected: "a column to predict from", got });
+            }
+            Ok(index)
+        };
+        for name in &options.drop {
+            wishes.dropped[find(name, "--drop")?] = true;
+        }
+        for name in &options.only {
+            wishes.not_among_only[find(name, "--only")?] = false;
+        }
+        for (name, read_as) in &options.read_as {
+            let index = find(name, "--as")?;
+            if index == target {
+                let got = format!("{name}, which is the target");
+                let expected = "a column to predict from; for the target there is --task";
+                return Err(DataError::BadOption { option: "--as", expected, got });
+            }
+            wishes.read_as[index] = Some(*read_as);
+        }
+        Ok(wishes)
     }
 
-    /// Refuses what looks like numbers gone wrong, and not like categories: a column mostly of numbers with a comma, or
-    /// one of many distinct numbers with a few texts.
-    fn refuse_slips(&self, table: &Table, column: usize, distinct: usize) -> Result<(), DataError> {
-        if let Some(row) = self.first_with_comma.filter(|_| self.with_comma * 2 > self.present) {
-            number(&table.place(row), &table.columns()[column], table.cell(row, column))?;
-        }
-        match self.first_text {
-            Some(row) if distinct > FEW && self.numbers * 10 >= self.present * 9 => {
-                let hint = "; nearly all other values of this column are numbers: mend this one, or leave it empty";
-                let (column, value) = (shown(&table.columns()[column]), shown(table.cell(row, column)));
-                Err(DataError::NotANumber { place: table.place(row), column, value, hint })
-            }
-            _ => Ok(()),
+    fn left_out(&self, column: usize) -> Option<&'static str> {
+        match self.read_as[column] {
+            _ if self.dropped[column] => Some("--drop"),
+            _ if self.not_among_only[column] => Some("not in --only"),
+            Some(ReadAs::TextIgnored) => Some("--as text-ignored"),
+            _ => None,
         }
     }
 }
 
-/// The most distinct whole numbers that are always taken for classes.
-const FEW: usize = 20;
+/// Finds a column by its name, else by its number from 1.
+pub(super) fn find_named(table: &Table, name: &str) -> Option<usize> {
+    let columns = table.columns();
+    let name = name.trim();
+    let by_number =
+        || name.parse::<usize>().ok().filter(|number| (1..=columns.len()).contains(number)).map(|number| number - 1);
+    columns.iter().position(|column| column == name).or_else(by_number)
+}
 
-fn fit_target(table: &Table, column: usize, options: &DataOptions) -> Result<(Task, Vec<String>), DataError> {
-    let name = || shown(&table.columns()[column]);
-    if let Some(row) = (0..table.len()).find(|&row| is_missing(table.cell(row, column))) {
-        return Err(DataError::MissingTarget { place: table.place(row), column: name() });
+/// What becomes of a column.
+enum Use {
+    Take(ColumnKind),
+    LeaveOut(String),
+}
+
+/// What all columns are looked at with.
+struct Fit<'a> {
+    table: &'a Table,
+    rows: Rows<'a>,
+    options: &'a DataOptions,
+    tokens: &'a MissingTokens,
+    leaks: Leaks<'a>,
+}
+
+impl Fit<'_> {
+    /// A column that nobody uses is only counted.
+    fn glance(&self, column: usize) -> Result<ColumnReport, DataError> {
+        let missing = self.rows.all.iter().filter(|&&row| self.tokens.is_missing(self.table.cell(row, column))).count();
+        let present = self.rows.all.len() - missing;
+        let texts = distinct(self.table, column, self.rows, self.tokens, None).len();
+        let mut report = self.report(column, FoundKind::Text { distinct: texts }, present, missing);
+        report.role = Role::LeftOut;
+        report.done = "left out, as asked".to_string();
+        Ok(report)
     }
-    let scan = Scan::of(table, column)?;
-    let texts: HashSet<&str> = (0..table.len()).map(|row| table.cell(row, column)).collect();
-    let classes = class_names(&texts, scan.first_text.is_none());
+
+    fn report(&self, column: usize, kind: FoundKind, present: usize, missing: usize) -> ColumnReport {
+        let name = self.table.columns()[column].clone();
+        ColumnReport { name, role: Role::Input, kind, present, missing, done: String::new(), warnings: Vec::new() }
+    }
+
+    /// Decides on one column.
+    fn column(&self, column: usize, wish: Option<ReadAs>) -> Result<(Use, ColumnReport), DataError> {
+        let scan = Scan::of(self.table, column, self.rows, self.tokens)?;
+        let mut report = self.report(column, FoundKind::Empty, scan.present, scan.missing);
+        let kind = match wish {
+            Some(ReadAs::Number) => self.as_number(column, &scan, &mut report)?,
+            Some(ReadAs::Category) => self.as_category(column, &scan, &mut report, true)?,
+            Some(ReadAs::Date) => self.as_date(column, &scan, &mut report)?.ok_or_else(|| self.no_date(column))?,
+            Some(ReadAs::TextIgnored) | None => match self.found(column, &scan, &mut report)? {
+                Use::Take(kind) => kind,
+                Use::LeaveOut(why) => {
+                    report.role = Role::LeftOut;
+                    report.done = format!("left out: {why}");
+                    return Ok((Use::LeaveOut(why), report));
+                }
+            },
+        };
+        let is_number = matches!(kind, ColumnKind::Number { .. });
+        if let Some(what) = self.leaks.of(column, is_number) {
+            let name = &report.name;
+            report.warnings.push(format!(
+                "{what}; where it is known only after the answer, a score with it means nothing: --drop {}",
+                quoted(name)
+            ));
+        }
+        if report.missing > report.present {
+            let (missing, all) = (report.missing, report.missing + report.present);
+            report.warnings.push(format!("more than half is missing ({missing} of {all})"));
+        }
+        Ok((Use::Take(kind), report))
+    }
+
+    /// What a column is where nobody says.
+    fn found(&self, column: usize, scan: &Scan, report: &mut ColumnReport) -> Result<Use, DataError> {
+        let name = quoted(&report.name);
+        let leave_out = |why: &str| Ok(Use::LeaveOut(why.to_string()));
+        if scan.present == 0 {
+            return leave_out("empty");
+        }
+        if scan.constant && (scan.missing == 0 || scan.is_plain()) && scan.present > 1 {
+            report.kind = if scan.is_plain() { FoundKind::Number } else { FoundKind::Category { distinct: 1 } };
+            return leave_out("always the same");
+        }
+        if scan.is_plain() {
+            report.kind = FoundKind::Number;
+            let counts = scan.whole && scan.counts_rows;
+            if counts && names_a_row(self.table, column) {
+                report.warnings.push(format!("numbers the rows; --as {name}=number uses it"));
+                return leave_out("row number");
+            }
+            if counts {
+                report.warnings.push(format!("counts the rows; if it is only their number: --drop {name}"));
+            }
+            return Ok(Use::Take(self.as_number(column, scan, report)?));
+        }
+        if scan.is_dressed() {
+            return Ok(Use::Take(self.as_number(column, scan, report)?));
+        }
+        if let Some(kind) = self.as_date(column, scan, report)? {
+            return Ok(Use::Take(kind));
+        }
+        let texts = distinct(self.table, column, self.rows, self.tokens, None).len();
+        scan.refuse_slips(self.table, column, texts)?;
+        if texts > FEW && texts * 2 > scan.present && self.options.rare == 0 {
+            report.kind = FoundKind::Text { distinct: texts };
+            report.warnings.push(format!("nearly every text is another; --as {name}=category uses it"));
+            return leave_out("names, not categories");
+        }
+        Ok(Use::Take(self.as_category(column, scan, report, false)?))
+    }
+
+    fn as_number(&self, column: usize, scan: &Scan, report: &mut ColumnReport) -> Result<ColumnKind, DataError> {
+        report.kind = FoundKind::Number;
+        let dressed = scan.is_dressed();
+        if !scan.is_plain() && !dressed {
+            let row = scan.first_text.expect("it is not plain");
+            let tokens = self.tokens;
+            // The first that is no number in any dress.
+            let row = self.rows.all.iter().copied().filter(|&at| at >= row).find(|&at| {
+                let field = self.table.cell(at, column);
+                !tokens.is_missing(field) && number(&self.table.place(at), "", field, true).is_err()
+            });
+            let row = row.expect("a word was seen");
+            let hint = "; if it means a missing value, say so with --na";
+            let (name, value) = (shown(&self.table.columns()[column]), shown(self.table.cell(row, column)));
+            return Err(DataError::NotANumber { place: self.table.place(row), column: name, value, hint });
+        }
+        if dressed {
+            report.done = "read as numbers".to_string();
+            let example = self.table.cell(scan.first_text.expect("it is dressed"), column);
+            report.warnings.push(format!(
+                "numbers written as text, such as {:?}: signs and commas are dropped; --as {}=category keeps the texts",
+                shown(example),
+                quoted(&report.name)
+            ));
+        }
+        if scan.missing > 0 {
+            let mean = format!("missing ones become the mean, {}", rounded(scan.mean));
+            report.done = if dressed { format!("{}; {mean}", report.done) } else { mean };
+        }
+        Ok(ColumnKind::Number { mean: scan.mean, dressed })
+    }
+
+    fn as_category(
+        &self,
+        column: usize,
+        scan: &Scan,
+        report: &mut ColumnReport,
+        asked: bool,
+    ) -> Result<ColumnKind, DataError> {
+        let texts = distinct(self.table, column, self.rows, self.tokens, (scan.missing > 0).then_some(MISSING));
+        report.kind = FoundKind::Category { distinct: texts.len() - usize::from(scan.missing > 0 && texts.len() > 1) };
+        let rare = self.options.rare;
+        let known: Vec<&str> = texts.iter().filter(|(_, (_, train))| *train > 0).map(|(text, _)| *text).collect();
+        let often: Vec<&str> = if rare > 0 {
+            texts.iter().filter(|(_, (_, train))| *train >= rare.max(1)).map(|(text, _)| *text).collect()
+        } else {
+            known.clone()
+        };
+        let other = rare > 0 && often.len() < texts.len();
+        let limit = self.options.max_categories;
+        if often.len() > limit {
+            return Err(too_many(self.table, column, often.len(), limit, often[0]));
+        }
+        let mut done = Vec::new();
+        if other {
+            done.push(format!("{} rare texts share one feature", known.len() - often.len()));
+        }
+        if scan.missing > 0 {
+            done.push("missing is a category".to_string());
+        }
+        if asked && scan.is_plain() {
+            done.push("its numbers are taken for words".to_string());
+        }
+        report.done = done.join("; ");
+        Ok(ColumnKind::Category { categories: often.into_iter().map(str::to_string).collect(), other })
+    }
+
+    /// The column as days; `None` where some text is none.
+    fn as_date(&self, column: usize, scan: &Scan, report: &mut ColumnReport) -> Result<Option<ColumnKind>, DataError> {
+        let fields = || {
+            let fields = self.rows.all.iter().map(|&row| (row, self.table.cell(row, column)));
+            fields.filter(|(_, field)| !self.tokens.is_missing(field))
+        };
+        let Some((_, first)) = fields().next() else { return Ok(None) };
+        let mut fitting = DATE_FORMATS
+            .iter()
+            .copied()
+            .filter(|format| date(first, format).is_some() && fields().all(|(_, field)| date(field, format).is_some()));
+        let Some(format) = fitting.next() else { return Ok(None) };
+        if fitting.next().is_some_and(|other| format.starts_with("%m") && other.starts_with("%d")) {
+            report.warnings.push(
+                "the dates fit both month/day and day/month; month first is taken. Written as 2024-12-31 they are clear"
+                    .to_string(),
+            );
+        }
+        let (mut sums, mut count) = ([0f64; 4], 0usize);
+        for (row, field) in fields() {
+            if self.rows.is_train[row] {
+                let features = date(field, format).expect("the format fits all fields");
+                sums.iter_mut().zip(features).for_each(|(sum, feature)| *sum += f64::from(feature));
+                count += 1;
+            }
+        }
+        report.kind = FoundKind::Date;
+        report.done = format!("dates as {}", DATE_FEATURES.join(", "));
+        if scan.missing > 0 {
+            report.done += "; missing ones become the mean";
+        }
+        let means = sums.map(|sum| (sum / count.max(1) as f64) as f32);
+        Ok(Some(ColumnKind::Date { format: format.to_string(), means }))
+    }
+
+    /// Why a column cannot be read as days.
+    fn no_date(&self, column: usize) -> DataError {
+        let mut present = self.rows.all.iter().filter(|&&row| !self.tokens.is_missing(self.table.cell(row, column)));
+        let known = |row: &&usize| {
+            let field = self.table.cell(**row, column);
+            DATE_FORMATS.iter().any(|format| date(field, format).is_some())
+        };
+        let first = *present.clone().next().unwrap_or(&self.rows.all[0]);
+        let row = present.find(|row| !known(row)).copied().unwrap_or(first);
+        DataError::NotADate {
+            place: self.table.place(row),
+            column: shown(&self.table.columns()[column]),
+            value: shown(self.table.cell(row, column)),
+            format: "2024-12-31 or one of the usual forms, the same in all rows".to_string(),
+        }
+    }
+}
+
+/// Whether a column has the name that programs give to the number of a row, or none.
+fn names_a_row(table: &Table, column: usize) -> bool {
+    let name = table.columns()[column].to_lowercase();
+    let unnamed = table.has_header() && name == format!("column {}", column + 1);
+    unnamed
+        || name.starts_with("unnamed:")
+        || ["id", "index", "row", "rowid", "row_id", "rownames", "rownum", "no", "nr"].contains(&name.as_str())
+}
+
+fn fit_target(
+    table: &Table,
+    column: usize,
+    rows: Rows<'_>,
+    train: &[usize],
+    options: &DataOptions,
+) -> Result<(Schema, ColumnReport), DataError> {
+    let name = table.columns()[column].clone();
+    let tokens = options.tokens();
+    let scan = Scan::of(table, column, rows, &tokens)?;
+    let texts: HashSet<&str> = rows.all.iter().map(|&row| table.cell(row, column)).collect();
+    let classes = class_names(&texts, scan.is_plain());
     let task = match (options.task, scan.first_text) {
-        (Some(Task::Regression), Some(row)) => {
-            number(&table.place(row), &name(), table.cell(row, column))?;
-            Task::Regression
+        (Some(Task::Regression), Some(_)) if scan.is_dressed() => Task::Regression,
+        (Some(Task::Regression), Some(_)) => {
+            let mut fields =
+                rows.all.iter().map(|&row| number(&table.place(row), &name, table.cell(row, column), true));
+            return Err(fields.find_map(Result::err).expect("a word was seen"));
         }
         (Some(task), _) => task,
+        (None, Some(_)) if scan.is_dressed() && classes.len() > FEW => Task::Regression,
         (None, Some(_)) => {
             scan.refuse_slips(table, column, classes.len())?;
             Task::Classification
         }
         (None, None) => {
-            let few = FEW.max((table.len() / 100).min(100));
-            let repeats = classes.len() * 2 <= table.len();
+            let few = FEW.max((rows.all.len() / 100).min(100));
+            let repeats = classes.len() * 2 <= rows.all.len();
             if scan.whole && classes.len() <= few && repeats { Task::Classification } else { Task::Regression }
         }
     };
-    if task == Task::Regression {
-        return Ok((task, Vec::new()));
+    let mut report = ColumnReport {
+        name: name.clone(),
+        role: Role::Target,
+        kind: FoundKind::Number,
+        present: scan.present,
+        missing: table.len() - rows.all.len(),
+        done: String::new(),
+        warnings: Vec::new(),
+    };
+    let mut schema = Schema::of_target(&name, column, task);
+    if report.missing > 0 {
+        report.done = format!("{} rows without it are left out", report.missing);
     }
+    if task == Task::Regression {
+        schema.target_dressed = scan.is_dressed();
+        return Ok((schema, report));
+    }
+    report.kind = FoundKind::Category { distinct: classes.len() };
     match classes.as_slice() {
-        [class] => Err(DataError::OneClass { path: table.path(), column: name(), class: shown(class) }),
+        [class] => return Err(DataError::OneClass { path: table.path(), column: shown(&name), class: shown(class) }),
         _ if classes.len() > options.max_categories => {
-            Err(too_many(table, column, classes.len(), options.max_categories, &classes[0]))
+            return Err(too_many(table, column, classes.len(), options.max_categories, &classes[0]));
         }
-        _ => Ok((task, classes)),
+        _ => schema.classes = classes,
+    }
+    warn_of_rare_classes(table, column, train, &schema, &mut report);
+    Ok((schema, report))
+}
+
+/// Classes with hardly a row to learn from cannot be learnt.
+fn warn_of_rare_classes(table: &Table, column: usize, train: &[usize], schema: &Schema, report: &mut ColumnReport) {
+    const FEWEST: usize = 5;
+    let mut counts = BTreeMap::<u32, usize>::new();
+    let mut finder = super::schema::ClassFinder::new(schema);
+    for &row in train {
+        if let Ok(class) = finder.find(|| table.place(row), table.cell(row, column)) {
+            *counts.entry(class).or_default() += 1;
+        }
+    }
+    let rare: Vec<&String> = schema
+        .classes
+        .iter()
+        .enumerate()
+        .filter(|(class, _)| counts.get(&(*class as u32)).copied().unwrap_or(0) < FEWEST)
+        .map(|(_, name)| name)
+        .collect();
+    if !rare.is_empty() && train.len() >= 10 * FEWEST {
+        let names = listed(rare.iter());
+        report.warnings.push(format!("fewer than {FEWEST} rows to learn from for {names}"));
     }
 }
 
@@ -155,24 +464,6 @@ fn class_names(texts: &HashSet<&str>, numbers: bool) -> Vec<String> {
     names
 }
 
-fn fit_column(table: &Table, column: usize, train: &[usize], limit: usize) -> Result<ColumnKind, DataError> {
-    let scan = Scan::of(table, column)?;
-    let fields = || train.iter().map(|&row| table.cell(row, column));
-    if scan.first_text.is_none() {
-        let (sum, count) = fields().filter(|field| !is_missing(field)).fold((0f64, 0f64), |(sum, count), field| {
-            (sum + field.parse::<f64>().expect("the scan read it"), count + 1.0)
-        });
-        return Ok(ColumnKind::Number { mean: if count > 0.0 { (sum / count) as f32 } else { 0.0 } });
-    }
-    let texts: BTreeSet<&str> = fields().map(|field| if is_missing(field) { MISSING } else { field }).collect();
-    scan.refuse_slips(table, column, texts.len())?;
-    if texts.len() > limit {
-        let example = texts.first().copied().unwrap_or_default();
-        return Err(too_many(table, column, texts.len(), limit, example));
-    }
-    Ok(ColumnKind::Category { categories: texts.into_iter().map(str::to_string).collect() })
-}
-
 fn too_many(table: &Table, column: usize, count: usize, limit: usize, example: &str) -> DataError {
     DataError::TooManyCategories {
         path: table.path(),
@@ -183,9 +474,15 @@ fn too_many(table: &Table, column: usize, count: usize, limit: usize, example: &
     }
 }
 
-fn refuse_missing(table: &Table, target: usize) -> Result<(), DataError> {
-    let cells = (0..table.len()).flat_map(|row| (0..table.columns().len()).map(move |column| (row, column)));
-    let mut missing = cells.filter(|&(row, column)| column != target && is_missing(table.cell(row, column)));
+fn refuse_missing(
+    table: &Table,
+    rows: Rows<'_>,
+    tokens: &MissingTokens,
+    considered: impl Fn(usize) -> bool,
+) -> Result<(), DataError> {
+    let columns: Vec<usize> = (0..table.columns().len()).filter(|&column| considered(column)).collect();
+    let cells = rows.all.iter().flat_map(|&row| columns.iter().map(move |&column| (row, column)));
+    let mut missing = cells.filter(|&(row, column)| tokens.is_missing(table.cell(row, column)));
     match missing.next() {
         None => Ok(()),
         Some((row, column)) => Err(DataError::MissingValues {
@@ -196,15 +493,149 @@ fn refuse_missing(table: &Table, target: usize) -> Result<(), DataError> {
     }
 }
 
+/// A name as it stands in an option: cut to a readable length, in quotes where it has blanks.
+fn quoted(name: &str) -> String {
+    let name = shown(name);
+    if name.contains([' ', ',', '=', '(', '\'', '"']) { format!("{name:?}") } else { name }
+}
+
+/// A number for a person: four digits.
+fn rounded(value: f32) -> String {
+    let digits = if value == 0.0 { 0 } else { (3 - value.abs().log10().floor() as i32).clamp(0, 6) as usize };
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn fit(text: &str, target: usize, options: &DataOptions) -> Result<(Schema, TableReport), DataError> {
+        let table = Table::parse("t.csv", text, &Default::default()).expect("is read");
+        let all: Vec<usize> = (0..table.len()).collect();
+        Schema::fit(&table, target, Rows { all: &all, is_train: &vec![true; table.len()] }, &all, options)
+    }
+
+    fn fitted(text: &str, target: usize) -> (Schema, TableReport) {
+        fit(text, target, &DataOptions::default()).expect("is fitted")
+    }
+
+    fn warnings(report: &TableReport) -> String {
+        report.columns.iter().flat_map(|column| &column.warnings).cloned().collect::<Vec<_>>().join("\n")
+    }
+
     #[test]
     fn a_column_of_decimal_commas_is_refused() {
-        let table =
-            Table::parse("t.csv", "a;b;y\n1,5;1;u\n2,5;\"1,2\";v\n3;2;u\n", &Default::default()).expect("is read");
-        let text = Schema::fit(&table, 2, &[0, 1, 2], &DataOptions::default()).expect_err("is refused").to_string();
+        let text = fit("a;b;y\n1,5;1;u\n2,5;\"1,2\";v\n3;2;u\n", 2, &DataOptions::default());
+        let text = text.expect_err("is refused").to_string();
         assert_eq!(text, "t.csv, line 2, column \"a\": expected a number, got \"1,5\"; write decimals with a point");
+    }
+
+    #[test]
+    fn what_carries_nothing_is_left_out_and_said() {
+        let rows: String =
+            (0..60).map(|row| format!("{row},name{row},7,,{},{}\n", row * 37 % 11, ["u", "v"][row % 2])).collect();
+        let (schema, report) = fitted(&format!(",name,same,empty,size,y\n{rows}"), 5);
+        let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, ["size"]);
+        let whys: Vec<&str> = schema.ignored.iter().map(|ignored| ignored.why.as_str()).collect();
+        assert_eq!(whys, ["row number", "names, not categories", "always the same", "empty"]);
+        assert!(warnings(&report).contains("--as \"column 1\"=number uses it"), "{}", warnings(&report));
+        assert!(warnings(&report).contains("--as name=category uses it"));
+        assert_eq!(report.columns[2].done, "left out: always the same");
+    }
+
+    #[test]
+    fn wishes_go_before_what_is_found() {
+        let rows: String = (0..30).map(|row| format!("{row},n{row},{},{}\n", row % 3, row % 2)).collect();
+        let text = format!("id,name,code,y\n{rows}");
+        let options = DataOptions {
+            read_as: vec![
+                ("id".into(), ReadAs::Number),
+                ("name".into(), ReadAs::Category),
+                ("code".into(), ReadAs::Category),
+            ],
+            ..DataOptions::default()
+        };
+        let (schema, _) = fit(&text, 3, &options).expect("is fitted");
+        assert_eq!(schema.features(), 1 + 30 + 3);
+        let options = DataOptions { drop: vec!["name".into(), "1".into()], ..DataOptions::default() };
+        assert_eq!(fit(&text, 3, &options).expect("is fitted").0.feature_names(), ["code"]);
+        let options = DataOptions { only: vec!["code".into()], ..DataOptions::default() };
+        assert_eq!(fit(&text, 3, &options).expect("is fitted").0.feature_names(), ["code"]);
+        let refusal = |options: DataOptions| fit(&text, 3, &options).expect_err("is refused").to_string();
+        let text = refusal(DataOptions { drop: vec!["nam".into()], ..DataOptions::default() });
+        assert!(text.contains("--drop") && text.contains("did you mean \"name\"?"), "{text}");
+        let text = refusal(DataOptions { only: vec!["y".into()], ..DataOptions::default() });
+        assert!(text.contains("--only") && text.contains("which is the target"), "{text}");
+        let all = vec!["id".into(), "name".into(), "code".into()];
+        let text = refusal(DataOptions { drop: all, ..DataOptions::default() });
+        assert!(text.contains("no column is left") && text.contains("code (--drop)"), "{text}");
+        let options = DataOptions { read_as: vec![("name".into(), ReadAs::Number)], ..DataOptions::default() };
+        let text = refusal(options);
+        assert!(text.contains("line 2, column \"name\": expected a number, got \"n0\"; if it means"), "{text}");
+        let options = DataOptions { read_as: vec![("code".into(), ReadAs::Date)], ..DataOptions::default() };
+        assert!(refusal(options).contains("line 2, column \"code\": expected a date"));
+    }
+
+    #[test]
+    fn dressed_numbers_and_dates_become_numbers() {
+        let text = "price,share,sold,y\n\"$1,200\",12 %,2024-01-31,u\n$80.50,7 %,2023-12-24,v\n,9 %,,u\n";
+        let (schema, report) = fitted(text, 3);
+        let mut row = Vec::new();
+        schema.encode(&["$2", "1 %", "1970-01-02"], &mut row).expect("is encoded");
+        assert_eq!(row, [2.0, 1.0, 1970.0, 1.0, 4.0, 1.0]);
+        row.clear();
+        schema.encode(&["", "1", ""], &mut row).expect("is encoded");
+        assert_eq!(row[0], 640.25);
+        assert_eq!(row[2], 2023.5);
+        assert!(warnings(&report).contains("such as \"$1,200\": signs and commas are dropped"));
+        assert_eq!(report.columns[2].done, "dates as year, month, weekday, days; missing ones become the mean");
+        let text = "d,y\n01/02/2024,u\n03/04/2024,v\n";
+        assert!(warnings(&fitted(text, 1).1).contains("month first is taken"));
+    }
+
+    #[test]
+    fn rare_texts_share_a_feature() {
+        let rows = "a,u\na,v\na,u\nb,v\nb,u\nc,v\nd,u\n";
+        let options = DataOptions { rare: 2, ..DataOptions::default() };
+        let (schema, report) = fit(&format!("x,y\n{rows}"), 1, &options).expect("is fitted");
+        assert_eq!(schema.feature_names(), ["x=a", "x=b", "x=(other)"]);
+        assert_eq!(report.columns[0].done, "2 rare texts share one feature");
+        let mut row = Vec::new();
+        schema.encode(&["never seen"], &mut row).expect("is encoded");
+        assert_eq!(row, [0.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn columns_that_give_the_target_away_are_named() {
+        let rows: String = (0..100)
+            .map(|row| {
+                let class = row % 3;
+                let noise = (row * 7919) % 100;
+                format!("{},{},{},{}\n", class * 100 + noise, noise, ["p", "q", "r"][class], ["u", "v", "w"][class])
+            })
+            .collect();
+        let (_, report) = fitted(&format!("range,noise,code,y\n{rows}"), 3);
+        let warned: Vec<&str> = report
+            .columns
+            .iter()
+            .filter(|column| !column.warnings.is_empty())
+            .map(|column| column.name.as_str())
+            .collect();
+        assert_eq!(warned, ["range", "code"]);
+        let rows: String = (0..100).map(|row| format!("{},{},{}\n", row * row, row % 7, row * row * 3 + 5)).collect();
+        let (_, report) = fitted(&format!("same,other,y\n{rows}"), 2);
+        assert!(report.columns[0].warnings[0].starts_with("is the target in another unit"));
+        assert!(report.columns[1].warnings.is_empty());
+    }
+
+    #[test]
+    fn rows_without_a_target_are_counted() {
+        let table = Table::parse("t.csv", "x,y\n1,2.5\n2,\n3,1.5\n", &Default::default()).expect("is read");
+        let rows = Rows { all: &[0, 2], is_train: &[true, false, true] };
+        let (_, report) = Schema::fit(&table, 1, rows, &[0, 2], &DataOptions::default()).expect("is fitted");
+        assert_eq!((report.rows, report.without_target), (3, 1));
+        assert_eq!(report.columns[1].done, "1 rows without it are left out");
     }
 }

@@ -50,11 +50,10 @@ pub(super) fn open(folder: &Path, name: &str, least_classes: usize) -> Result<Da
     let highest = train.labels.iter().chain(&test.labels).copied().max().unwrap_or(0);
     let classes: Vec<String> =
         (0..least_classes.max(usize::from(highest) + 1)).map(|class| class.to_string()).collect();
-    Ok(DataSource {
-        train: train.into_dataset(name.to_string(), classes.clone()),
-        test: test.into_dataset(name.to_string(), classes),
-        columns: None,
-    })
+    Ok(DataSource::fixed(
+        train.into_dataset(name.to_string(), classes.clone()),
+        test.into_dataset(name.to_string(), classes),
+    ))
 }
 
 fn find(folder: &Path, entries: &[String], wanted: &'static str) -> Result<PathBuf, DataError> {

@@ -8,15 +8,22 @@
 mod csv;
 mod dataset;
 mod digits;
+mod file;
 mod fit;
 mod idx;
+mod leak;
+mod report;
+mod scan;
 mod schema;
 mod table;
+mod text;
 
-pub use csv::read_with_schema;
+pub use csv::{Parts, fingerprint, read_with_schema, split_rows};
 pub use dataset::{Dataset, Samples, Targets};
-pub use schema::{Column, ColumnKind, Missing, Schema, Task, is_missing};
+pub use report::{ColumnReport, FoundKind, Role, TableReport};
+pub use schema::{Column, ColumnKind, Ignored, Missing, Schema, Task};
 pub use table::{Table, TableOptions};
+pub use text::MissingTokens;
 
 use crate::error::{DataError, nearest, shown};
 use serde::{Deserialize, Serialize};
@@ -29,8 +36,33 @@ pub struct DataSource {
     pub train: Dataset,
     /// Rows held out; empty only where [`DataOptions::test_fraction`] is 0.
     pub test: Dataset,
-    /// How fields of text become numbers; only CSV has it.
-    pub columns: Option<Schema>,
+    /// Rows to choose the best weights by, where a file of their own was named.
+    pub validation: Option<Dataset>,
+    /// How a table was read; other sources have none.
+    pub table: Option<TableSource>,
+}
+
+impl DataSource {
+    /// A source whose parts are fixed, without columns.
+    fn fixed(train: Dataset, test: Dataset) -> Self {
+        DataSource { train, test, validation: None, table: None }
+    }
+
+    /// How fields of text become numbers, where the source is a table.
+    pub fn schema(&self) -> Option<&Schema> {
+        self.table.as_ref().map(|table| &table.schema)
+    }
+}
+
+/// How a table was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableSource {
+    /// How its fields become numbers.
+    pub schema: Schema,
+    /// What was found in it; empty where the schema was given.
+    pub report: TableReport,
+    /// Tells the file from others (see [`fingerprint`]).
+    pub fingerprint: u64,
 }
 
 /// How to read a source; what a source has no use for, it ignores.
@@ -54,15 +86,40 @@ pub struct DataOptions {
     pub task: Option<Task>,
     /// CSV: what to do about missing values.
     pub missing: Missing,
+    /// CSV: what to do about rows without a target.
+    pub missing_target: MissingTarget,
+    /// CSV: texts that mean a missing value, besides the usual ones (see [`MissingTokens`]).
+    pub na: Vec<String>,
+    /// CSV: columns to leave out, by name or number.
+    pub drop: Vec<String>,
+    /// CSV: the only columns to predict from, by name or number; all where empty.
+    pub only: Vec<String>,
+    /// CSV: what columns hold, where that is not to be found out.
+    pub read_as: Vec<(String, ReadAs)>,
+    /// CSV: texts that fewer training rows than this have share one feature; 0 gives each its own.
+    pub rare: usize,
     /// CSV: the part of the rows kept for the test, in 0.0..1.0. Default 0.2, the common choice.
     pub test_fraction: f64,
     /// CSV: the seed that chooses those rows. Default 0, so that the same file is always split alike.
     pub split_seed: u64,
+    /// CSV: the piece of a cross-validation that is held out, instead of a fraction.
+    pub fold: Option<Fold>,
+    /// CSV: a file of rows to test on, instead of a part of the data.
+    pub test_data: Option<String>,
+    /// CSV: a file of rows to choose the best weights by, instead of a share of the rows to learn from.
+    pub validation_data: Option<String>,
     /// CSV: the most distinct texts one column, or the target, may have. Default 1000.
     pub max_categories: usize,
     /// CSV: encodes with this schema, that of a trained model, in place of one fitted to the file.
     #[serde(skip)]
     pub schema: Option<Schema>,
+}
+
+impl DataOptions {
+    /// The texts that mean a missing value.
+    pub fn tokens(&self) -> MissingTokens {
+        MissingTokens::default().and(self.na.iter().map(String::as_str))
+    }
 }
 
 impl Default for DataOptions {
@@ -73,12 +130,56 @@ impl Default for DataOptions {
             target: None,
             task: None,
             missing: Missing::Impute,
+            missing_target: MissingTarget::Fail,
+            na: Vec::new(),
+            drop: Vec::new(),
+            only: Vec::new(),
+            read_as: Vec::new(),
+            rare: 0,
             test_fraction: 0.2,
             split_seed: 0,
+            fold: None,
+            test_data: None,
+            validation_data: None,
             max_categories: 1000,
             schema: None,
         }
     }
+}
+
+/// What to do about rows without a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingTarget {
+    /// Such a row is an error.
+    #[default]
+    Fail,
+    /// Such rows are left out.
+    Drop,
+}
+
+/// What a user says that a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadAs {
+    /// Numbers, also written as `$1.40` or `1,234`.
+    Number,
+    /// Categories, also where they look like numbers.
+    Category,
+    /// Days.
+    Date,
+    /// Text that is left out.
+    TextIgnored,
+}
+
+/// One piece of a cross-validation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fold {
+    /// Which piece is held out, from 0.
+    pub index: usize,
+    /// How many pieces there are.
+    pub count: usize,
 }
 
 /// One row of the table of data sources.
@@ -128,7 +229,7 @@ pub const SOURCES: &[SourceKind] = &[
     SourceKind {
         prefix: "csv",
         form: "csv:FILE",
-        reads: "a table of text: one row a sample, one column the target",
+        reads: "a table of text (also .tsv, .csv.gz, or - for standard input): one row a sample, one column the target",
         example: "csv:iris.csv",
         open: Opener::At(csv::open),
     },
@@ -154,6 +255,9 @@ pub fn open(spec: &str, options: &DataOptions) -> Result<DataSource, DataError> 
         None => (spec, None),
     };
     let Some(kind) = SOURCES.iter().find(|kind| kind.prefix == prefix) else {
+        if is_table(spec) {
+            return csv::open(Path::new(spec), options);
+        }
         return Err(unknown(spec, prefix, path));
     };
     match (kind.open, path) {
@@ -163,17 +267,29 @@ pub fn open(spec: &str, options: &DataOptions) -> Result<DataSource, DataError> 
     }
 }
 
-fn unknown(spec: &str, prefix: &str, path: Option<&str>) -> DataError {
-    // A bare path is the likeliest mistake (also `C:\x.csv`, where the drive looks like a prefix), then a slip of the pen.
-    let lower = spec.to_lowercase();
-    let suggestion = if [".csv", ".tsv", ".txt"].iter().any(|ending| lower.ends_with(ending))
-        && path.is_none_or(|_| prefix.len() == 1)
+/// Whether what was written for a source is a table: `csv:FILE`, or the file itself.
+///
+/// A bare path counts where it ends as tables do, or where a file is there; so do paths with a drive, such as
+/// `C:\x.csv`.
+pub fn is_table(spec: &str) -> bool {
+    if let Some((prefix, _)) = spec.split_once(':')
+        && SOURCES.iter().any(|kind| kind.prefix == prefix)
     {
-        Some(format!("csv:{spec}"))
-    } else if Path::new(spec).is_dir() {
+        return prefix == "csv";
+    }
+    let lower = spec.to_lowercase();
+    let ends = [".csv", ".tsv", ".tab", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz"].iter().any(|end| lower.ends_with(end));
+    ends && spec.split_once(':').is_none_or(|(prefix, _)| prefix.len() == 1) || Path::new(spec).is_file()
+}
+
+/// The path in what was written for a table.
+pub fn path_of_table(spec: &str) -> &str {
+    spec.strip_prefix("csv:").unwrap_or(spec)
+}
+
+fn unknown(spec: &str, prefix: &str, path: Option<&str>) -> DataError {
+    let suggestion = if Path::new(spec).is_dir() {
         Some(format!("idx:{spec}"))
-    } else if Path::new(spec).is_file() {
-        Some(format!("csv:{spec}"))
     } else {
         nearest(prefix, SOURCES.iter().map(|kind| kind.prefix)).map(|name| match path {
             Some(path) => format!("{name}:{path}"),
@@ -200,8 +316,9 @@ mod tests {
         );
         assert!(message("mnits:x").contains(r#"did you mean "mnist:x"?"#));
         assert!(message("CSV:a").contains(r#"did you mean "csv:a"?"#));
-        assert!(message("iris.csv").contains(r#"did you mean "csv:iris.csv"?"#));
-        assert!(message("C:\\iris.csv").contains("did you mean \"csv:C:"));
+        // A bare path to a table needs no prefix.
+        assert!(message("iris.csv").starts_with("cannot read iris.csv"));
+        assert!(message("C:\\iris.csv").starts_with("cannot read C:"));
         assert!(message("cifar:x").contains(r#"unknown data source "cifar:x"; known: digits"#));
         assert!(message("").contains(r#"unknown data source """#));
         assert!(message(&"é".repeat(100_000)).len() < 300);

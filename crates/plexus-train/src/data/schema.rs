@@ -1,5 +1,6 @@
 //! How fields of text become the numbers that a network takes, fitted once and kept in the model.
 
+use super::text::{self, DATE_FEATURES, MissingTokens};
 use crate::error::{DataError, Place, listed, nearest, shown};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -18,9 +19,7 @@ pub enum Task {
     Regression,
 }
 
-/// What to do about missing values (see [`is_missing`]) in the columns to predict from.
-///
-/// A missing target is refused under either policy.
+/// What to do about missing values (see [`MissingTokens`]) in the columns to predict from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
@@ -34,11 +33,8 @@ pub enum Missing {
 /// The category that stands for no text; a text that says `missing` means the same and shares it.
 pub(super) const MISSING: &str = "missing";
 
-/// Whether a field counts as missing: empty, `NA`, `NaN` or `null` in any case of letters, or `?`.
-pub fn is_missing(field: &str) -> bool {
-    let field = field.trim();
-    field.is_empty() || field == "?" || ["na", "nan", "null"].iter().any(|word| field.eq_ignore_ascii_case(word))
-}
+/// The name of the feature that stands for all rare texts.
+const OTHER: &str = "(other)";
 
 /// How the fields of a row become features, and what the target means.
 ///
@@ -47,17 +43,12 @@ pub fn is_missing(field: &str) -> bool {
 ///
 /// # Examples
 /// ```
-/// use plexus_train::data::{Column, ColumnKind, Missing, Schema, Task};
+/// use plexus_train::data::{Column, ColumnKind, Schema, Task};
+/// let number = ColumnKind::Number { mean: 2.5, dressed: false };
+/// let colour = ColumnKind::Category { categories: vec!["blue".into(), "red".into()], other: false };
 /// let schema = Schema {
-///     columns: vec![
-///         Column { name: "size".into(), kind: ColumnKind::Number { mean: 2.5 } },
-///         Column { name: "colour".into(), kind: ColumnKind::Category { categories: vec!["blue".into(), "red".into()] } },
-///     ],
-///     target: "price".into(),
-///     target_index: 2,
-///     task: Task::Regression,
-///     classes: vec![],
-///     missing: Missing::Impute,
+///     columns: vec![Column { name: "size".into(), kind: number }, Column { name: "colour".into(), kind: colour }],
+///     ..Schema::of_target("price", 2, Task::Regression)
 /// };
 /// let mut row = Vec::new();
 /// schema.encode(&["?", "red"], &mut row)?;
@@ -67,7 +58,7 @@ pub fn is_missing(field: &str) -> bool {
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Schema {
-    /// The columns to predict from, in the order of the file, without the target.
+    /// The columns to predict from, in the order of the file.
     pub columns: Vec<Column>,
     /// The name of the target column.
     pub target: String,
@@ -79,6 +70,15 @@ pub struct Schema {
     pub classes: Vec<String>,
     /// What to do about missing values.
     pub missing: Missing,
+    /// Columns of the file that the model does not look at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<Ignored>,
+    /// The texts that mean a missing value.
+    #[serde(default = "MissingTokens::of_old_models")]
+    pub tokens: MissingTokens,
+    /// Whether the target is written with signs or thousands, as `$1,200`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub target_dressed: bool,
 }
 
 /// One column to predict from.
@@ -90,6 +90,17 @@ pub struct Column {
     pub kind: ColumnKind,
 }
 
+/// A column of the training file that the model does not look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ignored {
+    /// Its name in the file.
+    pub name: String,
+    /// Its place among all columns of the file, from 0.
+    pub index: usize,
+    /// Why it is left out.
+    pub why: String,
+}
+
 /// What a column holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -98,40 +109,90 @@ pub enum ColumnKind {
     Number {
         /// The mean of the training part, which stands in for missing values; 0.0 if none was there.
         mean: f32,
+        /// Whether it is written with signs or thousands, as `$1.40`, `12 %` or `1,234`.
+        #[serde(default, skip_serializing_if = "is_false")]
+        dressed: bool,
     },
     /// A text, one feature per category: 1.0 for the one that it is, 0.0 for the others.
     Category {
         /// The texts of the training part, sorted by their bytes.
         categories: Vec<String>,
+        /// Whether one more feature stands for the texts that were too rare for one of their own, and for new ones.
+        #[serde(default, skip_serializing_if = "is_false")]
+        other: bool,
+    },
+    /// A day, four features: year, month (1 to 12), weekday (0 is Monday) and days since 1970-01-01.
+    Date {
+        /// How it is written, in the letters of `strftime`.
+        format: String,
+        /// The means of the features in the training part, which stand in for missing dates.
+        means: [f32; 4],
     },
 }
 
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 impl Schema {
+    /// A schema with a target, no columns yet, and the defaults.
+    pub fn of_target(target: &str, target_index: usize, task: Task) -> Self {
+        Schema {
+            columns: Vec::new(),
+            target: target.to_string(),
+            target_index,
+            task,
+            classes: Vec::new(),
+            missing: Missing::default(),
+            ignored: Vec::new(),
+            tokens: MissingTokens::default(),
+            target_dressed: false,
+        }
+    }
+
     /// The number of features of an encoded row.
     pub fn features(&self) -> usize {
         self.columns.iter().map(Column::features).sum()
     }
 
-    /// The names of the features: `size` for a number, `colour=red` for a category.
+    /// The names of the features: `size` for a number, `colour=red` for a category, `sold.year` for a date.
     pub fn feature_names(&self) -> Vec<String> {
-        let names = |column: &Column| match &column.kind {
-            ColumnKind::Number { .. } => vec![column.name.clone()],
-            ColumnKind::Category { categories } => {
-                categories.iter().map(|text| format!("{}={text}", column.name)).collect()
-            }
+        self.columns.iter().flat_map(Column::feature_names).collect()
+    }
+
+    /// The number of columns of the training file, target and ignored columns among them.
+    pub fn file_width(&self) -> usize {
+        self.columns.len() + self.ignored.len() + 1
+    }
+
+    /// Where the columns stand in rows of `width` fields without names; `None` where such rows cannot be meant.
+    ///
+    /// Rows may be whole, as in the training file; whole but for the target; or hold only the columns to predict from.
+    pub fn positions(&self, width: usize) -> Option<Vec<usize>> {
+        let all = self.file_width();
+        let used = self.columns.len();
+        let is_used =
+            |index: &usize| *index != self.target_index && !self.ignored.iter().any(|ignored| ignored.index == *index);
+        let positions: Vec<usize> = if width == all {
+            (0..all).filter(is_used).collect()
+        } else if width == all - 1 {
+            let target = self.target_index;
+            (0..all).filter(is_used).map(|index| if index > target { index - 1 } else { index }).collect()
+        } else {
+            (0..width).collect()
         };
-        self.columns.iter().flat_map(names).collect()
+        (positions.len() == used).then_some(positions)
     }
 
     /// Encodes one row and appends its features to `out`, which is left as it was on an error.
     ///
-    /// `fields` are the columns in their order; the target may stand among them at its place, and is then passed over.
-    /// A text that the training part did not hold becomes all zeros: it says "none of those I know", which the network
-    /// answers by its other features, where an error would make a model useless on the first new word.
+    /// `fields` stand in the order of the training file (see [`Schema::positions`]). A text that the training part did
+    /// not hold becomes all zeros, or the feature of the rare texts where there is one: it says "none of those I know",
+    /// which the network answers by its other features, where an error would make a model useless on the first new word.
     ///
     /// # Errors
     /// - [`DataError::FieldCount`]: too many or too few fields
-    /// - [`DataError::NotANumber`], [`DataError::NotFinite`]: a number column holds something else
+    /// - [`DataError::NotANumber`], [`DataError::NotFinite`], [`DataError::NotADate`]: a column holds something else
     /// - [`DataError::MissingValues`]: a field is missing, under [`Missing::Reject`]
     pub fn encode(&self, fields: &[&str], out: &mut Vec<f32>) -> Result<(), DataError> {
         self.encode_at(&Place::default(), fields, out)
@@ -142,16 +203,12 @@ impl Schema {
     /// # Errors
     /// As [`Schema::encode`].
     pub fn encode_at(&self, place: &Place, fields: &[&str], out: &mut Vec<f32>) -> Result<(), DataError> {
-        let skipped = match fields.len() {
-            count if count == self.columns.len() => usize::MAX,
-            count if count == self.columns.len() + 1 => self.target_index,
-            got => {
-                let hint = "; give the columns in the order of the training file, without the target";
-                return Err(DataError::FieldCount { place: place.clone(), expected: self.columns.len(), got, hint });
-            }
+        let Some(positions) = self.positions(fields.len()) else {
+            let hint = "; give the columns in the order of the training file, without the target";
+            let (expected, got) = (self.columns.len(), fields.len());
+            return Err(DataError::FieldCount { place: place.clone(), expected, got, hint });
         };
-        let fields = fields.iter().enumerate().filter(|(index, _)| *index != skipped).map(|(_, field)| *field);
-        self.encode_fields(place, fields, out)
+        self.encode_fields(place, positions.iter().map(|&position| fields[position]), out)
     }
 
     /// Encodes a row whose columns are named, in any order; columns that the model does not know are passed over.
@@ -186,28 +243,14 @@ impl Schema {
         let mut lacking: Option<(&Column, usize)> = None;
         for (column, field) in self.columns.iter().zip(fields) {
             let field = field.trim();
-            let missing = is_missing(field);
+            let missing = self.tokens.is_missing(field);
             if missing && self.missing == Missing::Reject {
                 lacking = Some(lacking.map_or((column, 1), |(first, count)| (first, count + 1)));
                 continue;
             }
-            match &column.kind {
-                ColumnKind::Number { mean } if missing => out.push(*mean),
-                ColumnKind::Number { .. } => match number(place, &column.name, field) {
-                    Ok(value) => out.push(value),
-                    Err(error) => {
-                        out.truncate(before);
-                        return Err(error);
-                    }
-                },
-                ColumnKind::Category { categories } => {
-                    let start = out.len();
-                    out.resize(start + categories.len(), 0.0);
-                    let text = if missing { MISSING } else { field };
-                    if let Ok(index) = categories.binary_search_by(|category| category.as_str().cmp(text)) {
-                        out[start + index] = 1.0;
-                    }
-                }
+            if let Err(error) = column.encode(place, (!missing).then_some(field), out) {
+                out.truncate(before);
+                return Err(error);
             }
         }
         if let Some((column, count)) = lacking {
@@ -215,6 +258,14 @@ impl Schema {
             return Err(DataError::MissingValues { place: place.clone(), column: shown(&column.name), count });
         }
         Ok(())
+    }
+
+    /// Reads a field of the target as a number.
+    ///
+    /// # Errors
+    /// [`DataError::NotANumber`], [`DataError::NotFinite`]
+    pub(super) fn target_number(&self, place: &Place, field: &str) -> Result<f32, DataError> {
+        text::number(place, &self.target, field, self.target_dressed)
     }
 
     /// The position of a class by its name; numbers are compared as numbers, so `1.0` finds `1`.
@@ -236,32 +287,52 @@ impl Column {
     pub fn features(&self) -> usize {
         match &self.kind {
             ColumnKind::Number { .. } => 1,
-            ColumnKind::Category { categories } => categories.len(),
+            ColumnKind::Category { categories, other } => categories.len() + usize::from(*other),
+            ColumnKind::Date { .. } => DATE_FEATURES.len(),
         }
     }
-}
 
-/// Reads a field as a number.
-pub(super) fn number(place: &Place, column: &str, field: &str) -> Result<f32, DataError> {
-    match field.parse::<f32>() {
-        Ok(value) if value.is_finite() => Ok(value),
-        Ok(_) => Err(DataError::NotFinite { place: place.clone(), column: shown(column), value: shown(field) }),
-        Err(_) => {
-            let hint = if decimal_comma(field) {
-                "; write decimals with a point"
-            } else if field.trim_matches(['%', '$', '€', '£', ' ']).parse::<f64>().is_ok() {
-                "; write the bare number"
-            } else {
-                ""
-            };
-            Err(DataError::NotANumber { place: place.clone(), column: shown(column), value: shown(field), hint })
+    fn feature_names(&self) -> Vec<String> {
+        let name = &self.name;
+        match &self.kind {
+            ColumnKind::Number { .. } => vec![name.clone()],
+            ColumnKind::Category { categories, other } => {
+                let other = other.then_some(OTHER);
+                categories.iter().map(String::as_str).chain(other).map(|text| format!("{name}={text}")).collect()
+            }
+            ColumnKind::Date { .. } => DATE_FEATURES.iter().map(|feature| format!("{name}.{feature}")).collect(),
         }
     }
-}
 
-/// Whether a text would be a number if its one comma were a point.
-pub(super) fn decimal_comma(field: &str) -> bool {
-    field.contains(',') && field.replacen(',', ".", 1).parse::<f64>().is_ok()
+    /// Appends the features of one field; `None` where it is missing.
+    fn encode(&self, place: &Place, field: Option<&str>, out: &mut Vec<f32>) -> Result<(), DataError> {
+        match (&self.kind, field) {
+            (ColumnKind::Number { mean, .. }, None) => out.push(*mean),
+            (ColumnKind::Number { dressed, .. }, Some(field)) => {
+                out.push(text::number(place, &self.name, field, *dressed)?);
+            }
+            (ColumnKind::Category { categories, other }, field) => {
+                let start = out.len();
+                out.resize(start + self.features(), 0.0);
+                match categories.binary_search_by(|category| category.as_str().cmp(field.unwrap_or(MISSING))) {
+                    Ok(index) => out[start + index] = 1.0,
+                    Err(_) if *other => out[start + categories.len()] = 1.0,
+                    Err(_) => {}
+                }
+            }
+            (ColumnKind::Date { means, .. }, None) => out.extend(means),
+            (ColumnKind::Date { format, .. }, Some(field)) => {
+                let features = text::date(field, format).ok_or_else(|| DataError::NotADate {
+                    place: place.clone(),
+                    column: shown(&self.name),
+                    value: shown(field),
+                    format: format.clone(),
+                })?;
+                out.extend(features);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Finds a column by name.
@@ -305,20 +376,18 @@ mod tests {
     use super::*;
 
     fn schema(missing: Missing) -> Schema {
+        let column = |name: &str, kind: ColumnKind| Column { name: name.into(), kind };
+        let number = |mean: f32| ColumnKind::Number { mean, dressed: false };
+        let categories = vec!["blue".into(), "missing".into(), "red".into()];
         Schema {
             columns: vec![
-                Column { name: "size".into(), kind: ColumnKind::Number { mean: 2.5 } },
-                Column {
-                    name: "colour".into(),
-                    kind: ColumnKind::Category { categories: vec!["blue".into(), "missing".into(), "red".into()] },
-                },
-                Column { name: "age".into(), kind: ColumnKind::Number { mean: -1.0 } },
+                column("size", number(2.5)),
+                column("colour", ColumnKind::Category { categories, other: false }),
+                column("age", number(-1.0)),
             ],
-            target: "kind".into(),
-            target_index: 1,
-            task: Task::Classification,
             classes: vec!["cat".into(), "dog".into()],
             missing,
+            ..Schema::of_target("kind", 1, Task::Classification)
         }
     }
 
@@ -349,11 +418,10 @@ mod tests {
     #[test]
     fn missing_fields_are_imputed_and_unseen_texts_are_zeros() {
         for missing in ["", "NA", "NaN", "nan", "null", "NULL", "?", "  "] {
-            assert!(is_missing(missing));
             assert_eq!(encoded(&[missing, missing, "0"]), [9.0, 2.5, 0.0, 1.0, 0.0, 0.0]);
         }
         assert_eq!(encoded(&["1", "green", "0"]), [9.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
-        assert!(!is_missing("none") && !is_missing("0"));
+        assert_eq!(encoded(&["1", "none", "0"]), [9.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
     }
 
     #[test]
@@ -366,7 +434,7 @@ mod tests {
         );
         assert!(refusal(Missing::Impute, &["1,5", "red", "1"]).contains("write decimals with a point"));
         assert!(refusal(Missing::Impute, &["5 %", "red", "1"]).contains("write the bare number"));
-        for value in ["inf", "-infinity", "1e400", "1e39", "-nan"] {
+        for value in ["inf", "-infinity", "1e400", "1e39"] {
             assert!(refusal(Missing::Impute, &["1", "red", value]).contains("not a finite 32-bit number"), "{value}");
         }
         assert!(refusal(Missing::Reject, &["", "?", "1"]).contains("column \"size\": 2 missing values in all"));
@@ -414,9 +482,32 @@ mod tests {
     #[test]
     fn a_schema_survives_json_bit_for_bit() {
         let mut schema = schema(Missing::Reject);
-        schema.columns[0].kind = ColumnKind::Number { mean: 0.1 + f32::EPSILON };
+        schema.columns[0].kind = ColumnKind::Number { mean: 0.1 + f32::EPSILON, dressed: false };
         let json = serde_json::to_string(&schema).expect("is written");
         assert!(json.contains(r#""kind":{"number":{"mean":"#) && json.contains(r#""task":"classification""#), "{json}");
         assert_eq!(serde_json::from_str::<Schema>(&json).expect("is read"), schema);
+    }
+
+    #[test]
+    fn a_schema_of_an_earlier_version_reads_and_means_the_same() {
+        let json = r#"{"columns":[{"name":"size","kind":{"number":{"mean":2.5}}},
+            {"name":"colour","kind":{"category":{"categories":["None","red"]}}}],
+            "target":"kind","target_index":2,"task":"classification","classes":["a","b"],"missing":"impute"}"#;
+        let schema: Schema = serde_json::from_str(json).expect("is read");
+        let mut out = Vec::new();
+        schema.encode(&["Null", "None"], &mut out).expect("is encoded");
+        assert_eq!(out, [2.5, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn rows_without_names_may_be_whole_or_hold_what_is_used() {
+        let ignored = |name: &str, index| Ignored { name: name.into(), index, why: "--drop".into() };
+        // In the file: id, size, kind (the target), note, colour, age.
+        let schema =
+            Schema { ignored: vec![ignored("id", 0), ignored("note", 3)], target_index: 2, ..schema(Missing::Impute) };
+        assert_eq!(schema.positions(6), Some(vec![1, 4, 5]));
+        assert_eq!(schema.positions(5), Some(vec![1, 3, 4]));
+        assert_eq!(schema.positions(3), Some(vec![0, 1, 2]));
+        assert_eq!((schema.positions(4), schema.positions(7)), (None, None));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Knows nothing of numbers wanted or targets: that is `schema.rs`.
 
-use super::schema::is_missing;
+use super::file;
+use super::text::MissingTokens;
 use crate::error::{DataError, Place, listed, shown};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ pub struct TableOptions<'a> {
     pub delimiter: Option<u8>,
     /// Names that make the first row a header if it holds them all: the columns that a model knows.
     pub known_names: Vec<&'a str>,
+    /// Names that make the first row a header if it holds one of them: those that a user gave.
+    pub given_names: Vec<&'a str>,
 }
 
 /// Rows of text fields, all of one width.
@@ -37,38 +40,38 @@ pub struct Table {
     header: bool,
     /// All fields, one after another, without quotes or surrounding blanks.
     text: String,
-    /// Where each field ends in `text`.
-    ends: Vec<usize>,
+    /// Where each row starts in `text`.
+    starts: Vec<usize>,
+    /// Where each field ends, counted from the start of its row: half the memory of positions in `text`.
+    ends: Vec<u32>,
     /// The line on which each row starts.
     lines: Vec<u64>,
 }
 
 impl Table {
-    /// Reads a file of delimited text: UTF-8, fields with quotes as in RFC 4180, blanks around fields ignored.
+    /// Reads a file of delimited text: UTF-8, plain or gzip, fields with quotes as in RFC 4180, blanks around fields
+    /// ignored. The path `-` stands for standard input.
     ///
     /// The delimiter, where not given, is the first of tab, semicolon and comma that cuts the first twenty rows into
     /// the same number of fields, two or more; failing that, the one that cuts the first row most often.
     ///
-    /// The first row, where not said, is a header if none of its fields is a number while some field of the rows after
-    /// it is; or if it holds all the names known; or if it is the only row and holds only text. A table of nothing but
-    /// text is therefore read as having no header. Columns without a name are called `column 1`, `column 2` and so on.
-    /// Empty lines are passed over.
+    /// The first row, where not said, is a header if it holds one of the names given or all the names known; or if none
+    /// of its fields is a number while some field of the rows after it is; or, in a table of text alone, if its fields
+    /// differ, none is missing, and none occurs again in its own column within the next thousand rows. Columns without
+    /// a name are called `column 1`, `column 2` and so on. Empty lines are passed over.
     ///
     /// # Errors
     /// - [`DataError::Io`]: the file cannot be read
+    /// - [`DataError::NotATable`]: it is another kind of file, such as Parquet or a spreadsheet
+    /// - [`DataError::Gzip`], [`DataError::TooLarge`]: it is gzip, and damaged or grows beyond reason
     /// - [`DataError::NotText`]: it is not UTF-8
     /// - [`DataError::Empty`], [`DataError::OnlyHeader`]: it holds no row of data
     /// - [`DataError::FieldCount`]: a row is longer or shorter than the first
     /// - [`DataError::UnclosedQuote`]: a quote swallows the end of the file
     /// - [`DataError::DuplicateColumn`]: two columns have one name
     pub fn open(path: &Path, options: &TableOptions<'_>) -> Result<Table, DataError> {
-        let failed = |source| DataError::Io { path: path.into(), source };
-        if !std::fs::metadata(path).map_err(failed)?.is_file() {
-            // A device or a pipe may have no end.
-            return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a plain file")));
-        }
-        let bytes = std::fs::read(path).map_err(failed)?;
-        Table::parse(&path.display().to_string(), bytes, options)
+        let bytes = file::read(path)?;
+        Table::parse(&file::origin(path), bytes, options)
     }
 
     /// Reads delimited text from memory; `origin` stands for a file name in messages.
@@ -93,6 +96,7 @@ impl Table {
             columns: Vec::new(),
             header: false,
             text: String::with_capacity(content.len()),
+            starts: Vec::new(),
             ends: Vec::new(),
             lines: Vec::new(),
         };
@@ -127,10 +131,16 @@ impl Table {
                     if record.len() > width { "; a value that holds the delimiter must stand in quotes" } else { "" };
                 return Err(DataError::FieldCount { place, expected: width, got: record.len(), hint });
             }
+            let row_start = self.text.len();
             for field in &record {
                 self.text.push_str(field.trim());
-                self.ends.push(self.text.len());
+                let end = u32::try_from(self.text.len() - row_start).map_err(|_| DataError::TooLarge {
+                    path: self.path(),
+                    what: format!("the row at line {line} has more than 4 GiB of text"),
+                })?;
+                self.ends.push(end);
             }
+            self.starts.push(row_start);
             self.lines.push(line);
         }
         // Only the last row can hold a quote that is never closed.
@@ -146,16 +156,7 @@ impl Table {
     }
 
     fn take_header(&mut self, options: &TableOptions<'_>) -> Result<(), DataError> {
-        let is_header = options.header.unwrap_or_else(|| {
-            let first = || (0..self.width()).map(|column| self.cell(0, column));
-            let knows_all = !options.known_names.is_empty()
-                && options.known_names.iter().all(|name| first().any(|field| field == *name));
-            let has_number = |row: usize| {
-                (0..self.width()).any(|column| self.cell(row, column).parse::<f64>().is_ok_and(|value| !value.is_nan()))
-            };
-            let only_text = self.len() == 1 && !first().any(is_missing);
-            knows_all || (!has_number(0) && (only_text || (1..self.len()).any(has_number)))
-        });
+        let is_header = options.header.unwrap_or_else(|| self.starts_with_names(options));
         if !is_header {
             return Ok(());
         }
@@ -181,6 +182,32 @@ impl Table {
             return Err(DataError::OnlyHeader { path: self.path(), columns: listed(self.columns.iter()) });
         }
         Ok(())
+    }
+
+    /// Whether the first row looks like names of columns (see [`Table::open`]); it still counts as a row of data here.
+    fn starts_with_names(&self, options: &TableOptions<'_>) -> bool {
+        let first: Vec<&str> = self.row(0);
+        if options.given_names.iter().any(|name| first.contains(name)) {
+            return true;
+        }
+        if !options.known_names.is_empty() && options.known_names.iter().all(|name| first.contains(name)) {
+            return true;
+        }
+        let has_number = |row: usize| {
+            (0..self.width()).any(|column| self.cell(row, column).parse::<f64>().is_ok_and(|value| !value.is_nan()))
+        };
+        if has_number(0) {
+            return false;
+        }
+        if (1..self.len()).any(has_number) {
+            return true;
+        }
+        // A table of text alone: a row of data would share a word with a later one, or lack one.
+        let tokens = MissingTokens::default();
+        let few = self.len().min(1000);
+        let recurs = |column: usize| (1..few).any(|row| self.cell(row, column) == first[column]);
+        let differ = (1..first.len()).all(|column| !first[..column].contains(&first[column]));
+        differ && !first.iter().any(|field| tokens.is_missing(field)) && !(0..self.width()).any(recurs)
     }
 
     /// The number of rows of data.
@@ -209,9 +236,10 @@ impl Table {
     /// Where there is no such row or column.
     pub fn cell(&self, row: usize, column: usize) -> &str {
         assert!(column < self.width(), "cell: column {column} of {}", self.width());
-        let index = (row + usize::from(self.header)) * self.width() + column;
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        &self.text[start..self.ends[index]]
+        let row = row + usize::from(self.header);
+        let ends = &self.ends[row * self.width()..];
+        let row_text = &self.text[self.starts[row]..];
+        &row_text[if column == 0 { 0 } else { ends[column - 1] as usize }..ends[column] as usize]
     }
 
     /// The fields of one row.
@@ -251,7 +279,6 @@ fn text_of<'a>(origin: &str, bytes: &'a [u8]) -> Result<&'a str, DataError> {
         let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() as u64;
         let hint = match bytes {
             [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "; it seems to be UTF-16: save it as UTF-8",
-            [0x1f, 0x8b, ..] => "; it is compressed with gzip: unpack it first",
             _ => "; save it as UTF-8",
         };
         DataError::NotText { place: Place::line(origin, line), hint }
@@ -331,8 +358,14 @@ mod tests {
     fn a_header_is_told_from_data() {
         assert!(table("a,b\n1,x\n").has_header());
         assert!(!table("1,b\n1,x\n").has_header());
-        // Text only: nothing tells a header from data, so there is none.
-        assert!(!table("a,b\nc,d\n").has_header());
+        // Text only: names do not come again.
+        assert!(table("a,b\nc,d\n").has_header());
+        assert!(table("kind,colour\ncat,red\ndog,red\ncat,blue\n").has_header());
+        for data in ["cat,red\ndog,red\ncat,blue\n", "a,a\nc,d\n", "a,\nc,d\n"] {
+            assert!(!table(data).has_header(), "{data}");
+        }
+        let given = TableOptions { given_names: vec!["2"], ..TableOptions::default() };
+        assert!(Table::parse("t", "1,2\n3,4\n", &given).expect("is read").has_header());
         assert!(table("a,b\nc,d\ne,1e3\n").has_header());
         assert_eq!(table("1,b\n1,x\n").columns(), ["column 1", "column 2"]);
         assert_eq!(table(",b\n1,x\n").columns(), ["column 1", "b"]);
@@ -397,7 +430,6 @@ mod tests {
     fn other_encodings_are_refused_with_a_hint() {
         assert_eq!(refusal(b"a,b\n1,caf\xe9\n"), "t.csv, line 2: not UTF-8 text; save it as UTF-8");
         assert!(refusal(b"\xff\xfea\0").contains("UTF-16"));
-        assert!(refusal(b"\x1f\x8b\x08").contains("gzip"));
     }
 
     #[test]

@@ -6,12 +6,13 @@ use super::{check, microseconds, not_available};
 use crate::Failure;
 use crate::args::{BenchArgs, BenchTask, PrecisionArg};
 use crate::output::{bytes, print_json, say, table};
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::progress::{Bar, Part, Streams};
 use plexus::Pool;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::isa::Isa;
 use plexus_kernels::{probe, reduce};
 use serde_json::json;
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -50,34 +51,31 @@ struct Floor {
 }
 
 impl Floors {
-    fn measure(pool: &Pool, seconds: f64, progress: &ProgressBar) -> Floors {
-        progress.set_message("reading speed");
+    fn measure(pool: &Pool, seconds: f64, progress: &Progress) -> Floors {
         let largest = READS.iter().max().map_or(0, |bytes| bytes / 4);
         // Not zeros: pages that were never written are all the same one.
         let mut values = Buffer::<f32>::zeros(largest);
         reduce::fill(&mut values, 1.0, pool);
         let each = seconds / (READS.len() + 2) as f64;
         let reads = READS.map(|size| {
+            progress.begin("reading speed");
             // A call of half a millisecond at least, so that waking threads is no part of it.
             let passes = (16_usize << 20).div_ceil(size);
             let part = &values[..size / 4];
             let times = best(each, || {
                 std::hint::black_box(probe::read(part, passes, pool));
             });
-            progress.inc(1);
             (size, (size * passes) as f64 / times)
         });
-        progress.set_message("multiply-adds");
+        progress.begin("multiply-adds");
         let rounds = 100_000;
         let count = probe::multiply_adds(rounds, pool) as f64;
         let macs = count
             / best(each, || {
                 probe::multiply_adds(rounds, pool);
             });
-        progress.inc(1);
-        progress.set_message("waking threads");
+        progress.begin("waking threads");
         let wake_us = measure(each, || meet(pool)).median_us;
-        progress.inc(1);
         Floors { reads: reads.to_vec(), macs, wake_us }
     }
 
@@ -100,6 +98,27 @@ impl Floors {
         } else {
             Floor { us: reading, bound: "bytes" }
         }
+    }
+}
+
+/// How far the measurements are, where somebody watches.
+struct Progress {
+    bar: Bar<Streams>,
+    begun: Cell<usize>,
+    count: usize,
+}
+
+impl Progress {
+    fn over(count: usize) -> Progress {
+        Progress { bar: Bar::after(Duration::ZERO, Streams::new()), begun: Cell::new(0), count }
+    }
+
+    fn begin(&self, what: &str) {
+        let done = self.begun.replace(self.begun.get() + 1);
+        self.bar.update(|| {
+            let after = vec![Part::fixed(format!("{done}/{}", self.count)), Part::new(what, [(1, "")])];
+            (done as f64 / self.count as f64, Vec::new(), after)
+        });
     }
 }
 
@@ -178,14 +197,11 @@ pub fn run(args: &BenchArgs, pool: &Pool) -> Result<(), Failure> {
     let seconds = args.seconds.unwrap_or((BUDGET.0 / count as f64).clamp(0.02, 0.25));
     let floor_seconds = args.seconds.map_or(BUDGET.1, |seconds| seconds * (READS.len() + 2) as f64);
 
-    // Drawn on standard error, where somebody watches.
-    let progress = ProgressBar::new((READS.len() + 2 + count) as u64);
-    let style = ProgressStyle::with_template("{bar:24} {pos}/{len}  {msg}");
-    progress.set_style(style.expect("the template is well formed"));
+    let progress = Progress::over(READS.len() + 2 + count);
     let floors = Floors::measure(pool, floor_seconds, &progress);
     let mut measured = Vec::new();
     for (size, (precision, row)) in pairs {
-        progress.set_message(format!("{size} {}", row.kernel));
+        progress.begin(&format!("{size} {}", row.kernel));
         let mut call = row.prepare(size, pool);
         let times = measure_at_least(1, 2, seconds, &mut call.call);
         measured.push(Row {
@@ -198,9 +214,8 @@ pub fn run(args: &BenchArgs, pool: &Pool) -> Result<(), Failure> {
             bytes: call.weight_bytes + call.other_bytes,
             macs: call.macs,
         });
-        progress.inc(1);
     }
-    progress.finish_and_clear();
+    progress.bar.clear();
     if args.json {
         print_lines(&floors, &measured, pool)
     } else {

@@ -70,6 +70,8 @@ pub fn train(batch: usize, samples: usize, optimizer: OptimizerArg, pool: &Pool)
         precision: Default::default(),
         clip_norm: None,
         patience: None,
+        smoothing: 1,
+        target_scale: Default::default(),
         seed: 0,
     };
     let params = Params::initialise(&network, 0);

@@ -1,9 +1,10 @@
 //! What a run is going to do, said before it does it.
 
-use crate::output::{grouped, print_json, say};
+use crate::output::{grouped, number, print_json, say, table};
 use plexus::Run;
-use plexus_train::data::Targets;
+use plexus_train::data::{ColumnReport, FoundKind, Role, TableReport, Targets};
 use plexus_train::optim::Optimizer;
+use plexus_train::target::{ScaleKind, skewness};
 
 /// What is about to happen, before it does.
 pub(super) fn announce(run: &Run, json: bool) {
@@ -24,6 +25,9 @@ pub(super) fn announce(run: &Run, json: bool) {
             "macs": counted.total.macs,
             "epochs": spec.settings.epochs,
             "epochs_done": run.progress().epoch,
+            "patience": spec.settings.patience,
+            "table": run.source().table.as_ref().map(|table| &table.report),
+            "hint": hint(run),
         }));
         return;
     }
@@ -36,6 +40,9 @@ pub(super) fn announce(run: &Run, json: bool) {
         grouped(test as u64),
         network.input().describe()
     );
+    if let Some(table) = &run.source().table {
+        columns(&table.report);
+    }
     if let Targets::Classes { names, .. } = &run.source().train.targets {
         let balance = run.source().train.class_balance();
         let (least, most) = (balance.iter().min().unwrap_or(&0), balance.iter().max().unwrap_or(&0));
@@ -49,10 +56,13 @@ pub(super) fn announce(run: &Run, json: bool) {
         grouped(counted.total.macs)
     );
     let settings = &spec.settings;
+    let patience = settings.patience.filter(|patience| *patience < settings.epochs);
+    let patience = patience.map_or(String::new(), |epochs| format!(", ends after {epochs} without a better one"));
     say!(
-        "Training  {} epochs of {} steps, batch {}, {}, learning rate {} ({}), {}, seed {}",
-        settings.epochs,
-        run.steps_per_epoch(),
+        "Training  {}{} epochs of {} steps{patience}; batch {}, {}, learning rate {} ({}), {}, seed {}",
+        if patience.is_empty() { "" } else { "at most " },
+        grouped(settings.epochs),
+        grouped(run.steps_per_epoch()),
         settings.batch,
         optimizer_name(&settings.optimizer),
         settings.learning_rate,
@@ -60,6 +70,9 @@ pub(super) fn announce(run: &Run, json: bool) {
         settings.loss.name(),
         settings.seed
     );
+    if let Some(hint) = hint(run) {
+        say!("Hint      {hint}");
+    }
     say!("Folder    {}", run.folder().display());
     if run.trainer().steps_done() > 0 {
         let (epoch, step) = (run.progress().epoch + 1, run.steps_in_epoch());
@@ -75,5 +88,80 @@ fn optimizer_name(optimizer: &Optimizer) -> &'static str {
         Optimizer::Adam { decay, .. } if decay.decoupled => "AdamW",
         Optimizer::Adam { .. } => "Adam",
         Optimizer::RmsProp { .. } => "RMSprop",
+    }
+}
+
+/// What may do better, as far as the data shows it.
+fn hint(run: &Run) -> Option<String> {
+    const FAR: f64 = 1.0;
+    let data = &run.source().train;
+    let Targets::Values { names, values } = &data.targets else { return None };
+    let skew = skewness(data).filter(|skew| *skew > FAR)?;
+    let fits = run.spec().target_scale == ScaleKind::Standard && values.iter().all(|value| *value > 0.0);
+    fits.then(|| {
+        format!(
+            "{} is above zero and reaches far above its mean (skewness {}): --target-scale log may do better",
+            names[0],
+            number(skew)
+        )
+    })
+}
+
+/// The columns as they were read, and what to look at.
+fn columns(report: &TableReport) {
+    if report.columns.is_empty() {
+        return;
+    }
+    /// Tables wider than this show only columns that are more than plain numbers.
+    const ALL: usize = 24;
+    const MOST: usize = 40;
+    let plain = |column: &ColumnReport| {
+        column.role == Role::Input
+            && column.kind == FoundKind::Number
+            && column.missing == 0
+            && column.warnings.is_empty()
+            && column.done.is_empty()
+    };
+    let short = report.columns.len() > ALL;
+    let shown: Vec<&ColumnReport> = report.columns.iter().filter(|column| !(short && plain(column))).collect();
+    let mut rows = table(&["column", "holds", "missing", "what is done"], &[2]);
+    for column in shown.iter().take(MOST) {
+        let holds = match column.kind {
+            FoundKind::Number => "numbers".to_string(),
+            FoundKind::Category { distinct } if column.role == Role::Target => {
+                format!("{} classes", grouped(distinct as u64))
+            }
+            FoundKind::Category { distinct } => format!("{} categories", grouped(distinct as u64)),
+            FoundKind::Date => "dates".to_string(),
+            FoundKind::Text { distinct } => format!("{} texts", grouped(distinct as u64)),
+            FoundKind::Empty => "nothing".to_string(),
+        };
+        let done = match (column.role, column.done.is_empty()) {
+            (Role::Target, true) => "the target".to_string(),
+            (Role::Target, false) => format!("the target; {}", column.done),
+            _ => column.done.clone(),
+        };
+        let missing = if column.missing == 0 { String::new() } else { grouped(column.missing as u64) };
+        rows.add_row([column.name.escape_debug().to_string(), holds, missing, done]);
+    }
+    say!("{rows}");
+    if shown.len() > MOST {
+        say!("and {} columns more", grouped((shown.len() - MOST) as u64));
+    }
+    let hidden = report.columns.len() - shown.len();
+    if hidden > 0 {
+        say!("and {} columns of numbers without gaps", grouped(hidden as u64));
+    }
+    for column in &report.columns {
+        for warning in &column.warnings {
+            say!("Look at   {}: {warning}", column.name.escape_debug());
+        }
+    }
+    if report.without_target > 0 {
+        say!(
+            "Left out  {} of {} rows, which have no target",
+            grouped(report.without_target as u64),
+            grouped(report.rows as u64)
+        );
     }
 }

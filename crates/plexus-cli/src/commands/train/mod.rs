@@ -1,6 +1,7 @@
 //! `plexus train`: from data to a model file, watched by a person.
 
 mod announce;
+mod folds;
 mod report;
 mod settings;
 mod watch;
@@ -8,25 +9,40 @@ mod watch;
 use crate::Failure;
 use crate::args::TrainArgs;
 use crate::output::{print_json, program, quoted};
+use crate::progress::Streams;
 use announce::announce;
-use plexus::{Pool, Run, RunSpec};
-use plexus_train::data;
+use plexus::{Finished, Pool, Run, RunSpec};
+use plexus_train::data::{self, DataOptions, DataSource};
 use report::report;
-use settings::settings;
+use settings::{settings, target_scale};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use watch::Watch;
 
 /// Trains a network, or goes on with a run.
 pub fn run(args: TrainArgs) -> Result<(), Failure> {
     let pool = Pool::new(args.threads);
+    let interrupted = interrupted_by_signals();
+    if let Some(count) = args.table.folds {
+        return folds::run(&args, count, &pool, &interrupted);
+    }
     let mut run = match &args.resume {
         Some(folder) => resume(&args, folder.clone(), pool)?,
-        None => start(&args, pool)?,
+        None => {
+            let source = open(&args, &args.table.options())?;
+            let name = source.train.name.clone();
+            start(&args, source, args.table.options(), &folder(&args, &name), pool)?
+        }
     };
-    run.set_checkpoint_every(args.checkpoint_every);
+    announce(&run, args.json);
+    let (finished, elapsed) = learn(&mut run, &args, &interrupted)?;
+    report(&run, &finished, elapsed, args.json)
+}
+
+/// A flag that Ctrl-C and a request to end set.
+fn interrupted_by_signals() -> Arc<AtomicBool> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let (flag, waiting) = (interrupted.clone(), std::thread::current());
     // Fails only where a handler exists already; then Ctrl-C ends the program and the last checkpoint stays.
@@ -34,32 +50,70 @@ pub fn run(args: TrainArgs) -> Result<(), Failure> {
         flag.store(true, Ordering::SeqCst);
         waiting.unpark();
     });
+    interrupted
+}
 
-    let watch = Watch::new(&run, args.json);
-    announce(&run, args.json);
+/// The data as the user named it.
+fn data_name(args: &TrainArgs) -> &str {
+    args.source.as_deref().or(args.data.as_deref()).unwrap_or("digits")
+}
+
+/// Opens the data; options for tables are refused where there is none.
+fn open(args: &TrainArgs, options: &DataOptions) -> Result<DataSource, Failure> {
+    let name = data_name(args);
+    if let (Some(option), false) = (args.table.given(), data::is_table(name)) {
+        return Err(Failure::Input(format!(
+            "{option} is for tables, but the data is {name}; name a table, as houses.csv"
+        )));
+    }
+    Ok(data::open(name, options)?)
+}
+
+/// Starts a new run.
+fn start(
+    args: &TrainArgs,
+    source: DataSource,
+    options: DataOptions,
+    folder: &Path,
+    pool: Pool,
+) -> Result<Run, Failure> {
+    let settings = settings(&args.learning, &source)?;
+    let spec = RunSpec {
+        data: data_name(args).to_string(),
+        data_options: options,
+        network: args.network.clone(),
+        settings,
+        validation: args.learning.validation,
+        standardise: !args.learning.no_standardise,
+        target_scale: target_scale(&args.learning, &source.train)?,
+        reading: RunSpec::READING,
+    };
+    Ok(Run::start(spec, source, folder, pool)?)
+}
+
+/// The run folder: as said, or the next free one.
+fn folder(args: &TrainArgs, name: &str) -> PathBuf {
+    args.out.clone().unwrap_or_else(|| next_folder(name))
+}
+
+/// Learns to the end, watched; Ctrl-C saves and ends.
+fn learn(run: &mut Run, args: &TrainArgs, interrupted: &AtomicBool) -> Result<(Finished, Duration), Failure> {
+    run.set_checkpoint_every(args.checkpoint_every);
+    let mut watch = Watch::new(run, args.json, Streams::new());
     let started = Instant::now();
-    let mut epoch_rows = 0usize;
-    let mut epoch_started = Instant::now();
-    pause(args.pause_after_steps, &run, &interrupted);
+    pause(args.pause_after_steps, run, interrupted);
     while !run.progress().finished {
         let stepped = match run.step() {
             Ok(stepped) => stepped,
             Err(error) => {
-                watch.clear();
+                watch.end();
                 return Err(error.into());
             }
         };
-        epoch_rows += stepped.step.rows;
-        match stepped.epoch {
-            Some(record) => {
-                watch.epoch(&run, &record, epoch_rows as f64 / epoch_started.elapsed().as_secs_f64());
-                (epoch_rows, epoch_started) = (0, Instant::now());
-            }
-            None => watch.step(&run, stepped.step.loss),
-        }
-        pause(args.pause_after_steps, &run, &interrupted);
+        watch.stepped(run, &stepped);
+        pause(args.pause_after_steps, run, interrupted);
         if interrupted.load(Ordering::SeqCst) && !run.progress().finished {
-            watch.clear();
+            watch.end();
             run.checkpoint()?;
             let folder = quoted(&run.folder().display().to_string());
             if args.json {
@@ -69,9 +123,9 @@ pub fn run(args: TrainArgs) -> Result<(), Failure> {
             return Err(Failure::Interrupted);
         }
     }
-    watch.clear();
+    watch.end();
     let finished = run.finish()?;
-    report(&run, &finished, started.elapsed(), args.json)
+    Ok((finished, started.elapsed()))
 }
 
 /// Waits for a signal where a test asked for it, so that the test ends the program at this step and no other.
@@ -84,26 +138,6 @@ fn pause(after_steps: Option<u64>, run: &Run, interrupted: &AtomicBool) {
     while !interrupted.load(Ordering::SeqCst) {
         std::thread::park();
     }
-}
-
-/// Starts a new run.
-fn start(args: &TrainArgs, pool: Pool) -> Result<Run, Failure> {
-    let options = args.source.options()?;
-    let source = data::open(&args.data, &options)?;
-    let settings = settings(&args.learning, &source.train)?;
-    let spec = RunSpec {
-        data: args.data.clone(),
-        data_options: options,
-        network: args.network.clone(),
-        settings,
-        validation: args.learning.validation,
-        standardise: !args.learning.no_standardise,
-    };
-    let folder = match &args.out {
-        Some(folder) => folder.clone(),
-        None => next_folder(&source.train.name),
-    };
-    Ok(Run::start(spec, source, &folder, pool)?)
 }
 
 /// Goes on with a run; only its end may be set anew.
@@ -122,10 +156,14 @@ fn resume(args: &TrainArgs, folder: Option<PathBuf>, pool: Pool) -> Result<Run, 
     };
     let run = Run::resume(&folder, args.learning.epochs, pool)?;
     let given: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    let differs = [("--network", &args.network, &run.spec().network), ("--data", &args.data, &run.spec().data)];
+    let said = |option: &str| given.iter().any(|word| word == option || word.starts_with(&format!("{option}=")));
+    let data = args.source.as_ref().or(args.data.as_ref());
+    let differs = [
+        ("--network", said("--network").then_some(&args.network), &run.spec().network),
+        ("--data", data, &run.spec().data),
+    ];
     for (option, asked, was) in differs {
-        let said = given.iter().any(|word| word == option || word.starts_with(&format!("{option}=")));
-        if said && asked != was {
+        if let Some(asked) = asked.filter(|asked| *asked != was) {
             return Err(Failure::Input(format!(
                 "{}: the run was started with {option} {was}, not {asked}. Leave {option} out to resume, or start a new \
                  run without --resume",

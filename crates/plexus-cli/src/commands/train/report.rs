@@ -1,12 +1,13 @@
 //! The end of a run: pictures, results and what to do next.
 
 use crate::Failure;
-use crate::commands::results::{add_results, save_result_picture};
-use crate::commands::{save_picture, summary};
+use crate::commands::results::Results;
+use crate::commands::{describe, save_picture, summary};
 use crate::output::{accuracy, grouped, number, print_json, program, quoted, say};
+use crate::pictures::Theme;
 use crate::pictures::curves::{Curves, learning_curves};
 use plexus::{Finished, Run};
-use plexus_train::data::{DataOptions, Dataset, Samples, Targets};
+use plexus_train::data::{Dataset, Samples, Targets};
 use plexus_train::evaluate::{Answers, Evaluation};
 use plexus_train::trainer::EpochRecord;
 use std::path::{Path, PathBuf};
@@ -16,16 +17,16 @@ use std::time::Duration;
 pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bool) -> Result<(), Failure> {
     let folder = run.folder();
     let counted = plexus_nn::summary::summary(finished.model.network());
-    let text = summary::text(finished.model.network(), &counted, 1);
+    let text = summary::text(finished.model.network(), &counted, 1) + &describe::text(&finished.model);
     plexus::files::write(&folder.join("summary.txt"), format!("{text}\n").as_bytes())?;
-    save_picture(folder, "learning-curves", &learning_curves(&curves(run)))?;
-    let pictures = match &finished.test {
-        Some(test) => {
-            let name = save_result_picture(folder, &finished.model, test, (&run.source().test, "test part"))?;
-            format!("learning-curves.png, {name}.png (also as .svg)")
-        }
-        None => "learning-curves.png (also as .svg)".to_string(),
-    };
+    let test_part = (&run.source().test, "test part");
+    let results =
+        finished.test.as_ref().map(|test| Results::new(&finished.model, test, test_part, None)).transpose()?;
+    let mut pictures = vec!["learning-curves"];
+    save_picture(folder, "learning-curves", &learning_curves(&curves(run)), Theme::Light)?;
+    if let Some(results) = &results {
+        pictures.extend(results.save_pictures(folder, Theme::Light)?);
+    }
     let example = save_example(folder, &run.source().test)?;
     let seconds = elapsed.as_secs_f64();
     if json {
@@ -37,8 +38,8 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bo
             "epochs": run.progress().epoch,
             "seconds": (seconds * 1000.0).round() / 1000.0,
         });
-        if let Some(test) = &finished.test {
-            add_results(&mut line, "test_", test);
+        if let Some(results) = &results {
+            results.add_to(&mut line, "test_");
         }
         print_json(&line);
         return Ok(());
@@ -46,7 +47,7 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bo
     say!();
     let best = run.progress().best_epoch;
     match &finished.test {
-        Some(Evaluation { rows, loss, answers: Answers::Classes { confusion, .. } }) => say!(
+        Some(Evaluation { rows, loss, answers: Answers::Classes { confusion, .. }, .. }) => say!(
             "Test      accuracy {} ({} of {} rows), loss {}; weights of epoch {best}",
             accuracy(confusion.accuracy()),
             grouped(confusion.correct()),
@@ -54,7 +55,8 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bo
             number(*loss)
         ),
         Some(Evaluation { rows, answers: Answers::Values(metrics), .. }) => say!(
-            "Test      RMSE {}, MAE {}, R2 {} on {} rows; weights of epoch {best}",
+            "Test      {}RMSE {}, MAE {}, R2 {} on {} rows; weights of epoch {best}",
+            target_name(run),
             number(metrics.root_mean_squared_error()),
             number(metrics.mean_absolute_error()),
             number(metrics.r2()),
@@ -62,20 +64,38 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, json: bo
         ),
         None => say!("Test      no rows were held out; weights of epoch {best}"),
     }
+    if let Some(results) = &results {
+        if let Some(interval) = results.interval() {
+            say!("Interval  {interval}");
+        }
+        let baseline = results.baseline();
+        say!("Baseline  {}", baseline.text);
+        for (index, sentence) in baseline.warning.iter().enumerate() {
+            say!("{}{sentence}", if index == 0 { "Warning   " } else { "          " });
+        }
+    }
     say!("Time      {seconds:.1} s");
     say!("Model     {}", finished.model_path.display());
-    say!("Pictures  {pictures}");
+    say!("Pictures  {} (.png and .svg)", pictures.join(", "));
     say!();
     say!("Next:");
     let (program, model) = (program(), quoted(&finished.model_path.display().to_string()));
     let source = quoted(&run.spec().data);
-    say!("  {program} evaluate {model} --data {source}{}{}", data_options(run), split_options(run));
+    say!("  {program} evaluate {model} --data {source}{}", data_options(run));
     match example {
         Some(picture) => say!("  {program} predict {model} {}", quoted(&picture.display().to_string())),
         None => say!("  {program} predict {model} --data {source} --row 0{}", data_options(run)),
     }
     say!("  {program} summary {model}");
     Ok(())
+}
+
+/// The column that errors are in the unit of.
+fn target_name(run: &Run) -> String {
+    match &run.source().train.targets {
+        Targets::Values { names, .. } if run.source().table.is_some() => format!("{}: ", names[0]),
+        _ => String::new(),
+    }
 }
 
 /// The options without which the data would read otherwise.
@@ -87,22 +107,6 @@ fn data_options(run: &Run) -> String {
     }
     if let Some(delimiter) = options.delimiter {
         text += &format!(" --delimiter '{}'", char::from(delimiter));
-    }
-    text
-}
-
-/// The options without which `evaluate` would measure other rows of a table than those held out.
-fn split_options(run: &Run) -> String {
-    let (options, usual) = (&run.spec().data_options, DataOptions::default());
-    if run.source().columns.is_none() {
-        return String::new();
-    }
-    let mut text = " --part test".to_string();
-    if options.test_fraction != usual.test_fraction {
-        text += &format!(" --test-fraction {}", options.test_fraction);
-    }
-    if options.split_seed != usual.split_seed {
-        text += &format!(" --split-seed {}", options.split_seed);
     }
     text
 }

@@ -1,117 +1,202 @@
 //! What a person sees while a network learns.
 
-use crate::output::{accuracy, grouped, number, print_json, say};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use plexus::Run;
+use crate::output::{accuracy, grouped, number, print_json};
+use crate::progress::{Bar, Part, Screen, clock, line};
+use plexus::{Run, Stepped};
 use plexus_train::data::Targets;
 use plexus_train::trainer::EpochRecord;
-use std::io::IsTerminal;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// What a person sees of a run: a bar on a terminal, lines in a file, objects for a program.
-pub(super) struct Watch {
-    bar: ProgressBar,
+/// Lines about epochs come no more often than this: epochs of milliseconds would flood a screen and a log.
+const LINE_PAUSE: Duration = Duration::from_millis(500);
+
+/// An epoch is long where it takes more seconds than this; then the bar also says how far it is in it.
+const LONG_EPOCH: f64 = 2.0;
+
+/// What a person sees of a run: one bar over all of it on a terminal, lines in a file, objects for a program.
+pub(super) struct Watch<S: Screen> {
+    bar: Bar<S>,
     json: bool,
-    live: bool,
     metric: &'static str,
-    /// When the bar's text, or a line, was last written.
-    last: std::cell::Cell<Option<Instant>>,
-    started: Instant,
+    started: Duration,
     steps_before: u64,
+    rows: usize,
+    epoch_started: Duration,
+    epoch_rows: usize,
+    /// Loss and metric of the present epoch so far, or of the last.
+    standing: (f64, f64),
+    /// When a line was last printed.
+    last_line: Option<Duration>,
+    /// The best epoch, where no line has said it yet.
+    unsaid_best: Option<Vec<Part>>,
 }
 
-impl Watch {
-    pub(super) fn new(run: &Run, json: bool) -> Watch {
-        let live = std::io::stderr().is_terminal() && !json;
-        let bar = ProgressBar::with_draw_target(Some(run.steps_per_epoch()), ProgressDrawTarget::hidden());
-        if live {
-            bar.set_draw_target(ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}  {msg}");
-            bar.set_style(style.expect("the template is right").progress_chars("━╸─"));
-        }
+impl<S: Screen> Watch<S> {
+    pub(super) fn new(run: &Run, json: bool, screen: S) -> Self {
         let metric = match run.source().train.targets {
             Targets::Classes { .. } => "accuracy",
             Targets::Values { .. } => "RMSE",
         };
-        let steps_before = run.trainer().steps_done();
-        Watch { bar, json, live, metric, last: Default::default(), started: Instant::now(), steps_before }
-    }
-
-    /// Takes the bar away, before anything else is printed.
-    pub(super) fn clear(&self) {
-        self.bar.finish_and_clear();
-    }
-
-    /// One update. The text changes ten times a second, so that watching costs nothing.
-    pub(super) fn step(&self, run: &Run, loss: f64) {
-        if !self.live || self.last.get().is_some_and(|last| last.elapsed() < Duration::from_millis(100)) {
-            return;
+        let started = screen.now();
+        Watch {
+            bar: Bar::after(Duration::ZERO, screen),
+            json,
+            metric,
+            started,
+            steps_before: run.trainer().steps_done(),
+            rows: 0,
+            epoch_started: started,
+            epoch_rows: 0,
+            standing: (f64::NAN, f64::NAN),
+            last_line: None,
+            unsaid_best: None,
         }
-        self.last.set(Some(Instant::now()));
-        let progress = run.progress();
-        let settings = &run.spec().settings;
-        let done = run.trainer().steps_done();
-        let seconds = self.started.elapsed().as_secs_f64();
-        let rate = (done - self.steps_before) as f64 / seconds;
-        let left = (run.steps_per_epoch() * settings.epochs).saturating_sub(done) as f64 / rate;
-        let rows = rate * (settings.batch * settings.accumulate) as f64;
-        let score = progress.score / progress.scored;
-        let score = if self.metric == "accuracy" { accuracy(score) } else { number(score.sqrt()) };
-        self.bar.set_prefix(format!("epoch {:>3}/{}", progress.epoch + 1, settings.epochs));
-        self.bar.set_position(run.steps_in_epoch());
-        self.bar.set_message(format!(
-            "loss {}  {} {score}  {} samples/s  {} left",
-            number(loss),
-            self.metric,
-            grouped(rows as u64),
-            clock(left)
-        ));
     }
 
-    /// One epoch.
-    pub(super) fn epoch(&self, run: &Run, record: &EpochRecord, samples_per_second: f64) {
+    /// Shows one update, and the epoch that it ended.
+    pub(super) fn stepped(&mut self, run: &Run, stepped: &Stepped) {
+        self.rows += stepped.step.rows;
+        self.epoch_rows += stepped.step.rows;
+        match &stepped.epoch {
+            None => {
+                let progress = run.progress();
+                let score = progress.score / progress.scored;
+                let score = if self.metric == "accuracy" { score } else { score.sqrt() };
+                self.standing = (stepped.step.loss, score);
+            }
+            Some(record) => {
+                self.standing = (record.train_loss, record.train_metric);
+                self.epoch(run, record);
+            }
+        }
+        if !self.json {
+            self.bar.update(|| self.bar_parts(run));
+        }
+    }
+
+    /// Takes the bar away and says the best epoch where no line has, before anything else is printed.
+    pub(super) fn end(&mut self) {
+        self.bar.clear();
+        if let Some(best) = self.unsaid_best.take() {
+            self.print(&best);
+        }
+    }
+
+    /// How much of the run is done, and what stands before and after the bar.
+    fn bar_parts(&self, run: &Run) -> (f64, Vec<Part>, Vec<Part>) {
+        let settings = &run.spec().settings;
+        let (done, per_epoch) = (run.trainer().steps_done(), run.steps_per_epoch());
+        let all = per_epoch * settings.epochs;
+        let seconds = (self.bar.screen().now() - self.started).as_secs_f64();
+        let rate = (done - self.steps_before) as f64 / seconds;
+        let samples = self.rows as f64 / seconds;
+        let left = clock(all.saturating_sub(done) as f64 / rate);
+        let epoch = (run.progress().epoch + 1).min(settings.epochs);
+        let mut before = vec![epoch_part(epoch, settings.epochs)];
+        if per_epoch as f64 / rate > LONG_EPOCH {
+            let share = run.steps_in_epoch() as f64 / per_epoch as f64;
+            before.push(Part::new(format!("{:>2.0} %", (100.0 * share).floor()), [(5, "")]));
+        }
+        let (loss, score) = (number(self.standing.0), self.metric(self.standing.1));
+        // With patience the run may end sooner.
+        let (full, short) = match settings.patience {
+            Some(_) => (format!("at most {left} left"), format!("≤ {left}")),
+            None => (format!("{left} left"), left),
+        };
+        let after = vec![
+            Part::new(format!("loss {loss}"), [(7, "")]),
+            Part::new(format!("{} {score}", self.metric), [(3, score.as_str()), (6, "")]),
+            Part::new(format!("{} samples/s", grouped(samples as u64)), [(1, rounded(samples).as_str()), (4, "")]),
+            Part::new(full, [(2, short.as_str()), (8, "")]),
+        ];
+        (done as f64 / all as f64, before, after)
+    }
+
+    /// One epoch: a line where it is time for one. On a terminal only better epochs and the last have lines, since the bar
+    /// shows the others.
+    fn epoch(&mut self, run: &Run, record: &EpochRecord) {
+        let now = self.bar.screen().now();
+        let samples = self.epoch_rows as f64 / (now - self.epoch_started).as_secs_f64();
+        (self.epoch_rows, self.epoch_started) = (0, now);
         if self.json {
             let mut line = serde_json::to_value(record).expect("plain data has a JSON form");
             line["event"] = "epoch".into();
-            line["samples_per_second"] = samples_per_second.round().into();
+            line["samples_per_second"] = samples.round().into();
             print_json(&line);
             return;
         }
-        // Epochs of milliseconds would flood a log: a line every half second, and the last.
-        let due = self.last.get().is_none_or(|last| last.elapsed() >= Duration::from_millis(500));
-        if !self.live && !due && !run.progress().finished {
-            return;
+        let is_best = run.progress().best_epoch == record.epoch;
+        let parts = self.epoch_parts(record, run.spec().settings.epochs, samples, is_best);
+        if is_best {
+            self.unsaid_best = Some(parts.clone());
         }
-        self.last.set(Some(Instant::now()));
-        let metric = |value: f64| if self.metric == "accuracy" { accuracy(value) } else { number(value) };
-        let mut line = format!(
-            "epoch {:>3}/{}  loss {}  {} {}",
-            record.epoch,
-            run.spec().settings.epochs,
-            number(record.train_loss),
-            self.metric,
-            metric(record.train_metric)
-        );
-        if let (Some(loss), Some(value)) = (record.validation_loss, record.validation_metric) {
-            line += &format!("  validation loss {}  {} {}", number(loss), self.metric, metric(value));
+        let screen = self.bar.screen();
+        let on_screen = screen.bar_width().is_some() && screen.line_width().is_some();
+        let due = self.last_line.is_none_or(|last| now >= last + LINE_PAUSE);
+        if run.progress().finished {
+            if let Some(best) = self.unsaid_best.take_if(|_| !is_best) {
+                self.print(&best);
+            }
+            self.print(&parts);
+            self.unsaid_best = None;
+        } else if due {
+            match self.unsaid_best.take() {
+                Some(best) => self.print(&best),
+                None if !on_screen => self.print(&parts),
+                None => {}
+            }
         }
-        line += &format!("  {} samples/s", grouped(samples_per_second as u64));
-        if run.progress().best_epoch == record.epoch {
-            line += "  best";
+    }
+
+    fn print(&mut self, parts: &[Part]) {
+        let screen = self.bar.screen();
+        self.last_line = Some(screen.now());
+        self.bar.print(&line(parts, screen.line_width()));
+    }
+
+    fn epoch_parts(&self, record: &EpochRecord, epochs: u64, samples: f64, is_best: bool) -> Vec<Part> {
+        let (loss, metric) = (number(record.train_loss), self.metric(record.train_metric));
+        let mut parts = vec![epoch_part(record.epoch, epochs)];
+        match (record.validation_loss, record.validation_metric) {
+            (Some(validation_loss), Some(validation_metric)) => {
+                let (validation_loss, validation) = (number(validation_loss), self.metric(validation_metric));
+                parts.push(Part::new(format!("loss {loss}"), [(4, "")]));
+                parts.push(Part::new(format!("{} {metric}", self.metric), [(2, metric.as_str()), (3, "")]));
+                let short = format!("validation {validation_loss}");
+                parts.push(Part::new(format!("validation loss {validation_loss}"), [(5, short.as_str()), (7, "")]));
+                parts.push(Part::new(format!("{} {validation}", self.metric), [(6, validation.as_str())]));
+            }
+            _ => {
+                parts.push(Part::new(format!("loss {loss}"), [(3, "")]));
+                parts.push(Part::new(format!("{} {metric}", self.metric), [(2, metric.as_str())]));
+            }
         }
-        if self.live {
-            self.bar.suspend(|| say!("{line}"));
-        } else {
-            say!("{line}");
+        parts.push(Part::new(format!("{} samples/s", grouped(samples as u64)), [(1, "")]));
+        if is_best {
+            parts.push(Part::fixed("best"));
         }
+        parts
+    }
+
+    fn metric(&self, value: f64) -> String {
+        if self.metric == "accuracy" { accuracy(value) } else { number(value) }
     }
 }
 
-/// Seconds as a person says them: `12 s`, `3:05 min`.
-fn clock(seconds: f64) -> String {
-    match seconds {
-        s if !s.is_finite() => "? s".to_string(),
-        s if s < 100.0 => format!("{s:.0} s"),
-        s => format!("{}:{:02} min", s as u64 / 60, s as u64 % 60),
+/// `epoch  3/30`, as wide at the first epoch as at the last.
+fn epoch_part(epoch: u64, epochs: u64) -> Part {
+    let digits = epochs.to_string().len().max(3);
+    Part::fixed(format!("epoch {epoch:>digits$}/{epochs}"))
+}
+
+/// Samples a second in few characters: `950/s`, `105k/s`, `1.2M/s`.
+fn rounded(samples: f64) -> String {
+    match samples {
+        s if s < 1e3 => format!("{s:.0}/s"),
+        s if s < 1e6 => format!("{:.0}k/s", s / 1e3),
+        s => format!("{:.1}M/s", s / 1e6),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,46 +1,6 @@
-//! How good the answers are: counts and errors, defined as scikit-learn defines them.
-//!
-//! Start at [`ConfusionMatrix`] for classes and [`RegressionMetrics`] for numbers. The loss is not here: it is what
-//! training descends, and lives with the losses.
+//! Classes: which was taken for which, and the scores that follow from it.
 
 use serde::{Deserialize, Serialize};
-
-/// Finds the largest value: its position, the first of equals.
-///
-/// `None` for no values, and wherever one of them is NaN: a network that has gone wrong gives no answer.
-///
-/// # Examples
-/// ```
-/// use plexus_train::metrics::argmax;
-/// assert_eq!(argmax(&[0.1, 0.7, 0.7]), Some(1));
-/// assert_eq!(argmax(&[0.1, f32::NAN]), None);
-/// ```
-pub fn argmax(logits: &[f32]) -> Option<usize> {
-    let mut best = None;
-    for (index, &value) in logits.iter().enumerate() {
-        if value.is_nan() {
-            return None;
-        }
-        if best.is_none_or(|best: usize| value > logits[best]) {
-            best = Some(index);
-        }
-    }
-    best
-}
-
-/// Whether the target is among the `k` largest logits.
-///
-/// Of equal logits the one at the lower index ranks first, so `k = 1` agrees with [`argmax`]. A row with a NaN is never
-/// correct. A `k` at or above the number of classes makes every other row correct, `k = 0` none.
-///
-/// # Panics
-/// Where `target` is no position in `logits`.
-pub fn top_k_correct(logits: &[f32], target: usize, k: usize) -> bool {
-    let own = logits[target];
-    let ahead =
-        logits.iter().enumerate().filter(|&(index, &value)| value > own || (value == own && index < target)).count();
-    ahead < k && !logits.iter().any(|value| value.is_nan())
-}
 
 /// Counts of target class against predicted class.
 ///
@@ -87,7 +47,16 @@ impl ConfusionMatrix {
         ConfusionMatrix { classes, counts: vec![0; classes * classes], unanswered: vec![0; classes] }
     }
 
-    /// Counts one row; `predicted` is a class, or what [`argmax`] gave.
+    /// Takes counts that were made elsewhere, `[target, predicted]`, row-major.
+    ///
+    /// # Panics
+    /// Where there are not `classes` times `classes` of them.
+    pub fn from_counts(classes: usize, counts: Vec<u64>) -> Self {
+        assert_eq!(counts.len(), classes * classes, "from_counts: [classes, classes]");
+        ConfusionMatrix { classes, counts, unanswered: vec![0; classes] }
+    }
+
+    /// Counts one row; `predicted` is a class, or what [`argmax`](super::argmax) gave.
     ///
     /// # Panics
     /// Where either is no class.
@@ -221,6 +190,27 @@ impl ConfusionMatrix {
         }
     }
 
+    /// The plain mean of the recalls of the classes that occur as target; 0.0 without rows.
+    ///
+    /// # Source
+    /// scikit-learn's `balanced_accuracy_score`.
+    pub fn balanced_accuracy(&self) -> f64 {
+        let occurring: Vec<usize> = (0..self.classes).filter(|&class| self.support(class) > 0).collect();
+        occurring.iter().map(|&class| self.recall(class)).sum::<f64>() / occurring.len().max(1) as f64
+    }
+
+    /// The class that most rows have, the first of equals; `None` without rows.
+    pub fn most_frequent(&self) -> Option<usize> {
+        let supports: Vec<u64> = (0..self.classes).map(|class| self.support(class)).collect();
+        let most = supports.iter().copied().max().filter(|most| *most > 0)?;
+        supports.iter().position(|support| *support == most)
+    }
+
+    /// The accuracy of always answering the most frequent class: what a model must beat to be of any use.
+    pub fn baseline_accuracy(&self) -> f64 {
+        ratio(self.most_frequent().map_or(0, |class| self.support(class)), self.total())
+    }
+
     /// Rows predicted as a class.
     fn predicted(&self, class: usize) -> u64 {
         (0..self.classes).map(|target| self.count(target, class)).sum()
@@ -231,123 +221,10 @@ fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// Adds up the errors of predicted numbers, row by row, in f64.
-///
-/// With several outputs, each metric is the plain mean over them, as scikit-learn's `uniform_average`.
-///
-/// # Examples
-/// ```
-/// use plexus_train::metrics::RegressionMetrics;
-/// let mut metrics = RegressionMetrics::new(1);
-/// metrics.add(&[1.0], &[1.0]);
-/// metrics.add(&[3.0], &[2.0]);
-/// assert_eq!(metrics.mean_absolute_error(), 0.5);
-/// assert_eq!(metrics.r2(), 0.5);
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct RegressionMetrics {
-    rows: u64,
-    outputs: Vec<OutputErrors>,
-}
-
-/// The metrics of a regression, for a report.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RegressionScore {
-    /// Root of the mean squared error.
-    pub rmse: f64,
-    /// Mean absolute error.
-    pub mae: f64,
-    /// Coefficient of determination.
-    pub r2: f64,
-    /// Rows measured.
-    pub rows: u64,
-}
-
-/// Running sums of one output.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct OutputErrors {
-    squared: f64,
-    absolute: f64,
-    /// Mean of the targets so far, and the sum of squares about it (Welford): exactly zero for a constant target.
-    mean: f64,
-    spread: f64,
-}
-
-impl RegressionMetrics {
-    /// Starts with no rows.
-    pub fn new(outputs: usize) -> Self {
-        RegressionMetrics { rows: 0, outputs: vec![OutputErrors::default(); outputs] }
-    }
-
-    /// Adds one row.
-    ///
-    /// # Panics
-    /// Where `target` or `predicted` is not one number per output.
-    pub fn add(&mut self, target: &[f32], predicted: &[f32]) {
-        assert!(
-            target.len() == self.outputs.len() && predicted.len() == self.outputs.len(),
-            "add: one number per output"
-        );
-        self.rows += 1;
-        for ((sums, &target), &predicted) in self.outputs.iter_mut().zip(target).zip(predicted) {
-            let (target, error) = (f64::from(target), f64::from(predicted) - f64::from(target));
-            sums.squared += error * error;
-            sums.absolute += error.abs();
-            let from_old = target - sums.mean;
-            sums.mean += from_old / self.rows as f64;
-            sums.spread += from_old * (target - sums.mean);
-        }
-    }
-
-    /// Rows added.
-    pub fn rows(&self) -> u64 {
-        self.rows
-    }
-
-    /// Root of the mean squared error; NaN without rows.
-    pub fn root_mean_squared_error(&self) -> f64 {
-        self.mean(|sums| (sums.squared / self.rows as f64).sqrt())
-    }
-
-    /// Mean absolute error; NaN without rows.
-    pub fn mean_absolute_error(&self) -> f64 {
-        self.mean(|sums| sums.absolute / self.rows as f64)
-    }
-
-    /// Coefficient of determination: 1 is perfect, 0 is no better than the mean of the targets, below is worse.
-    ///
-    /// For a constant target, where it is undefined, 1.0 if every answer is exact and else 0.0, as in scikit-learn.
-    /// A single row counts as constant. NaN without rows.
-    pub fn r2(&self) -> f64 {
-        self.mean(|sums| match (sums.squared == 0.0, sums.spread == 0.0) {
-            (true, true) => 1.0,
-            // A NaN among the answers stays one.
-            (false, true) if !sums.squared.is_nan() => 0.0,
-            _ => 1.0 - sums.squared / sums.spread,
-        })
-    }
-
-    /// All metrics; `None` without rows.
-    pub fn score(&self) -> Option<RegressionScore> {
-        (self.rows > 0).then(|| RegressionScore {
-            rmse: self.root_mean_squared_error(),
-            mae: self.mean_absolute_error(),
-            r2: self.r2(),
-            rows: self.rows,
-        })
-    }
-
-    fn mean(&self, metric: impl Fn(&OutputErrors) -> f64) -> f64 {
-        if self.rows == 0 {
-            return f64::NAN;
-        }
-        self.outputs.iter().map(metric).sum::<f64>() / self.outputs.len() as f64
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::argmax;
 
     #[track_caller]
     fn close(got: f64, want: f64) {
@@ -409,72 +286,5 @@ mod tests {
     #[should_panic(expected = "of 2 classes")]
     fn a_class_out_of_range_is_not_counted_elsewhere() {
         ConfusionMatrix::new(2).add(0, 2);
-    }
-
-    #[test]
-    fn the_first_of_equals_wins() {
-        assert_eq!(argmax(&[1.0, 3.0, 3.0, 2.0]), Some(1));
-        assert_eq!(argmax(&[-0.0, 0.0]), Some(0));
-        assert_eq!(argmax(&[f32::NEG_INFINITY; 3]), Some(0));
-        assert_eq!(argmax(&[0.0, f32::INFINITY]), Some(1));
-        assert_eq!(argmax(&[]), None);
-        assert_eq!(argmax(&[f32::NAN]), None);
-    }
-
-    #[test]
-    fn top_k_ranks_equals_by_their_index_and_agrees_with_argmax() {
-        let logits = [0.5, 0.9, 0.5, 0.9, 0.1];
-        let rank = |target| (0..=5).position(|k| top_k_correct(&logits, target, k));
-        assert_eq!([0, 1, 2, 3, 4].map(rank), [Some(3), Some(1), Some(4), Some(2), Some(5)]);
-        assert!(top_k_correct(&logits, 4, 99) && !top_k_correct(&logits, 1, 0));
-        assert_eq!((0..5).find(|&target| top_k_correct(&logits, target, 1)), argmax(&logits));
-        for target in 0..2 {
-            assert!(!top_k_correct(&[1.0, f32::NAN], target, 2));
-        }
-    }
-
-    /// Numbers by scikit-learn 1.9.1: `root_mean_squared_error(t, p)`, `mean_absolute_error(t, p)`, `r2_score(t, p)`
-    /// with `t = [3, -0.5, 2, 7]; p = [2.5, 0, 2, 8]` and `t = [[.5, 1], [-1, 1], [7, -6]]; p = [[0, 2], [-1, 2], [8, -5]]`.
-    #[test]
-    fn errors_of_numbers_are_those_of_scikit_learn() {
-        let mut metrics = RegressionMetrics::new(1);
-        for (target, predicted) in [(3.0, 2.5), (-0.5, 0.0), (2.0, 2.0), (7.0, 8.0)] {
-            metrics.add(&[target], &[predicted]);
-        }
-        close(metrics.root_mean_squared_error(), 0.6123724356957945);
-        close(metrics.mean_absolute_error(), 0.5);
-        close(metrics.r2(), 0.9486081370449679);
-        let mut metrics = RegressionMetrics::new(2);
-        for (target, predicted) in [([0.5, 1.0], [0.0, 2.0]), ([-1.0, 1.0], [-1.0, 2.0]), ([7.0, -6.0], [8.0, -5.0])] {
-            metrics.add(&target, &predicted);
-        }
-        let score = metrics.score().expect("there are rows");
-        close(score.rmse, 0.8227486121839513);
-        close(score.mae, 0.75);
-        close(score.r2, 0.9368005266622779);
-        assert_eq!(score.rows, 3);
-    }
-
-    /// `r2_score([2, 2, 2], [2, 2, 2])` is 1.0, `r2_score([2, 2, 2], [2, 2, 3])` is 0.0.
-    #[test]
-    fn r2_of_a_constant_target_is_one_if_exact_and_else_zero() {
-        let r2 = |pairs: &[(f32, f32)]| {
-            let mut metrics = RegressionMetrics::new(1);
-            pairs.iter().for_each(|&(target, predicted)| metrics.add(&[target], &[predicted]));
-            metrics.r2()
-        };
-        assert_eq!(r2(&[(2.0, 2.0); 3]), 1.0);
-        assert_eq!(r2(&[(2.0, 2.0), (2.0, 2.0), (2.0, 3.0)]), 0.0);
-        assert_eq!(r2(&[(0.1, 0.2); 1000]), 0.0);
-        assert_eq!(r2(&[(1.0, 1.0)]), 1.0);
-        assert!(r2(&[(2.0, f32::NAN)]).is_nan() && r2(&[(1.0, f32::NAN), (2.0, 2.0)]).is_nan());
-        // Far from zero, where the sums of squares alone would cancel.
-        close(r2(&[(1_000_001.0, 1_000_001.0), (1_000_002.0, 1_000_002.0), (1_000_003.0, 1_000_002.0)]), 0.5);
-    }
-
-    #[test]
-    fn without_rows_there_is_no_score() {
-        let metrics = RegressionMetrics::new(1);
-        assert!(metrics.score().is_none() && metrics.r2().is_nan() && metrics.rows() == 0);
     }
 }

@@ -1,0 +1,190 @@
+//! What a measured model got right: for people (`text`), for programs (`json`), as pictures (`pictures`).
+//!
+//! `train` and `evaluate` show the same results; both make a [`Results`] of what they measured.
+
+mod importance;
+mod json;
+mod pictures;
+mod text;
+
+pub(crate) use importance::Importances;
+
+use crate::Failure;
+use plexus::{Model, Task, Workspace};
+use plexus_train::data::{Dataset, Targets};
+use plexus_train::evaluate::{Answers, Evaluation};
+use plexus_train::metrics::{Calibration, ConfusionMatrix, Ranking, argmax, brier, macro_roc_auc, middle};
+
+/// Above so many probabilities they are not kept, and the mean area under the ROC curves is not computed: sorting them
+/// would take longer than everything else.
+const MOST_KEPT: usize = 1 << 22;
+/// Rows answered at a time.
+const CHUNK: usize = 512;
+
+/// A model on some rows: what it said, and how good that is.
+pub(crate) struct Results<'a> {
+    model: &'a Model,
+    data: &'a Dataset,
+    part: &'a str,
+    pub(crate) evaluation: Evaluation,
+    rows: Rows,
+}
+
+/// What is known beyond the counts.
+enum Rows {
+    Classes(Box<Classes>),
+    /// The first number of each row; of quantiles the middle one.
+    Values(Vec<f32>),
+}
+
+/// What the probabilities of classes say.
+#[derive(Default)]
+struct Classes {
+    /// From which probability on the last of two classes is answered; `None` where the likeliest class is.
+    threshold: Option<f64>,
+    /// For two classes, the last of which is the positive one; `None` also where an answer is NaN.
+    ranking: Option<Ranking>,
+    /// For more than two.
+    macro_roc_auc: Option<f64>,
+    /// Of the positive class, or of the class answered where there are more than two; with the Brier score. Only for
+    /// models that give probabilities.
+    calibration: Option<(Calibration, f64)>,
+}
+
+impl<'a> Results<'a> {
+    /// Looks at every row again. With a threshold, the last of two classes is answered from this probability on.
+    pub(crate) fn new(
+        model: &'a Model,
+        evaluation: &Evaluation,
+        (data, part): (&'a Dataset, &'a str),
+        threshold: Option<f64>,
+    ) -> Result<Self, Failure> {
+        let mut evaluation = evaluation.clone();
+        let rows = match &mut evaluation.answers {
+            Answers::Classes { confusion, .. } => {
+                let classes = classes(model, data, threshold)?;
+                if let Some(threshold) = threshold {
+                    let ranking = classes.ranking.as_ref().ok_or_else(|| {
+                        let rows = confusion.unanswered();
+                        Failure::Input(format!(
+                            "--threshold: for {rows} rows the model gives no number; train it again"
+                        ))
+                    })?;
+                    *confusion = confusion_at(ranking, threshold);
+                }
+                Rows::Classes(Box::new(classes))
+            }
+            Answers::Values(_) => Rows::Values(values(model, data)?),
+        };
+        Ok(Results { model, data, part, evaluation, rows })
+    }
+
+    /// The names of the classes, or of the targets.
+    fn names(&self) -> &'a [String] {
+        match &self.data.targets {
+            Targets::Classes { names, .. } | Targets::Values { names, .. } => names,
+        }
+    }
+
+    /// The positive one of two classes, and how the two are told apart.
+    fn two_classes(&self) -> Option<(&'a str, &Ranking)> {
+        match (&self.rows, self.names()) {
+            (Rows::Classes(classes), [_, positive]) => Some((positive, classes.ranking.as_ref()?)),
+            _ => None,
+        }
+    }
+
+    /// From which probability on the positive class is answered, where one number says it.
+    fn threshold(&self) -> Option<f64> {
+        let Rows::Classes(classes) = &self.rows else { return None };
+        // Without one, the larger of two probabilities that sum to 1.
+        let is_half = matches!(self.model.task(), Task::Classification { classes } if classes.len() == 2);
+        classes.threshold.or(is_half.then_some(0.5))
+    }
+}
+
+/// Refuses a threshold for a model that has none.
+pub(crate) fn check_threshold(model: &Model, threshold: Option<f64>) -> Result<(), Failure> {
+    if threshold.is_none() {
+        return Ok(());
+    }
+    let refused = match model.task() {
+        Task::Classification { classes } | Task::MultiLabel { classes } if classes.len() == 2 => return Ok(()),
+        Task::Classification { classes } | Task::MultiLabel { classes } => {
+            format!("this one has {} classes, and its answer is the likeliest of them", classes.len())
+        }
+        Task::Regression { .. } | Task::Quantiles { .. } => {
+            "this one gives numbers that are no probabilities".to_string()
+        }
+    };
+    Err(Failure::Input(format!("--threshold is for models that tell two classes apart; {refused}. Leave it out")))
+}
+
+/// Answers all rows and hands them on, `[rows, outputs]`, with the index of the first.
+fn answer(model: &Model, data: &Dataset, mut each: impl FnMut(usize, &[f32])) -> Result<(), Failure> {
+    let rows: Vec<u32> = (0..data.len() as u32).collect();
+    let (mut workspace, mut inputs) = (Workspace::default(), vec![0.0; CHUNK.min(rows.len()) * data.row_len()]);
+    for (chunk, indices) in rows.chunks(CHUNK).enumerate() {
+        let inputs = &mut inputs[..indices.len() * data.row_len()];
+        data.gather(indices, inputs);
+        each(chunk * CHUNK, model.predict(inputs, indices.len(), &mut workspace)?);
+    }
+    Ok(())
+}
+
+fn classes(model: &Model, data: &Dataset, threshold: Option<f64>) -> Result<Classes, Failure> {
+    let Targets::Classes { indices: targets, .. } = &data.targets else {
+        unreachable!("classes are measured against classes");
+    };
+    let cols = model.task().names().len();
+    let is_probability = matches!(model.task(), Task::Classification { .. } | Task::MultiLabel { .. });
+    let is_kept = cols > 2 && cols.saturating_mul(targets.len()) <= MOST_KEPT;
+    let (mut calibration, mut squares) = (Calibration::default(), 0.0);
+    // Of two classes the last; of more all, where they are not too many.
+    let mut scores = Vec::new();
+    answer(model, data, |first, answers| {
+        for (row, &target) in answers.chunks_exact(cols).zip(&targets[first..]) {
+            let target = target as usize;
+            match row {
+                [_, positive] => {
+                    calibration.add(*positive, target == 1);
+                    scores.push(*positive);
+                }
+                _ => {
+                    if let Some(answer) = argmax(row) {
+                        calibration.add(row[answer], answer == target);
+                    }
+                    if is_kept {
+                        scores.extend(row);
+                    }
+                }
+            }
+            squares += brier(row, target);
+        }
+    })?;
+    let positive: Vec<bool> = targets.iter().map(|&target| target == 1).collect();
+    Ok(Classes {
+        threshold,
+        ranking: if cols == 2 { Ranking::new(&scores, &positive) } else { None },
+        macro_roc_auc: if is_kept { macro_roc_auc(&scores, targets) } else { None },
+        calibration: is_probability.then(|| (calibration, squares / targets.len() as f64)),
+    })
+}
+
+/// Counts of two classes at a threshold.
+fn confusion_at(ranking: &Ranking, threshold: f64) -> ConfusionMatrix {
+    let at = ranking.at(threshold);
+    let (missed, passed) = (ranking.positives() - at.true_positives, ranking.negatives() - at.false_positives);
+    ConfusionMatrix::from_counts(2, vec![passed, at.false_positives, missed, at.true_positives])
+}
+
+fn values(model: &Model, data: &Dataset) -> Result<Vec<f32>, Failure> {
+    let cols = model.task().names().len();
+    let first = match model.task() {
+        Task::Quantiles { quantiles, .. } => middle(quantiles),
+        _ => 0,
+    };
+    let mut values = Vec::with_capacity(data.len());
+    answer(model, data, |_, answers| values.extend(answers.iter().skip(first).step_by(cols)))?;
+    Ok(values)
+}

@@ -1,0 +1,59 @@
+//! Results as pictures.
+
+use super::{Results, Rows};
+use crate::Failure;
+use crate::commands::{counts, save_picture};
+use crate::pictures::Theme;
+use crate::pictures::calibration::calibration;
+use crate::pictures::confusion::confusion_matrix;
+use crate::pictures::ranking::{precision_recall, roc};
+use crate::pictures::regression::Predictions;
+use plexus_train::data::Targets;
+use plexus_train::evaluate::Answers;
+use std::path::Path;
+
+impl Results<'_> {
+    /// Writes every picture that these results have into a folder; returns their names.
+    ///
+    /// For classes the confusion matrix, for two classes also ROC and precision-recall curve, and calibration where the
+    /// model gives probabilities; for numbers predictions and residuals.
+    pub(crate) fn save_pictures(&self, folder: &Path, theme: Theme) -> Result<Vec<&'static str>, Failure> {
+        let title = self.title();
+        let mut saved = Vec::new();
+        let mut save = |name, picture| {
+            saved.push(name);
+            save_picture(folder, name, &picture, theme)
+        };
+        match (&self.evaluation.answers, &self.rows) {
+            (Answers::Classes { confusion, .. }, Rows::Classes(classes)) => {
+                save("confusion-matrix", confusion_matrix(&title, self.names(), &counts(confusion)))?;
+                let two = self.two_classes();
+                if let Some((positive, ranking)) = two {
+                    save("roc", roc(&title, positive, ranking, self.threshold()))?;
+                    save("precision-recall", precision_recall(&title, positive, ranking, self.threshold()))?;
+                }
+                if let Some((found, brier)) = &classes.calibration {
+                    let positive = two.map(|(positive, _)| positive);
+                    save("calibration", calibration(&title, positive, found, *brier))?;
+                }
+            }
+            (Answers::Values(_), Rows::Values(predicted)) => {
+                let Targets::Values { names, values } = &self.data.targets else {
+                    unreachable!("numbers are measured against numbers");
+                };
+                let first = names.first().map_or("target", String::as_str);
+                let truth = values.iter().step_by(names.len().max(1)).copied();
+                let predictions = Predictions::new(&title, first, truth.zip(predicted.iter().copied()));
+                save("predictions", predictions.against_truth())?;
+                save("residuals", predictions.residuals())?;
+            }
+            _ => unreachable!("the rows were made for the kind of the answers"),
+        }
+        Ok(saved)
+    }
+
+    /// The data set and the part of it.
+    pub(super) fn title(&self) -> String {
+        format!("{}, {}", self.data.name, self.part)
+    }
+}

@@ -1,0 +1,294 @@
+//! One of every picture, with odd data too: nothing is cut off, and no two texts cover each other.
+//!
+//! To look at them, light and dark: `PLEXUS_GALLERY=DIR cargo test -p plexus-cli gallery`.
+
+use super::calibration::calibration;
+use super::confusion::confusion_matrix;
+use super::curves::{Curves, learning_curves};
+use super::drawing::Mark;
+use super::importance::{Bar, importance};
+use super::ranking::{precision_recall, roc};
+use super::regression::Predictions;
+use super::tests::{has, parse, run, texts};
+use super::{Picture, Theme, font};
+use plexus_kernels::random::{Random, Stream};
+use plexus_train::metrics::{Calibration, Ranking};
+
+/// Forty letters, of several scripts and with what XML minds.
+const LONG: &str = "Größe des Gebäudes <in m²> & Straße №42 Ω";
+
+fn names(classes: usize) -> Vec<String> {
+    match classes {
+        2 => vec!["no".to_owned(), "yes".to_owned()],
+        3 => ["cat", "dog", "owl"].map(str::to_owned).to_vec(),
+        _ => (0..classes).map(|class| class.to_string()).collect(),
+    }
+}
+
+fn long_names(classes: usize) -> Vec<String> {
+    (0..classes).map(|class| format!("{LONG} {class}")).collect()
+}
+
+fn uniform(seed: u64, count: usize) -> Vec<f32> {
+    let mut values = vec![0.0; count];
+    Random::new(seed, Stream::Init, [0, 0]).uniform(0.0, 1.0, &mut values);
+    values
+}
+
+fn normal(seed: u64, count: usize) -> Vec<f32> {
+    let mut values = vec![0.0; count];
+    Random::new(seed, Stream::Init, [0, 0]).normal(0.0, 1.0, &mut values);
+    values
+}
+
+fn counts(classes: usize, rows: u64) -> Vec<u64> {
+    let noise = uniform(3, classes * classes);
+    let count = |cell: usize| match cell % (classes + 1) {
+        0 => (rows as f32 * (0.7 + 0.3 * noise[cell])) as u64,
+        _ => (rows as f32 * 0.08 * (noise[cell] - 0.6).max(0.0)) as u64,
+    };
+    (0..classes * classes).map(count).collect()
+}
+
+/// Scores that are mostly right, a share of positive rows.
+fn scored(rows: usize, share: f32) -> (Vec<f32>, Vec<bool>) {
+    let positive: Vec<bool> = uniform(5, rows).into_iter().map(|drawn| drawn < share).collect();
+    let logit = |(noise, is_positive): (f32, &bool)| 1.4 * noise + if *is_positive { 1.0 } else { -1.0 };
+    let scores = normal(6, rows).into_iter().zip(&positive).map(logit);
+    (scores.map(|logit| 1.0 / (1.0 + (-logit).exp())).collect(), positive)
+}
+
+fn ranking(rows: usize, share: f32) -> Ranking {
+    let (scores, positive) = scored(rows, share);
+    Ranking::new(&scores, &positive).expect("no score is NaN")
+}
+
+fn calibrated(rows: usize, share: f32) -> Calibration {
+    let (scores, positive) = scored(rows, share);
+    let mut calibration = Calibration::default();
+    scores.iter().zip(&positive).for_each(|(&score, &is_positive)| calibration.add(score, is_positive));
+    calibration
+}
+
+fn pairs(rows: usize, centre: f32, spread: f32) -> impl Iterator<Item = (f32, f32)> {
+    let truth = normal(7, rows).into_iter().map(move |noise| centre + spread * noise);
+    truth
+        .zip(normal(8, rows))
+        .map(move |(truth, noise)| (truth, centre + 0.9 * (truth - centre) + 0.3 * spread * noise))
+}
+
+fn bars(count: usize, name: impl Fn(usize) -> String, scale: f64) -> Vec<Bar> {
+    let bar = |index: usize| {
+        let mean = scale * (8.0 * (-(index as f64) / 3.0).exp() - 0.08);
+        Bar { name: name(index), mean, spread: 0.1 * mean.abs() + 0.05 * scale }
+    };
+    (0..count).map(bar).collect()
+}
+
+fn long_run(metric: &str) -> Curves {
+    let mut curves = run(400);
+    curves.title = format!("mlp:512,256,128,64 on {LONG}.csv");
+    curves.metric_name = metric.to_owned();
+    curves.train_loss.iter_mut().for_each(|loss| *loss = *loss * *loss * 4e5);
+    curves.validation_loss.iter_mut().for_each(|loss| *loss = *loss * *loss * 4e5);
+    curves
+}
+
+/// Every picture with its file name.
+fn gallery() -> Vec<(String, Picture)> {
+    let mut found: Vec<(String, Picture)> = Vec::new();
+    let mut add = |name: &str, picture: Picture| found.push((name.to_owned(), picture));
+    let title = "churn.csv, test part";
+    let long_title = format!("{LONG} {LONG}.csv, test part");
+
+    add("learning-curves", learning_curves(&run(30)));
+    add("learning-curves-one-epoch", learning_curves(&run(1)));
+    add("learning-curves-two-epochs", learning_curves(&run(2)));
+    add("learning-curves-long", learning_curves(&long_run("root mean squared error")));
+    let constant = |value: f64| Curves {
+        title: "constant".to_owned(),
+        epochs: (1..=12).map(f64::from).collect(),
+        train_loss: vec![value; 12],
+        validation_loss: vec![value; 12],
+        metric_name: "accuracy".to_owned(),
+        train_metric: vec![1.0; 12],
+        validation_metric: vec![1.0; 12],
+        best_epoch: Some(0),
+    };
+    add("learning-curves-constant", learning_curves(&constant(0.25)));
+    let mut alone = run(60);
+    (alone.validation_loss, alone.validation_metric) = (Vec::new(), Vec::new());
+    add("learning-curves-without-validation", learning_curves(&alone));
+
+    for classes in [2, 3, 10, 25, 26, 100] {
+        add(&format!("confusion-{classes}"), confusion_matrix(title, &names(classes), &counts(classes, 90)));
+        let long = confusion_matrix(&long_title, &long_names(classes), &counts(classes, 1_234_567));
+        add(&format!("confusion-{classes}-long"), long);
+    }
+    add("confusion-one-row", confusion_matrix(title, &names(2), &[0, 0, 1, 0]));
+    let boxes = ["漢字の長い名前はとても長い", "коротко", "🙂"].map(str::to_owned);
+    add("confusion-other-scripts", confusion_matrix(title, &boxes, &counts(3, 90)));
+    add("confusion-one-class", confusion_matrix("", &names(1), &[7]));
+
+    for (name, rows, share, threshold) in [
+        ("usual", 500, 0.3, 0.5),
+        ("rare", 2000, 0.02, 0.25),
+        ("many", 20_000, 0.5, 0.9),
+        ("few", 6, 0.5, 0.5),
+        ("low", 400, 0.3, 0.001),
+        ("high", 400, 0.3, 0.999),
+    ] {
+        let ranking = ranking(rows, share);
+        add(&format!("roc-{name}"), roc(title, "yes", &ranking, Some(threshold)));
+        add(&format!("precision-recall-{name}"), precision_recall(title, "yes", &ranking, Some(threshold)));
+        let calibrated = calibrated(rows, share);
+        add(&format!("calibration-{name}"), calibration(title, Some("yes"), &calibrated, 0.1234));
+    }
+    let usual = ranking(500, 0.3);
+    add("roc-long", roc(&long_title, LONG, &usual, Some(0.123_456)));
+    add("precision-recall-long", precision_recall(&long_title, LONG, &usual, Some(0.123_456)));
+    add("calibration-long", calibration(&long_title, Some(LONG), &calibrated(100_000, 0.4), 0.1234));
+    add("calibration-of-answers", calibration(title, None, &calibrated(500, 0.9), 0.1234));
+    let single = Ranking::new(&[0.7], &[true]).expect("no NaN");
+    add("roc-one-row", roc(title, "yes", &single, None));
+    add("precision-recall-one-row", precision_recall(title, "yes", &single, None));
+    add("calibration-one-row", calibration(title, Some("yes"), &calibrated(1, 1.0), 0.09));
+
+    for (name, rows, centre, spread) in [
+        ("usual", 300, 25.0, 8.0),
+        ("many", 20_000, 180_000.0, 60_000.0),
+        ("few", 5, 0.0, 1.0),
+        ("tiny", 60, 2e-7, 4e-8),
+        ("huge", 60, 3e12, 1e12),
+        ("far-from-zero", 200, 1e6, 3.0),
+    ] {
+        let predictions = Predictions::new("auto.csv, test part", "mpg", pairs(rows, centre, spread));
+        add(&format!("predictions-{name}"), predictions.against_truth());
+        add(&format!("residuals-{name}"), predictions.residuals());
+    }
+    let long = Predictions::new(&long_title, LONG, pairs(800, 1e5, 3e4));
+    add("predictions-long", long.against_truth());
+    add("residuals-long", long.residuals());
+    for (name, pairs) in [("one-row", vec![(3.0, 3.5)]), ("constant", vec![(3.0, 3.0); 20]), ("none", vec![])] {
+        let predictions = Predictions::new("odd.csv", "price", pairs.into_iter());
+        add(&format!("predictions-{name}"), predictions.against_truth());
+        add(&format!("residuals-{name}"), predictions.residuals());
+    }
+
+    let unit = "fall of accuracy when the column is shuffled, in percentage points";
+    add("importance", importance(title, unit, 5, &bars(8, |index| format!("column {index}"), 1.0)));
+    add("importance-long", importance(&long_title, unit, 5, &bars(12, |index| format!("{LONG} {index}"), 1.0)));
+    let unit = format!("rise of the RMSE of {LONG} when the column is shuffled");
+    add("importance-100", importance(title, &unit, 5, &bars(100, |index| format!("x{index}"), 2e4)));
+    add("importance-one", importance(title, &unit, 5, &bars(1, |_| "x".to_owned(), 1e-5)));
+    let zero = [Bar { name: "x".to_owned(), mean: 0.0, spread: 0.0 }];
+    add("importance-zero", importance(title, &unit, 5, &zero));
+    add("importance-none", importance(title, &unit, 5, &[]));
+    found
+}
+
+/// A text as a box that may be turned: its corners, in order around it.
+fn corners(mark: &Mark) -> Option<(&str, [(f32, f32); 4])> {
+    let Mark::Text { x, y, size, anchor, angle, text, .. } = mark else { return None };
+    let width = font::width(text, *size);
+    let left = match anchor {
+        super::drawing::Anchor::Start => 0.0,
+        super::drawing::Anchor::Middle => -0.5 * width,
+        super::drawing::Anchor::End => -width,
+    };
+    // From the top of capitals to the foot of a "g".
+    let (top, bottom) = (-0.74 * size, 0.2 * size);
+    let (sin, cos) = angle.to_radians().sin_cos();
+    let turn = |(dx, dy): (f32, f32)| (x + cos * dx - sin * dy, y + sin * dx + cos * dy);
+    Some((text, [(left, top), (left + width, top), (left + width, bottom), (left, bottom)].map(turn)))
+}
+
+/// Whether two boxes share an area: no line along one of their sides has them on different sides of it.
+fn overlap(a: &[(f32, f32); 4], b: &[(f32, f32); 4]) -> bool {
+    let apart = |one: &[(f32, f32); 4], (x, y): (f32, f32)| {
+        let along = |corners: &[(f32, f32); 4]| {
+            let places = corners.map(|corner| corner.0 * x + corner.1 * y);
+            (places.into_iter().fold(f32::MAX, f32::min), places.into_iter().fold(f32::MIN, f32::max))
+        };
+        let ((a_low, a_high), (b_low, b_high)) = (along(one), along(b));
+        let length = (x * x + y * y).sqrt();
+        // Half a point of overlap cannot be seen.
+        a_high - 0.5 * length < b_low || b_high - 0.5 * length < a_low
+    };
+    let sides = |of: &[(f32, f32); 4]| {
+        let [p, q, r, _] = *of;
+        [(q.0 - p.0, q.1 - p.1), (r.0 - q.0, r.1 - q.1)]
+    };
+    !sides(a).into_iter().chain(sides(b)).any(|side| apart(a, side))
+}
+
+#[test]
+fn no_text_of_the_gallery_is_cut_off_or_covered_by_another() {
+    let mut problems = Vec::new();
+    for (name, picture) in gallery() {
+        let boxes: Vec<_> = picture.drawing.marks.iter().filter_map(corners).collect();
+        let (width, height) = (picture.drawing.width, picture.drawing.height);
+        for (index, (text, corners)) in boxes.iter().enumerate() {
+            if corners.iter().any(|&(x, y)| x < 0.0 || y < 0.0 || x > width || y > height) {
+                problems.push(format!("{name}: \"{text}\" leaves the page"));
+            }
+            for (other, other_corners) in &boxes[index + 1..] {
+                if overlap(corners, other_corners) {
+                    problems.push(format!("{name}: \"{text}\" and \"{other}\" cover each other"));
+                }
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems[..problems.len().min(40)].join("\n"));
+}
+
+#[test]
+fn every_picture_of_the_gallery_is_a_small_file_of_both_themes() {
+    let folder = std::env::var_os("PLEXUS_GALLERY").map(std::path::PathBuf::from);
+    for (name, picture) in gallery() {
+        parse(picture.svg());
+        assert!(picture.svg().len() < 2_500_000, "{name}: {} bytes", picture.svg().len());
+        assert!(picture.svg().contains("prefers-color-scheme: dark"), "{name}");
+        // Painting takes longer than all the rest; each kind of picture is painted in `tests`.
+        let Some(folder) = &folder else { continue };
+        std::fs::create_dir_all(folder).expect("the folder is made");
+        std::fs::write(folder.join(format!("{name}.svg")), picture.svg()).expect("it is written");
+        for (theme, ending) in [(Theme::Light, "png"), (Theme::Dark, "dark.png")] {
+            let png = picture.png(1.0, theme).expect("it is painted");
+            std::fs::write(folder.join(format!("{name}.{ending}")), png).expect("it is written");
+        }
+    }
+}
+
+#[test]
+fn curves_of_two_classes_say_what_is_positive_and_where_the_threshold_is() {
+    let ranking = ranking(500, 0.3);
+    let area = format!("ROC AUC {:.3}", ranking.roc_auc().expect("both classes occur"));
+    let found = texts(&roc("churn.csv", "yes", &ranking, Some(0.25)));
+    for wanted in [area.as_str(), "positive class &quot;yes&quot;", "of 500 rows", "threshold 0.25", "guessing"] {
+        assert!(has(&found, wanted), "{wanted} in {found:?}");
+    }
+    let average = format!("average precision {:.3}", ranking.average_precision().expect("there are positive rows"));
+    let found = texts(&precision_recall("churn.csv", "yes", &ranking, Some(0.25)));
+    for wanted in [average.as_str(), "positive class &quot;yes&quot;", "threshold 0.25", "precision", "recall"] {
+        assert!(has(&found, wanted), "{wanted} in {found:?}");
+    }
+}
+
+#[test]
+fn bars_of_importance_are_the_first_thirty_with_their_values() {
+    let found = texts(&importance("t", "u", 5, &bars(100, |index| format!("x{index}"), 1.0)));
+    assert!(has(&found, "the 30 most important of 100 columns; 5 shuffles each"), "{found:?}");
+    assert!(has(&found, "7.92 ± 0.84") && has(&found, "x29") && !has(&found, "x30"), "{found:?}");
+}
+
+#[test]
+fn turned_boxes_are_seen_to_overlap_or_not() {
+    let upright = [(0.0, 0.0), (10.0, 0.0), (10.0, 4.0), (0.0, 4.0)];
+    let beside = upright.map(|(x, y)| (x + 11.0, y));
+    // A square on its tip whose corner reaches over the edge, and one that only comes near the corner.
+    let over = [(9.0, 2.0), (13.0, -2.0), (17.0, 2.0), (13.0, 6.0)];
+    let near = [(10.0, -3.0), (13.0, -6.0), (16.0, -3.0), (13.0, 0.0)].map(|(x, y)| (x - 1.0, y + 1.5));
+    assert!(overlap(&upright, &over) && overlap(&upright, &upright));
+    assert!(!overlap(&upright, &beside) && !overlap(&upright, &near));
+}

@@ -1,0 +1,252 @@
+//! Kernels run on a thread with 512 KiB of stack, whatever the optimisation.
+//!
+//! Here they are optimised; `cargo xtask dependent` builds this file into a crate outside the workspace, where nothing is.
+
+use plexus_kernels::buffer::MatrixMut;
+use plexus_kernels::gemm::{self, Gemm, Precision, View};
+use plexus_kernels::gemm_bf16::{self, GemmBf16, Parts};
+use plexus_kernels::gemm_i8::{self, GemmI8, Offsets};
+use plexus_kernels::gemm_i16::{self, GemmI16};
+use plexus_kernels::isa::Isa;
+use plexus_kernels::map::{self, FUNCTIONS, Function, Saved};
+use plexus_kernels::requantize::{Multiplier, Requantize, RequantizeWide};
+use plexus_kernels::softmax;
+use plexus_kernels::threads::Pool;
+use plexus_kernels::weight_only::{self, Format, Multiply};
+
+/// What a thread may need at most.
+const STACK: usize = 512 * 1024;
+
+/// Runs a test on a thread of that size. One that needs more ends the program.
+fn on_a_small_stack(test: impl FnOnce() + Send + 'static) {
+    std::thread::Builder::new()
+        .stack_size(STACK)
+        .spawn(test)
+        .expect("a thread starts")
+        .join()
+        .expect("the test passes");
+}
+
+/// Rows of every height that a register tile has, and a batch of several tasks.
+const ROWS: [usize; 11] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 40];
+
+/// Columns and the contracted axis: a panel that is not whole, two blocks.
+const N: usize = 75;
+const K: usize = 530;
+
+/// Weights `[n, k]` of -1, 0 and 1.
+fn weight(n: usize, k: usize) -> Vec<i8> {
+    (0..n * k).map(|at| (at * 7 % 11 % 3) as i8 - 1).collect()
+}
+
+/// The sum of each row of a weight: the product with a row of ones.
+fn sums(weight: &[i8], k: usize) -> Vec<f32> {
+    weight.chunks(k).map(|row| row.iter().map(|&w| f32::from(w)).sum()).collect()
+}
+
+/// Every row of `c` is `want`, and `bound` more or less.
+fn check(c: &[f32], want: &[f32], bound: f32, what: &str) {
+    for row in c.chunks(want.len()) {
+        for (got, want) in row.iter().zip(want) {
+            assert!((got - want).abs() <= bound, "{what}: {got} and not {want}");
+        }
+    }
+}
+
+#[test]
+fn products_of_floats() {
+    on_a_small_stack(|| {
+        let pool = Pool::single();
+        let weight = weight(N, K);
+        let want = sums(&weight, K);
+        let floats: Vec<f32> = weight.iter().map(|&w| f32::from(w)).collect();
+        let b = View::row_major(&floats, N, K).transposed();
+        let mut scratch = gemm::Scratch::default();
+        for kernel in gemm::KERNELS.iter().filter(|kernel| kernel.isa.is_available()) {
+            let packed = gemm::Packed::for_kernel(kernel, b, &pool);
+            for m in ROWS {
+                for operand in [gemm::Operand::Plain(b), gemm::Operand::Packed(&packed)] {
+                    for function in [Function::Identity, Function::Relu, Function::Gelu] {
+                        let (ones, mut c) = (vec![1.0; m * K], vec![0.0; m * N]);
+                        let call = Gemm {
+                            a: View::row_major(&ones, m, K),
+                            b: operand,
+                            c: MatrixMut { values: &mut c, rows: m, cols: N, stride: N },
+                            accumulate: false,
+                            bias: None,
+                            function,
+                            precision: Precision::Highest,
+                        };
+                        gemm::gemm_with(kernel, call, &mut scratch, &pool);
+                        let mut want = want.clone();
+                        map::forward_in_place(function, &mut want, &pool);
+                        check(&c, &want, 1e-3, kernel.name);
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn products_of_bfloat16() {
+    on_a_small_stack(|| {
+        let pool = Pool::single();
+        let weight = weight(N, K);
+        let want = sums(&weight, K);
+        let floats: Vec<f32> = weight.iter().map(|&w| f32::from(w)).collect();
+        let b = View::row_major(&floats, N, K).transposed();
+        let mut scratch = gemm_bf16::Scratch::default();
+        for kernel in gemm_bf16::KERNELS.iter().filter(|kernel| kernel.isa.is_available()) {
+            for (m, parts) in ROWS.into_iter().flat_map(|m| [(m, Parts::One), (m, Parts::Two)]) {
+                let (ones, mut c) = (vec![1.0; m * K], vec![0.0; m * N]);
+                let call = GemmBf16 {
+                    a: View::row_major(&ones, m, K),
+                    b: gemm_bf16::Operand::Plain(b),
+                    c: MatrixMut { values: &mut c, rows: m, cols: N, stride: N },
+                    parts,
+                    accumulate: false,
+                    bias: None,
+                    function: Function::Identity,
+                };
+                gemm_bf16::gemm_bf16_with(kernel, call, &mut scratch, &pool);
+                check(&c, &want, 0.0, kernel.name);
+            }
+        }
+    });
+}
+
+#[test]
+fn products_with_compressed_weights() {
+    on_a_small_stack(|| {
+        let pool = Pool::single();
+        let weight = weight(N, K);
+        let want = sums(&weight, K);
+        let floats: Vec<f32> = weight.iter().map(|&w| f32::from(w)).collect();
+        let mut scratch = gemm::Scratch::default();
+        for format in Format::ALL {
+            let packed = weight_only::Packed::new(View::row_major(&floats, N, K).transposed(), format, &pool);
+            for (isa, m) in Isa::available().flat_map(|isa| ROWS.map(|m| (isa, m))) {
+                let (ones, mut c) = (vec![1.0; m * K], vec![0.0; m * N]);
+                let call = Multiply {
+                    a: View::row_major(&ones, m, K),
+                    b: &packed,
+                    c: MatrixMut { values: &mut c, rows: m, cols: N, stride: N },
+                    bias: None,
+                    function: Function::Identity,
+                };
+                weight_only::multiply_on(isa, call, &mut scratch, &pool);
+                // Every weight may be off by as much as the scale is rounded: 2⁻⁸ of it.
+                check(&c, &want, K as f32 / 256.0, format.name());
+            }
+        }
+    });
+}
+
+/// Rows and the contracted axis of whole numbers: the last is cut in groups, whose sums are held.
+const WHOLE: [(usize, usize); 6] = [(1, K), (2, K), (4, K), (8, K), (9, K), (128, 1200)];
+
+#[test]
+fn products_of_bytes() {
+    on_a_small_stack(|| {
+        let pool = Pool::single();
+        let mut scratch = gemm_i8::Scratch::default();
+        for kernel in gemm_i8::KERNELS.iter().filter(|kernel| kernel.isa.is_available()) {
+            for (m, k) in WHOLE {
+                let values = weight(N, k);
+                let weight = gemm_i8::Weight {
+                    values: &values,
+                    out_features: N,
+                    in_features: k,
+                    bias: None,
+                    offsets: Offsets::default(),
+                };
+                let packed = gemm_i8::Packed::for_kernel(kernel, weight, &pool);
+                let (ones, mut c) = (vec![1i8; m * k], vec![0i32; m * N]);
+                let output = gemm_i8::Output::Sums(MatrixMut { values: &mut c, rows: m, cols: N, stride: N });
+                let call = GemmI8 { input: gemm_i8::Input::I8(&ones), weight: &packed, output };
+                gemm_i8::gemm_i8(call, &mut scratch, &pool);
+                let c: Vec<f32> = c.iter().map(|&sum| sum as f32).collect();
+                check(&c, &sums(&values, k), 0.0, kernel.name);
+                let ones = vec![1u8; m * k];
+                for requantize in modes() {
+                    let mut c = vec![0u8; m * N];
+                    let matrix = MatrixMut { values: &mut c, rows: m, cols: N, stride: N };
+                    let output = gemm_i8::Output::U8(matrix, &requantize);
+                    let call = GemmI8 { input: gemm_i8::Input::U8(&ones), weight: &packed, output };
+                    gemm_i8::gemm_i8(call, &mut scratch, &pool);
+                    let c: Vec<f32> = c.iter().map(|&y| f32::from(y)).collect();
+                    let want: Vec<f32> = sums(&values, k).iter().map(|&sum| (sum / 2.0).clamp(0.0, 255.0)).collect();
+                    check(&c, &want, 0.5, kernel.name);
+                }
+            }
+        }
+    });
+}
+
+/// Every way to halve a sum.
+fn modes() -> [Requantize; 4] {
+    let half = [Multiplier::from_scale(0.5)];
+    [
+        Requantize::double_rounding(&half),
+        Requantize::single_rounding(&half),
+        Requantize::float64(&[0.5]),
+        Requantize::float32(&[0.5]),
+    ]
+}
+
+#[test]
+fn products_of_16_bit_numbers() {
+    on_a_small_stack(|| {
+        let pool = Pool::single();
+        let mut scratch = gemm_i16::Scratch::default();
+        let wide = RequantizeWide::new(&[Multiplier::from_scale(0.5)]);
+        for kernel in gemm_i16::KERNELS.iter().filter(|kernel| kernel.isa.is_available()) {
+            for (m, k) in WHOLE {
+                let bytes = weight(N, k);
+                let words: Vec<i16> = bytes.iter().map(|&w| i16::from(w)).collect();
+                let ones = vec![1i16; m * k];
+                let want = sums(&bytes, k);
+                for values in [gemm_i16::Values::I8(&bytes), gemm_i16::Values::I16(&words)] {
+                    let weight = |bias| gemm_i16::Weight { values, out_features: N, in_features: k, bias };
+                    let packed = gemm_i16::Packed::for_kernel(kernel, weight(gemm_i16::Bias::I32(None)), &pool);
+                    let mut c = vec![0i32; m * N];
+                    let output = gemm_i16::Output::Sums(MatrixMut { values: &mut c, rows: m, cols: N, stride: N });
+                    gemm_i16::gemm_i16(GemmI16 { input: &ones, weight: &packed, output }, &mut scratch, &pool);
+                    let c: Vec<f32> = c.iter().map(|&sum| sum as f32).collect();
+                    check(&c, &want, 0.0, kernel.name);
+
+                    let packed = gemm_i16::Packed::for_kernel(kernel, weight(gemm_i16::Bias::I64(None)), &pool);
+                    let mut c = vec![0i16; m * N];
+                    let matrix = MatrixMut { values: &mut c, rows: m, cols: N, stride: N };
+                    let output = gemm_i16::Output::I16FromWide(matrix, &wide);
+                    gemm_i16::gemm_i16(GemmI16 { input: &ones, weight: &packed, output }, &mut scratch, &pool);
+                    let c: Vec<f32> = c.iter().map(|&y| f32::from(y)).collect();
+                    check(&c, &want.iter().map(|sum| sum / 2.0).collect::<Vec<_>>(), 0.5, kernel.name);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn functions_and_softmax() {
+    on_a_small_stack(|| {
+        let pool = Pool::single();
+        let x: Vec<f32> = (0..100).map(|at| at as f32 / 25.0 - 2.0).collect();
+        for isa in Isa::available() {
+            for row in FUNCTIONS {
+                let (mut y, mut grad) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+                map::forward_on(isa, row.default, &x, &mut y, &pool);
+                map::backward_on(isa, row.default, Saved::Input(&x), &vec![1.0; x.len()], &mut grad, &pool);
+                let rising = grad.iter().filter(|&&slope| slope >= 0.0).count();
+                assert!(rising > x.len() / 2 && y[99] > y[50], "{} on {}", row.name, isa.name());
+            }
+            let mut y = vec![0.0; x.len()];
+            softmax::softmax_on(isa, 4, 25, &x, &mut y, &pool);
+            for row in y.chunks(25) {
+                assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5, "softmax on {}", isa.name());
+            }
+        }
+    });
+}

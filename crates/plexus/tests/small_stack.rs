@@ -1,0 +1,128 @@
+//! A model trains, is saved, opened and predicts on a thread with 512 KiB of stack, whatever the optimisation.
+//!
+//! Here the kernels are optimised; `cargo xtask dependent` builds this file into a crate outside the workspace, where
+//! nothing is.
+
+use plexus::nn::layers::{Activation, BatchNorm, Dropout, Layer, LayerNorm, Linear, Standardise};
+use plexus::nn::{Network, Params, Shape};
+use plexus::train::data::{Dataset, Samples, Targets};
+use plexus::train::loss::Loss;
+use plexus::train::optim::{Decay, Optimizer};
+use plexus::train::schedule::Schedule;
+use plexus::train::trainer::{Settings, Trainer};
+use plexus::{Isa, Model, Pool, Precision, Task, Workspace};
+use plexus_kernels::map::FUNCTIONS;
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::Arc;
+
+/// What a thread may need at most.
+const STACK: usize = 512 * 1024;
+
+const FEATURES: usize = 40;
+const CLASSES: usize = 3;
+const ROWS: usize = 130;
+
+/// The environment variable that chooses the instruction set, once for a program.
+const CHOICE: &str = "PLEXUS_ISA";
+
+#[test]
+fn training_and_predicting_fit_on_a_small_stack() {
+    if std::env::var(CHOICE).is_ok_and(|isa| !isa.is_empty()) {
+        let test = std::thread::Builder::new().stack_size(STACK).spawn(|| {
+            for threads in [1, 2] {
+                train_and_predict(threads);
+            }
+        });
+        return test.expect("a thread starts").join().expect("the model learns");
+    }
+    // Once for each: a stack that is too small ends the program.
+    for isa in Isa::available() {
+        let mut again = Command::new(std::env::current_exe().expect("this program has a place"));
+        again.args(["--exact", "training_and_predicting_fit_on_a_small_stack"]).env(CHOICE, isa.name());
+        let done = again.output().expect("this program starts again");
+        let said = String::from_utf8_lossy(&done.stdout) + String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{}: {}\n{said}", isa.name(), done.status);
+    }
+}
+
+/// Rows whose class is told by the sign of sums of features.
+fn data() -> Dataset {
+    let values: Vec<f32> = (0..ROWS * FEATURES).map(|at| (at * at % 97) as f32 / 48.0 - 1.0).collect();
+    let class = |row: &[f32]| usize::from(row[0] > 0.0) + usize::from(row[1] > 0.0);
+    let indices = values.chunks(FEATURES).map(|row| class(row) as u32).collect();
+    Dataset {
+        name: "sums".to_string(),
+        input: Shape::new([FEATURES]),
+        samples: Samples::F32(values),
+        targets: Targets::Classes { names: names(), indices },
+    }
+}
+
+fn names() -> Vec<String> {
+    (0..CLASSES).map(|class| format!("class {class}")).collect()
+}
+
+/// Every layer with arithmetic of its own, every function.
+fn network() -> Network {
+    let mut layers: Vec<Layer> = vec![
+        Standardise { per_feature: true }.into(),
+        Linear::new(70).into(),
+        BatchNorm::default().into(),
+        Dropout { probability: 0.1 }.into(),
+        Linear::new(33).without_bias().into(),
+        LayerNorm::default().into(),
+    ];
+    for row in FUNCTIONS {
+        layers.extend([Linear::new(20).into(), Activation::new(row.default).into()]);
+    }
+    layers.push(Linear::new(CLASSES).into());
+    Network::chain(Shape::new([FEATURES]), layers)
+}
+
+fn train_and_predict(threads: usize) {
+    let network = Arc::new(network().check().expect("the layers fit"));
+    let params = Params::initialise(&network, 1);
+    let settings = Settings {
+        epochs: 1,
+        batch: 64,
+        accumulate: 1,
+        learning_rate: 0.002,
+        optimizer: Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: Decay::default() },
+        schedule: Schedule::Constant,
+        warmup_steps: 0,
+        loss: Loss::CrossEntropy { label_smoothing: 0.1, class_weights: None },
+        precision: Precision::Highest,
+        clip_norm: Some(1.0),
+        patience: None,
+        seed: 1,
+    };
+    let (data, pool) = (data(), Pool::new(threads));
+    let mut trainer = Trainer::new(network.clone(), params.clone(), settings, pool.clone());
+    let all: Vec<u32> = (0..ROWS as u32).collect();
+    for _ in 0..2 {
+        let report = trainer.step(&data, &all).expect("the loss is a number");
+        assert!(report.loss > 0.0, "a loss of {}", report.loss);
+    }
+    assert!(trainer.params().weights[..] != params.weights[..], "a step changes the weights");
+
+    let task = Task::Classification { classes: names() };
+    let model = Model::new(network, trainer.params().clone(), task, None, BTreeMap::new(), pool.clone());
+    let folder = std::env::temp_dir().join(format!("plexus-small-stack-{}-{threads}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for temporary files");
+    let file = folder.join("model.safetensors");
+    model.expect("three names for three outputs").save(&file).expect("the file is written");
+    for precision in Precision::ALL {
+        let model = Model::open(&file, pool.clone()).expect("the file reads").with_precision(precision);
+        let Samples::F32(input) = &data.samples else { unreachable!("the rows are numbers") };
+        for rows in [1, 3, 8, ROWS] {
+            let mut workspace = Workspace::default();
+            let input = &input[..rows * FEATURES];
+            let output = model.predict(input, rows, &mut workspace).expect("the rows fit");
+            for row in output.chunks(CLASSES) {
+                assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5, "probabilities {row:?}");
+            }
+        }
+    }
+    std::fs::remove_dir_all(&folder).expect("the folder is ours");
+}
