@@ -34,8 +34,36 @@ fn views<'a>(order: Order, a: &'a [f32], b: &'a [f32], (m, n, k): (usize, usize,
 
 const GUARD: f32 = 12345.0;
 
+/// One product of a check.
+struct Product<'a> {
+    a: View<'a>,
+    b: View<'a>,
+    /// Whether `b` is packed before.
+    packed: bool,
+    c: MatrixMut<'a>,
+    accumulate: bool,
+    bias: Option<&'a [f32]>,
+    function: Function,
+}
+
+/// A kernel of the table.
+fn row(kernel: &'static Kernel) -> impl Fn(Product<'_>) {
+    move |Product { a, b, packed, c, accumulate, bias, function }| {
+        let weights = packed.then(|| Packed::for_kernel(kernel, b, &Pool::single()));
+        let b = weights.as_ref().map_or(Operand::Plain(b), Operand::Packed);
+        let call = Gemm { a, b, c, accumulate, bias, function, precision: Precision::Highest };
+        gemm_with(kernel, call, &mut Scratch::default(), &Pool::single());
+    }
+}
+
 /// Runs one product with padding and guards around the result and compares every element with the reference.
-fn check(kernel: &'static Kernel, order: Order, size: (usize, usize, usize), accumulate: bool, with_bias: bool) {
+fn check(
+    multiply: &impl Fn(Product<'_>),
+    order: Order,
+    size: (usize, usize, usize),
+    accumulate: bool,
+    with_bias: bool,
+) -> Result<(), String> {
     let (m, n, k) = size;
     // One element in front makes the starts unaligned.
     let (a, b) = (values(m * k + 1, 1), values(k * n + 1, 2));
@@ -49,62 +77,61 @@ fn check(kernel: &'static Kernel, order: Order, size: (usize, usize, usize), acc
         for i in 0..m {
             c[5 + i * stride..][..n].copy_from_slice(&start[i * n..][..n]);
         }
-        let weights = Packed::for_kernel(kernel, b, &Pool::single());
-        let operand = if packed { Operand::Packed(&weights) } else { Operand::Plain(b) };
         let matrix = MatrixMut { values: &mut c[5..5 + m * stride], rows: m, cols: n, stride };
-        let call = Gemm {
-            a,
-            b: operand,
-            c: matrix,
-            accumulate,
-            bias,
-            function: Function::Identity,
-            precision: Precision::Highest,
-        };
-        gemm_with(kernel, call, &mut Scratch::default(), &Pool::single());
+        multiply(Product { a, b, packed, c: matrix, accumulate, bias, function: Function::Identity });
 
         let mut want: Vec<f64> = start.iter().map(|&x| f64::from(x)).collect();
         reference::gemm(a, b, bias, |x| x, &mut want, accumulate);
         for (at, &got) in c.iter().enumerate() {
             let inside = at >= 5 && at - 5 < m * stride && (at - 5) % stride < n;
             if !inside {
-                assert_eq!(got, GUARD, "{kernel:?} {order:?} {size:?} wrote outside, at {at}");
+                if got != GUARD {
+                    return Err(format!("{order:?} {size:?} wrote outside, at {at}"));
+                }
                 continue;
             }
             let (i, j) = ((at - 5) / stride, (at - 5) % stride);
             let steps = (KC.min(k) + k.div_ceil(KC) + 2) as f64;
             let bound = steps * 2f64.powi(-24) * (reference::magnitude(a, b, i, j) + 3.0);
             let error = (f64::from(got) - want[i * n + j]).abs();
-            assert!(error <= bound, "{kernel:?} {order:?} {size:?} [{i}, {j}]: {got} want {}", want[i * n + j]);
+            // Written so that a NaN is refused.
+            if !(error <= bound) {
+                return Err(format!("{order:?} {size:?} [{i}, {j}]: {got} want {}", want[i * n + j]));
+            }
         }
     }
+    Ok(())
+}
+
+/// The sizes of [`check`] for a kernel with tiles of `mr` x `nr`.
+fn check_sizes(multiply: &impl Fn(Product<'_>), mr: usize, nr: usize) -> Result<(), String> {
+    let ms = [0, 1, 2, 3, mr - 1, mr, mr + 1, 2 * mr + 5];
+    let ns = [0, 1, 7, 8, 9, nr - 1, nr, nr + 1, 4 * nr, 4 * nr + 3, 9 * nr + 1];
+    for order in [Order::Forward, Order::GradInput, Order::GradWeight] {
+        for &m in &ms {
+            for &n in &ns {
+                for k in [0, 1, 2, 7, 8, 9, 33] {
+                    check(multiply, order, (m, n, k), (m + n + k) % 2 == 0, k % 2 == 0)?;
+                }
+            }
+        }
+        let long = [(1, 65, KC - 1), (3, 17, KC), (1, 33, KC + 1), (5, 40, 2 * KC + 77), (131, 70, 19), (250, 1030, 3)];
+        // Rows of a multiple of 256 elements are packed where many columns use them.
+        let far = [(2, 512, 256), (7, 70, 512), (41, 529, 256), (245, 64, 256)];
+        // Operands above a mebibyte are asked for ahead: by few rows in whole panels, by many in pieces.
+        let large = [(2, 260, 2 * KC + 77), (9, 300, 2 * KC + 77), (131, 500, KC + 18)];
+        for size in long.into_iter().chain(far).chain(large) {
+            check(multiply, order, size, true, true)?;
+            check(multiply, order, size, false, false)?;
+        }
+    }
+    Ok(())
 }
 
 #[test]
 fn every_row_matches_the_reference_at_odd_sizes() {
     for kernel in available() {
-        let (mr, nr) = (kernel.mr, kernel.nr);
-        let ms = [0, 1, 2, 3, mr - 1, mr, mr + 1, 2 * mr + 5];
-        let ns = [0, 1, 7, 8, 9, nr - 1, nr, nr + 1, 4 * nr, 4 * nr + 3, 9 * nr + 1];
-        for order in [Order::Forward, Order::GradInput, Order::GradWeight] {
-            for &m in &ms {
-                for &n in &ns {
-                    for k in [0, 1, 2, 7, 8, 9, 33] {
-                        check(kernel, order, (m, n, k), (m + n + k) % 2 == 0, k % 2 == 0);
-                    }
-                }
-            }
-            let long =
-                [(1, 65, KC - 1), (3, 17, KC), (1, 33, KC + 1), (5, 40, 2 * KC + 77), (131, 70, 19), (250, 1030, 3)];
-            // Rows of a multiple of 256 elements are packed where many columns use them.
-            let far = [(2, 512, 256), (7, 70, 512), (41, 529, 256), (245, 64, 256)];
-            // Operands above a mebibyte are asked for ahead: by few rows in whole panels, by many in pieces.
-            let large = [(2, 260, 2 * KC + 77), (9, 300, 2 * KC + 77), (131, 500, KC + 18)];
-            for size in long.into_iter().chain(far).chain(large) {
-                check(kernel, order, size, true, true);
-                check(kernel, order, size, false, false);
-            }
-        }
+        check_sizes(&row(kernel), kernel.mr, kernel.nr).unwrap_or_else(|refusal| panic!("{kernel:?} {refusal}"));
     }
 }
 
@@ -212,31 +239,123 @@ fn nan_infinity_and_zero_go_through_as_in_the_reference() {
     }
 }
 
+/// Runs products of two blocks with a function behind them, which must be applied once, to the finished sum.
+fn check_function(multiply: &impl Fn(Product<'_>)) -> Result<(), String> {
+    for (slope, m) in [(0.0, 1), (0.0, 8), (0.25, 1), (0.25, 8)] {
+        let function = if slope == 0.0 { Function::Relu } else { Function::LeakyRelu { slope } };
+        let (n, k) = (50, KC + 20);
+        let (a, b, bias) = (values(m * k, 13), values(n * k, 14), values(n, 15));
+        let (a, b) = (View::row_major(&a, m, k), View::row_major(&b, n, k).transposed());
+        let mut want = vec![0.0f64; m * n];
+        reference::gemm(a, b, Some(&bias), |x| if x > 0.0 { x } else { f64::from(slope) * x }, &mut want, false);
+        let mut c = vec![f32::NAN; m * n];
+        let matrix = MatrixMut { values: &mut c, rows: m, cols: n, stride: n };
+        multiply(Product { a, b, packed: false, c: matrix, accumulate: false, bias: Some(&bias), function });
+        let off = c.iter().zip(&want).find(|(got, want)| !((f64::from(**got) - **want).abs() < 1e-4));
+        if let Some((got, want)) = off {
+            return Err(format!("{function:?}: {got} want {want}"));
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn the_function_is_applied_once_to_the_finished_sum() {
-    for (kernel, slope) in available().flat_map(|kernel| [(kernel, 0.0), (kernel, 0.25)]) {
-        let function = if slope == 0.0 { Function::Relu } else { Function::LeakyRelu { slope } };
-        for m in [1, 8] {
-            let (n, k) = (50, KC + 20);
-            let (a, b, bias) = (values(m * k, 13), values(n * k, 14), values(n, 15));
-            let (av, bv) = (View::row_major(&a, m, k), View::row_major(&b, n, k).transposed());
-            let mut want = vec![0.0f64; m * n];
-            reference::gemm(av, bv, Some(&bias), |x| if x > 0.0 { x } else { f64::from(slope) * x }, &mut want, false);
-            let mut c = vec![f32::NAN; m * n];
-            let call = Gemm {
-                a: av,
-                b: Operand::Plain(bv),
-                c: MatrixMut { values: &mut c, rows: m, cols: n, stride: n },
-                accumulate: false,
-                bias: Some(&bias),
-                function,
-                precision: Precision::Highest,
-            };
-            gemm_with(kernel, call, &mut Scratch::default(), &Pool::single());
-            for (got, want) in c.iter().zip(&want) {
-                assert!((f64::from(*got) - want).abs() < 1e-4, "{kernel:?} {got} {want}");
-            }
+    for kernel in available() {
+        check_function(&row(kernel)).unwrap_or_else(|refusal| panic!("{kernel:?} {refusal}"));
+    }
+}
+
+/// A copy of a matrix, row-major: the element `[i, p]` from where `place` says.
+fn misread(view: View<'_>, place: impl Fn(usize, usize) -> usize, values: &[f32]) -> Vec<f32> {
+    let places = (0..view.rows).flat_map(|i| (0..view.cols).map(move |p| (i, p)));
+    places.map(|(i, p)| values.get(place(i, p)).copied().unwrap_or(0.0)).collect()
+}
+
+/// The left operand packed in tiles of `height` rows, and read in tiles of `read` rows.
+fn rows_mixed_up(a: View<'_>, height: usize, read: usize) -> Vec<f32> {
+    let place = |height: usize| move |i: usize, p: usize| (i / height * a.cols + p) * height + i % height;
+    let mut packed = vec![0.0; a.rows.next_multiple_of(height) * a.cols];
+    for i in 0..a.rows {
+        for p in 0..a.cols {
+            packed[place(height)(i, p)] = a.values[i * a.row_stride + p * a.col_stride];
         }
+    }
+    misread(a, place(read), &packed)
+}
+
+/// The right operand as a view that exchanged its sizes when it was transposed, but not its strides.
+fn strides_kept(b: View<'_>) -> Vec<f32> {
+    let (row, col) = if b.col_stride == 1 { (b.row_stride, 1) } else { (b.col_stride, b.row_stride) };
+    misread(b, |p, j| p * row + j * col, b.values)
+}
+
+/// The left operand without all blocks of a long sum but the last.
+fn last_block_only(a: View<'_>) -> Vec<f32> {
+    let block = block_len(a.cols);
+    let first = a.cols.saturating_sub(1) / block * block;
+    let place = |i, p| if p < first { usize::MAX } else { i * a.row_stride + p * a.col_stride };
+    misread(a, place, a.values)
+}
+
+#[test]
+fn a_wrong_product_is_refused() {
+    let right = row(Kernel::selected());
+    let (mr, nr) = (Kernel::selected().mr, Kernel::selected().nr);
+    type Fault<'a> = (&'a str, &'a dyn Fn(Product<'_>));
+    let faults: [Fault<'_>; 8] = [
+        ("rows of a tile mixed up", &|call| {
+            let a = rows_mixed_up(call.a, mr, mr - 1);
+            right(Product { a: View::row_major(&a, call.a.rows, call.a.cols), ..call });
+        }),
+        ("strides of a transposed view kept", &|call| {
+            let b = strides_kept(call.b);
+            right(Product { b: View::row_major(&b, call.b.rows, call.b.cols), ..call });
+        }),
+        ("sums of blocks not added", &|call| {
+            let a = last_block_only(call.a);
+            right(Product { a: View::row_major(&a, call.a.rows, call.a.cols), ..call });
+        }),
+        ("accumulate ignored", &|call| right(Product { accumulate: false, ..call })),
+        ("accumulate always", &|call| right(Product { accumulate: true, ..call })),
+        ("bias missing", &|call| right(Product { bias: None, ..call })),
+        ("bias twice", &|call| {
+            let twice: Option<Vec<f32>> = call.bias.map(|bias| bias.iter().map(|bias| 2.0 * bias).collect());
+            right(Product { bias: twice.as_deref(), ..call });
+        }),
+        ("last column left out", &|call| {
+            let Product { a, b, packed, c: MatrixMut { values, rows, cols, stride }, accumulate, bias, function } =
+                call;
+            let kept: Vec<f32> =
+                (0..rows).map(|i| if cols > 0 { values[i * stride + cols - 1] } else { 0.0 }).collect();
+            let c = MatrixMut { values: &mut *values, rows, cols, stride };
+            right(Product { a, b, packed, c, accumulate, bias, function });
+            (0..rows).filter(|_| cols > 0).for_each(|i| values[i * stride + cols - 1] = kept[i]);
+        }),
+    ];
+    for (fault, multiply) in faults {
+        assert!(check_sizes(&|call: Product<'_>| multiply(call), mr, nr).is_err(), "{fault} is not refused");
+    }
+    let functions: [Fault<'_>; 3] = [
+        ("function missing", &|call| right(Product { function: Function::Identity, ..call })),
+        ("function twice", &|call| {
+            let Product { a, b, packed, c, accumulate, bias, function } = call;
+            let MatrixMut { values, rows, cols, stride } = c;
+            let c = MatrixMut { values: &mut *values, rows, cols, stride };
+            right(Product { a, b, packed, c, accumulate, bias, function });
+            crate::map::forward_in_place(function, values, &Pool::single());
+        }),
+        ("function before the bias", &|call| {
+            let Product { a, b, packed, c, accumulate, bias, function } = call;
+            let MatrixMut { values, rows, cols, stride } = c;
+            let c = MatrixMut { values: &mut *values, rows, cols, stride };
+            right(Product { a, b, packed, c, accumulate, bias: None, function });
+            let bias = bias.expect("this check has one");
+            values.iter_mut().enumerate().for_each(|(at, value)| *value += bias[at % cols]);
+        }),
+    ];
+    for (fault, multiply) in functions {
+        assert!(check_function(&|call: Product<'_>| multiply(call)).is_err(), "{fault} is not refused");
     }
 }
 

@@ -4,24 +4,66 @@ fn wave(len: usize) -> Vec<f32> {
     (0..len).map(|i| (i as f32 * 0.731).sin() * 3.0 + 0.1).collect()
 }
 
+/// Compares sums of columns, which `add` adds to what is there, with the reference.
+fn check_column_sums(add: &impl Fn(usize, usize, &[f32], &mut [f32])) -> Result<(), String> {
+    for rows in [0, 1, 3, 4, 5, 63, 64, 65, 200] {
+        for cols in [0, 1, 7, 8, 9, 15, 16, 17, 255, 256, 257, 515] {
+            let padded = wave(rows * cols + 3);
+            let matrix = &padded[3..];
+            let mut sums = vec![2.0; cols + 2];
+            sums[cols..].fill(-77.0);
+            add(rows, cols, matrix, &mut sums[..cols]);
+            for (j, want) in reference::column_sums(rows, cols, matrix).into_iter().enumerate() {
+                let got = f64::from(sums[j]) - 2.0;
+                // Written so that a NaN is refused.
+                if !((got - want).abs() < 1e-5 * (rows as f64 + 1.0)) {
+                    return Err(format!("{rows}x{cols} {j}: {got} {want}"));
+                }
+            }
+            assert_eq!(sums[cols..], [-77.0, -77.0]);
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn column_sums_are_added_for_every_size() {
     for isa in Isa::available() {
-        for rows in [0, 1, 3, 4, 5, 63, 64, 65, 200] {
-            for cols in [0, 1, 7, 8, 9, 15, 16, 17, 255, 256, 257, 515] {
-                let padded = wave(rows * cols + 3);
-                let matrix = &padded[3..];
-                let mut sums = vec![2.0; cols + 2];
-                sums[cols] = -77.0;
-                sums[cols + 1] = -77.0;
-                add_column_sums_on(isa, rows, cols, matrix, &mut sums[..cols], &Pool::single());
-                for (j, want) in reference::column_sums(rows, cols, matrix).into_iter().enumerate() {
-                    let got = f64::from(sums[j]) - 2.0;
-                    assert!((got - want).abs() < 1e-5 * (rows as f64 + 1.0), "{rows}x{cols} {j}: {got} {want}");
-                }
-                assert_eq!(sums[cols..], [-77.0, -77.0]);
-            }
-        }
+        let add = |rows, cols, matrix: &[f32], sums: &mut [f32]| {
+            add_column_sums_on(isa, rows, cols, matrix, sums, &Pool::single());
+        };
+        check_column_sums(&add).unwrap_or_else(|refusal| panic!("{isa:?} {refusal}"));
+    }
+}
+
+#[test]
+fn wrong_column_sums_are_refused() {
+    let right = |rows, cols, matrix: &[f32], sums: &mut [f32]| {
+        add_column_sums(rows, cols, matrix, sums, &Pool::single());
+    };
+    type Fault<'a> = (&'a str, &'a dyn Fn(usize, usize, &[f32], &mut [f32]));
+    let faults: [Fault<'_>; 4] = [
+        ("columns beyond the last whole vector left out", &|rows, cols, matrix, sums| {
+            let (whole, kept) = (cols - cols % 8, sums.to_vec());
+            right(rows, cols, matrix, sums);
+            sums[whole..].copy_from_slice(&kept[whole..]);
+        }),
+        ("overwritten instead of added", &|rows, cols, matrix, sums| {
+            sums.fill(0.0);
+            right(rows, cols, matrix, sums);
+        }),
+        ("the last row left out", &|rows, cols, matrix, sums| {
+            let rows = rows.saturating_sub(1);
+            right(rows, cols, &matrix[..rows * cols], sums);
+        }),
+        ("rows summed instead of columns", &|rows, _, matrix, sums| {
+            let parts = matrix.chunks(rows.max(1));
+            sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part.iter().sum::<f32>());
+        }),
+    ];
+    for (fault, add) in faults {
+        let add = |rows, cols, matrix: &[f32], sums: &mut [f32]| add(rows, cols, matrix, sums);
+        assert!(check_column_sums(&add).is_err(), "{fault}: not refused");
     }
 }
 

@@ -265,12 +265,30 @@ impl Shared {
 mod tests {
     use super::*;
 
-    fn counts(team: &Team, tasks: usize) -> Vec<usize> {
+    /// How often each task was done by something that runs them all.
+    fn counts_of(tasks: usize, run: impl Fn(usize, &(dyn Fn(usize) + Sync))) -> Vec<usize> {
         let counts: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
-        team.run(tasks, &|task| {
+        run(tasks, &|task| {
             counts[task].fetch_add(1, Ordering::Relaxed);
         });
         counts.into_iter().map(AtomicUsize::into_inner).collect()
+    }
+
+    fn counts(team: &Team, tasks: usize) -> Vec<usize> {
+        counts_of(tasks, |tasks, work| team.run(tasks, work))
+    }
+
+    #[test]
+    fn a_task_that_two_threads_take_or_none_is_counted() {
+        // Two threads read the counter before either writes it.
+        let twice = |tasks: usize, work: &(dyn Fn(usize) + Sync)| {
+            thread::scope(|scope| {
+                scope.spawn(|| work(0));
+                (0..tasks).for_each(work);
+            });
+        };
+        assert_eq!(counts_of(3, twice), [2, 1, 1]);
+        assert_eq!(counts_of(3, |tasks, work| (1..tasks).for_each(work)), [0, 1, 1]);
     }
 
     /// Returns when every worker of a team that nobody uses has gone to sleep.
