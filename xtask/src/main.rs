@@ -33,7 +33,7 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Everything: check, all tests, the tests of every instruction set, mutants, the model file in Python
+    /// Everything: check, all tests, the tests of every instruction set, a dependent crate, the model file in Python
     Test,
     /// The rules of the tree: format, lints, documentation, layering, unsafe list, names, lengths
     Check,

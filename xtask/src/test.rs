@@ -3,7 +3,7 @@
 use crate::error::TaskError;
 use crate::outcome::Outcome;
 use crate::process::{self, cargo};
-use crate::{check, dependent, isas, mutants, python};
+use crate::{check, dependent, isas, python};
 use std::time::{Duration, Instant};
 
 /// One part of the whole.
@@ -18,7 +18,6 @@ const STAGES: &[Stage] = &[
     Stage { name: "tests", run: cargo_test },
     Stage { name: "test-all-isas", run: isas::run },
     Stage { name: "dependent", run: || dependent::run(&dependent::Options::default()) },
-    Stage { name: "mutants", run: || mutants::run(&mutants::Options::default()) },
     Stage { name: "open-in-python", run: python::open_model::run },
 ];
 
