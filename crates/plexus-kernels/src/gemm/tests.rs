@@ -95,7 +95,9 @@ fn check(
             let bound = steps * 2f64.powi(-24) * (reference::magnitude(a, b, i, j) + 3.0);
             let error = (f64::from(got) - want[i * n + j]).abs();
             // Written so that a NaN is refused.
-            if !(error <= bound) {
+            // NaN is no small error.
+            let close = error <= bound;
+            if !close {
                 return Err(format!("{order:?} {size:?} [{i}, {j}]: {got} want {}", want[i * n + j]));
             }
         }
@@ -251,8 +253,12 @@ fn check_function(multiply: &impl Fn(Product<'_>)) -> Result<(), String> {
         let mut c = vec![f32::NAN; m * n];
         let matrix = MatrixMut { values: &mut c, rows: m, cols: n, stride: n };
         multiply(Product { a, b, packed: false, c: matrix, accumulate: false, bias: Some(&bias), function });
-        let off = c.iter().zip(&want).find(|(got, want)| !((f64::from(**got) - **want).abs() < 1e-4));
-        if let Some((got, want)) = off {
+        let off = c.iter().zip(&want).position(|(got, want)| {
+            let close = (f64::from(*got) - *want).abs() < 1e-4;
+            !close
+        });
+        if let Some(at) = off {
+            let (got, want) = (c[at], want[at]);
             return Err(format!("{function:?}: {got} want {want}"));
         }
     }

@@ -16,7 +16,8 @@ fn check_column_sums(add: &impl Fn(usize, usize, &[f32], &mut [f32])) -> Result<
             for (j, want) in reference::column_sums(rows, cols, matrix).into_iter().enumerate() {
                 let got = f64::from(sums[j]) - 2.0;
                 // Written so that a NaN is refused.
-                if !((got - want).abs() < 1e-5 * (rows as f64 + 1.0)) {
+                let close = (got - want).abs() < 1e-5 * (rows as f64 + 1.0);
+                if !close {
                     return Err(format!("{rows}x{cols} {j}: {got} {want}"));
                 }
             }
