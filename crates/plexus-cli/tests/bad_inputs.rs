@@ -577,12 +577,17 @@ fn folder_cases() -> Vec<Case> {
                 "old/checkpoint.plexus",
                 std::fs::read(trained().join("flowers/checkpoint.plexus")).expect("it reads"),
             ),
-        case("resume without the data", "train --resume old", &["flowers.csv"]).file(
-            "old/checkpoint.plexus",
-            std::fs::read(trained().join("flowers/checkpoint.plexus")).expect("it reads"),
-        ),
+        case("resume without the data", "train --resume old", &["flowers.csv"]).file("old/checkpoint.plexus", orphan()),
         case("pictures below a file", "evaluate {digits} --pictures file/x", &["file/x"]).file("file", ""),
     ]
+}
+
+/// The checkpoint of a run whose data is gone.
+fn orphan() -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write(&folder.path().join("flowers.csv"), flowers(60));
+    plexus(folder.path(), ["train", "flowers.csv", "--epochs", "1", "--out", "run"]).well();
+    std::fs::read(folder.path().join("run/checkpoint.plexus")).expect("it reads")
 }
 
 /// A checkpoint changed on purpose, its checksum made right again.
