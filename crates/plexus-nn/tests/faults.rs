@@ -123,6 +123,10 @@ impl Wrong {
         let batch = place.batch;
         let mut output = vec![0.0; batch * place.output_len];
         let mut run = |input: &[f32], output: &mut [f32]| {
+            // Such a layer is not made to run.
+            if place.layer.is_identity(training) {
+                return output.copy_from_slice(input);
+            }
             place.layer.forward(Forward {
                 batch,
                 input_shape: place.shape,
@@ -166,23 +170,27 @@ impl Wrong {
         }
         let bias_before = grad_weights[first_bias..].to_vec();
         let mut grad_input = vec![0.0; input.len()];
-        place.layer.backward(Backward {
-            batch,
-            input_shape: place.shape,
-            input,
-            output,
-            grad_output,
-            grad_input: Some(&mut grad_input),
-            weights: &weights,
-            grad_weights,
-            accumulate: true,
-            state: &params.state[place.state.clone()],
-            saved: &run.saved[place.index],
-            random: RandomKey { layer: place.index as u64, ..KEY },
-            precision: Precision::Highest,
-            scratch: &mut Scratch::default(),
-            pool: &Pool::single(),
-        });
+        if place.layer.is_identity(true) {
+            grad_input.copy_from_slice(grad_output);
+        } else {
+            place.layer.backward(Backward {
+                batch,
+                input_shape: place.shape,
+                input,
+                output,
+                grad_output,
+                grad_input: Some(&mut grad_input),
+                weights: &weights,
+                grad_weights,
+                accumulate: true,
+                state: &params.state[place.state.clone()],
+                saved: &run.saved[place.index],
+                random: RandomKey { layer: place.index as u64, ..KEY },
+                precision: Precision::Highest,
+                scratch: &mut Scratch::default(),
+                pool: &Pool::single(),
+            });
+        }
         match self.0 {
             GradBiasWrongAxis if bias > 0 => {
                 let sums = grad_output.chunks(batch.max(1)).map(|features| features.iter().sum::<f32>());

@@ -147,7 +147,12 @@ fn every_derivative_is_its_formula() {
                 if x.is_nan() || x.abs() > 1e9 || x.abs() < f32::MIN_POSITIVE {
                     continue;
                 }
-                let want = reference::derivative(function, f64::from(x)) * f64::from(g);
+                let slope = reference::derivative(function, f64::from(x));
+                // A slope beyond f32 is infinite, also where a small gradient would bring the product back.
+                if slope.abs() > f64::from(f32::MAX) {
+                    continue;
+                }
+                let want = slope * f64::from(g);
                 assert_close(&format!("{}' on {}", function.name(), isa.name()), x, got, want, 16.0, 3e-6);
             }
             assert!(in_place.iter().zip(&grad_input).all(|(a, b)| a.to_bits() == b.to_bits()));
@@ -181,7 +186,8 @@ fn the_reference_derivative_is_the_slope_of_the_reference() {
             let (x, h) = (f64::from(i) * 0.1 + 0.013, 1e-5);
             let slope = (reference::apply(function, x + h) - reference::apply(function, x - h)) / (2.0 * h);
             let want = reference::derivative(function, x);
-            assert!((slope - want).abs() < 1e-8, "{}'({x}) is {slope}, not {want}", function.name());
+            let near = (slope - want).abs() < 1e-8 * want.abs().max(1.0);
+            assert!(near, "{}'({x}) is {slope}, not {want}", function.name());
         }
     }
 }
