@@ -150,7 +150,7 @@ const TEXTS: &[(&str, &[&str])] = &[
     ("input zero", &["net.toml:1:13", "`input` is 0"]),
     ("input text", &["is a string", "Leave out the quotes"]),
     ("input huge", &["too large", "1099511627776"]),
-    ("input product huge", &["elements (2^40)"]),
+    ("input product huge", &["(2^40) elements"]),
     ("input nine axes", &["more than 8 axes"]),
     ("no kind", &["net.toml:3:1", "no `kind`", "`linear`", "`dense`", "`relu`"]),
     ("type for kind", &["net.toml:4:1", "called `kind`"]),

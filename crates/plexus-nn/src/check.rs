@@ -38,10 +38,11 @@ impl fmt::Display for ShapeError {
 
 impl std::error::Error for ShapeError {}
 
-/// The largest number of elements that one sample, one activation or one weight may have: 2^40.
+/// The largest number of elements that one sample, one activation or one weight may have: 2^40, and 2^29 where addresses
+/// have 32 bits, so that the bytes can be counted.
 ///
 /// Larger sizes come from mistakes and hostile files; refusing them keeps every product of two sizes inside 64 bits.
-pub const MAX_ELEMENTS: usize = 1 << 40;
+pub const MAX_ELEMENTS: usize = 1 << if usize::BITS > 32 { 40 } else { 29 };
 
 /// A network in which every layer fits the one before: the proof that [`check_network`] walked it.
 #[derive(Clone, Debug)]

@@ -469,7 +469,7 @@ fn check_settings(spec: &RunSpec) -> Result<(), Error> {
 }
 
 /// The most parameters of a run, whatever the machine: 2^36, which is 256 GiB for the weights alone.
-const MOST_PARAMS: usize = 1 << 36;
+const MOST_PARAMS: u64 = 1 << 36;
 
 /// Refuses a run that cannot fit into memory, instead of ending in the middle.
 fn check_memory(network: &plexus_nn::CheckedNetwork, settings: &Settings, rows: usize) -> Result<(), Error> {
@@ -482,7 +482,7 @@ fn check_memory(network: &plexus_nn::CheckedNetwork, settings: &Settings, rows: 
     let per_batch = activations.saturating_mul(2 * settings.batch.min(rows));
     let bytes = params.saturating_mul(copies).saturating_add(per_batch).saturating_mul(4);
     // Asked for and given back at once: most systems refuse here what they could never give.
-    if params <= MOST_PARAMS && Vec::<u8>::new().try_reserve_exact(bytes).is_ok() {
+    if params as u64 <= MOST_PARAMS && Vec::<u8>::new().try_reserve_exact(bytes).is_ok() {
         return Ok(());
     }
     Err(Error::Setting {

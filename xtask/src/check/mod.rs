@@ -31,6 +31,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "format", run: tools::format },
     Check { name: "clippy", run: tools::clippy },
     Check { name: "documentation", run: tools::documentation },
+    Check { name: "32 bits", run: tools::narrow },
 ];
 
 /// Runs every check, prints a line for each, and goes on after a failure.

@@ -3,6 +3,7 @@
 use crate::error::TaskError;
 use crate::outcome::Outcome;
 use crate::process::{self, capture, cargo, last_lines};
+use std::path::Path;
 
 /// Runs cargo and shows what it said only where it fails.
 fn tool(component: Option<&str>, args: &[&str], passed: &str) -> Result<Outcome, TaskError> {
@@ -36,4 +37,21 @@ pub fn clippy() -> Result<Outcome, TaskError> {
 /// The documentation builds, every link in it leads somewhere.
 pub fn documentation() -> Result<Outcome, TaskError> {
     tool(None, &["doc", "--quiet", "--workspace", "--no-deps"], "builds without warnings")
+}
+
+/// The crates of the product that are not a program, on a target whose addresses have 32 bits.
+///
+/// Skipped also where `CI=true`: the standard library of another target is not everywhere to be had.
+pub fn narrow() -> Result<Outcome, TaskError> {
+    const TARGET: &str = "wasm32-unknown-unknown";
+    let mut libdir = std::process::Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    let libdir = process::output(libdir.args(["--print", "target-libdir", "--target", TARGET]))?;
+    if !Path::new(libdir.trim()).is_dir() {
+        return Ok(Outcome::Skipped(format!("rustup target add {TARGET}")));
+    }
+    let mut args = vec!["check", "--quiet", "--target", TARGET];
+    for name in ["plexus-kernels", "plexus-nn", "plexus-train", "plexus-formats", "plexus"] {
+        args.extend(["--package", name]);
+    }
+    tool(None, &args, "the libraries compile for wasm32")
 }

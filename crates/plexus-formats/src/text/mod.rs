@@ -184,9 +184,7 @@ fn size(source: Source<'_>, key: &str, value: &Spanned<DeValue<'_>>) -> Result<u
             Ok(0) => refuse(format!("`{key}` is 0, a size is at least 1"), "A layer of no features computes nothing."),
             Ok(size) if size < 0 => refuse(format!("`{key}` is {size}, a size is at least 1"), ""),
             // Beyond 128 bits, or merely beyond what anyone has.
-            _ => {
-                refuse(format!("`{key}` is too large, a size is at most {MAX_ELEMENTS} (2^40)"), "Is a digit too many?")
-            }
+            _ => refuse(format!("`{key}` is too large, a size is at most {}", most()), "Is a digit too many?"),
         },
         DeValue::String(_) => refuse(format!("`{key}` is a string, expected a whole number"), "Leave out the quotes."),
         other => refuse(format!("`{key}` is {}, expected a whole number", called(other)), ""),
@@ -208,10 +206,15 @@ fn shape(source: Source<'_>, key: &str, value: &Spanned<DeValue<'_>>) -> Result<
     match shape.len() {
         Some(len) if len <= MAX_ELEMENTS => Ok(shape),
         _ => {
-            let message = format!("`{key}` has more than {MAX_ELEMENTS} elements (2^40)");
+            let message = format!("`{key}` has more than {} elements", most());
             Err(source.error(value.span(), message, "Is a digit too many?"))
         }
     }
+}
+
+/// [`MAX_ELEMENTS`], for messages.
+fn most() -> String {
+    format!("{MAX_ELEMENTS} (2^{})", MAX_ELEMENTS.ilog2())
 }
 
 /// What a value is, for messages.

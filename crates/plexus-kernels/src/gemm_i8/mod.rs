@@ -56,7 +56,8 @@ use pack::{Bytes, Nibbles, Pairs, Rows, Term};
 /// About 5 microseconds of work for one core with AVX2; entering the pool costs as much.
 const PARALLEL_MACS: usize = 1 << 19;
 
-/// How a kernel multiplies: see `products.rs`.
+/// How a kernel multiplies: see `products.rs`. The portable kernel knows one way.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Pairs,
