@@ -15,6 +15,7 @@
 //! Deliberately not here: arguments, printing, sockets.
 #![forbid(unsafe_code)]
 
+mod choose;
 mod error;
 pub mod files;
 mod model;
@@ -22,6 +23,7 @@ mod run;
 mod spec;
 mod split;
 
+pub use choose::{Chosen, Part};
 pub use error::Error;
 pub use model::{Model, Task, Workspace};
 pub use plexus_kernels::gemm::Precision;
@@ -29,7 +31,7 @@ pub use plexus_kernels::isa::Isa;
 pub use plexus_kernels::threads::Pool;
 pub use run::{Finished, Run, Stepped};
 pub use spec::{NetworkSpec, RunSpec};
-pub use split::{Chosen, Part, Sketch, Split};
+pub use split::{Sketch, Split};
 
 /// What networks are made of.
 pub use plexus_nn as nn;
