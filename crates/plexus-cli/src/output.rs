@@ -203,16 +203,20 @@ pub fn cannot_print(error: &std::io::Error) -> ! {
     std::process::exit(1);
 }
 
+/// Columns of the longest label, the blanks behind it included: `Training  `.
+const LABEL: usize = 10;
+
 /// A line as a few, cut at blanks, where it is wider than a terminal; what follows stands below the text behind the
-/// label. Lines that begin with a blank stay whole: they are commands to copy, or numbers in columns.
+/// label. Lines that begin with fewer blanks than a label has stay whole: they are commands to copy, or numbers in columns.
 pub fn folded(line: &str, width: usize) -> String {
     let columns = console::measure_text_width;
-    if line.starts_with(' ') || columns(line) <= width {
+    let blanks = line.len() - line.trim_start_matches(' ').len();
+    if columns(line) <= width || (blanks > 0 && blanks != LABEL) {
         return line.to_string();
     }
-    // `Label     text`: two blanks or more behind the first word.
+    // `Label     text`: two blanks or more behind the label.
     let text_at = line.find("  ").map_or(0, |gap| gap + line[gap..].len() - line[gap..].trim_start().len());
-    let indent = if line[..text_at].split_whitespace().count() == 1 { text_at } else { 2 };
+    let indent = if (1..=LABEL).contains(&text_at) { text_at } else { 2 };
     let (mut text, mut used) = (String::new(), 0);
     for (index, word) in line.split(' ').enumerate() {
         let wanted = columns(word) + usize::from(index > 0);
@@ -287,6 +291,9 @@ mod tests {
         assert_eq!(folded("one two three four", 9), "one two\n  three\n  four");
         // A word that is too long by itself is not cut.
         assert_eq!(folded("Model     a/very/long/path here", 12), "Model     a/very/long/path\n          here");
+        // Two words are a label too, and what stands below the text has none.
+        assert_eq!(folded("Look at   row: a number", 20), "Look at   row: a\n          number");
+        assert_eq!(folded("          more of what stood above", 26), "          more of what\n          stood above");
         let command = "  plexus evaluate model.safetensors --data digits";
         assert_eq!(folded(command, 20), command);
         assert_eq!(folded("", 20), "");

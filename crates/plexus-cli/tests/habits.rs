@@ -31,6 +31,20 @@ fn a_run_goes_on_from_any_folder_and_says_when_it_is_over() {
 }
 
 #[test]
+fn a_run_that_ended_early_goes_on_for_more_than_one_epoch() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // A rate of next to nothing: no epoch is better than the first by which the best is chosen.
+    let start = ["train", "--network", "mlp:8", "--lr", "1e-30", "--smoothing", "1", "--patience", "3"];
+    let first = plexus(folder.path(), start.iter().chain(&["--epochs", "20", "--out", "run", "--json"])).well();
+    assert_eq!(first.last_json()["epochs"], 4);
+    let more = plexus(folder.path(), ["train", "--resume", "run", "--epochs", "40", "--json"]).well();
+    assert_eq!(more.last_json()["epochs"], 7, "patience begins anew");
+    // Without more epochs it is over, whatever was not yet written.
+    let over = plexus(folder.path(), ["train", "--resume", "run"]).well();
+    assert!(over.stdout.contains("Finished  already, after 7 epochs"), "{}", over.stdout);
+}
+
+#[test]
 fn a_quiet_run_says_its_result_alone() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let told = plexus(folder.path(), ["train", "-q", "--epochs", "2", "--out", "run"]).well();
@@ -38,6 +52,32 @@ fn a_quiet_run_says_its_result_alone() {
     assert_eq!((lines, told.stderr.as_str()), (vec!["Test", "Baseline", "Model"], ""));
     let json = plexus(folder.path(), ["train", "--quiet", "--json", "--epochs", "2", "--out", "other"]).well();
     assert_eq!(json.json_lines().len(), 1);
+}
+
+/// Where there is a bash, it completes as a person sees it.
+#[test]
+#[cfg(unix)]
+fn bash_completes_commands_and_options() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let script = plexus(folder.path(), ["completions", "bash"]).well().stdout;
+    write(&folder.path().join("plexus.bash"), script);
+    let completed = |words: &str| {
+        // What bash does when somebody types the words and presses the tab key.
+        let asked = format!(
+            "source plexus.bash; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _plexus plexus \"${{COMP_WORDS[COMP_CWORD]}}\"; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        let mut bash = std::process::Command::new("bash");
+        let told = bash.current_dir(folder.path()).args(["--norc", "-c", &asked]).output();
+        told.ok().map(|told| String::from_utf8_lossy(&told.stdout).lines().map(String::from).collect::<Vec<_>>())
+    };
+    let Some(commands) = completed("plexus pre") else {
+        println!("skipped: there is no bash");
+        return;
+    };
+    assert_eq!(commands, ["predict"]);
+    assert_eq!(completed("plexus train --resu").expect("bash is there"), ["--resume"]);
+    assert_eq!(completed("plexus predict --format ''").expect("bash is there"), ["text", "json", "csv"]);
 }
 
 #[test]
@@ -57,6 +97,7 @@ fn completions_and_pages_know_every_command() {
         let page = pages.iter().find(|(path, _)| path.as_os_str() == name).unwrap_or_else(|| panic!("{name} is there"));
         String::from_utf8_lossy(page.1).into_owned()
     };
+    assert!(!pages.keys().any(|name| name.to_string_lossy().contains("help")), "{:?}", pages.keys());
     assert!(
         page("plexus-train.1").contains("target") && page("plexus.1").contains("plexus\\-train"),
         "{:?}",

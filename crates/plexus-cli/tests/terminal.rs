@@ -81,3 +81,28 @@ fn training_shows_a_bar_that_is_gone_at_the_end_and_no_line_is_too_long() {
         );
     }
 }
+
+#[test]
+fn what_is_said_of_a_table_fits_the_terminal() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // A row number and a constant: columns with warnings, which are sentences.
+    let rows = program::flowers(60);
+    let rows = rows.lines().enumerate().map(|(row, line)| match row {
+        0 => format!("number of the flower in the garden,{line},garden"),
+        _ => format!("{row},{},ours", line),
+    });
+    let table = rows.collect::<Vec<String>>().join("\n");
+    program::write(&folder.path().join("f.csv"), table);
+    for columns in [60, 80, 120] {
+        let out = format!("r{columns}");
+        let args = ["train", "f.csv", "--target", "kind", "--network", "mlp:4", "--epochs", "3", "--out", &out];
+        let (status, _, parser) = on_a_terminal(folder.path(), columns, &args);
+        let screen = parser.screen();
+        let lines: Vec<String> = screen.rows(0, columns).map(|line| line.trim_end().to_string()).collect();
+        assert!(status.success(), "{lines:#?}");
+        assert!((0..ROWS).all(|row| !screen.row_wrapped(row)), "a line is too long: {lines:#?}");
+        for words in ["Look at   number of the flower", "Look at   garden", "Baseline  ", "Model     r"] {
+            assert!(lines.iter().any(|line| line.starts_with(words)), "{words}: {lines:#?}");
+        }
+    }
+}

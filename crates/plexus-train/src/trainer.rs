@@ -230,6 +230,14 @@ impl Trainer {
     pub fn set_epochs(&mut self, epochs: u64) {
         self.settings.epochs = epochs;
         self.progress.finished = self.progress.epoch >= epochs;
+        if !self.progress.finished && self.is_out_of_patience() {
+            // More epochs were asked for all the same: patience begins anew.
+            self.progress.stale_epochs = 0;
+        }
+    }
+
+    fn is_out_of_patience(&self) -> bool {
+        self.settings.patience.is_some_and(|patience| self.progress.stale_epochs >= patience)
     }
 
     /// Where the run is.
@@ -448,8 +456,7 @@ impl Trainer {
             progress.reductions += 1;
             progress.plateau_epochs = 0;
         }
-        let out_of_patience = self.settings.patience.is_some_and(|patience| progress.stale_epochs >= patience);
-        progress.finished = progress.epoch >= self.settings.epochs || out_of_patience;
+        self.progress.finished = self.progress.epoch >= self.settings.epochs || self.is_out_of_patience();
         record
     }
 

@@ -99,7 +99,7 @@ impl<S: Screen> Watch<S> {
         }
         let (loss, score) = (number(self.standing.0), self.metric(self.standing.1));
         // With patience the run may end sooner.
-        let (full, short) = match settings.patience {
+        let (full, short) = match settings.patience.filter(|patience| *patience < settings.epochs) {
             Some(_) => (format!("at most {left} left"), format!("≤ {left}")),
             None => (format!("{left} left"), left),
         };

@@ -181,9 +181,13 @@ fn what_is_said_fits_the_terminal() {
 #[test]
 fn with_patience_the_time_left_is_the_most_it_can_be() {
     for (columns, words) in [(120, "at most 70 s left"), (60, "≤ 70 s")] {
-        let mut watched = Watched::new(columns, 15, LONG, Some(15));
+        let mut watched = Watched::new(columns, 15, LONG, Some(14));
         watched.steps(7);
         let draws = watched.screen.draws();
         assert!(draws[draws.len() - 1].ends_with(words), "{:?}", draws.last());
     }
+    // Patience that lasts to the end changes nothing.
+    let mut watched = Watched::new(120, 15, LONG, Some(15));
+    watched.steps(7);
+    assert!(watched.screen.draws().iter().all(|draw| !draw.contains("at most")), "{:?}", watched.screen.draws());
 }
