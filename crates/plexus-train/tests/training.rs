@@ -7,7 +7,7 @@ use plexus_kernels::softmax::Reduction;
 use plexus_kernels::threads::Pool;
 use plexus_nn::{ParamEntry, Params};
 use plexus_train::data::{Dataset, Samples, Targets};
-use plexus_train::loss::{LOSSES, Loss, TargetBatch};
+use plexus_train::loss::{LOSSES, Loss, LossSums, TargetBatch};
 use plexus_train::optim::{Decay, OPTIMIZERS, Optimizer, OptimizerState};
 use plexus_train::schedule::Schedule;
 use plexus_train::trainer::{Settings, Trainer};
@@ -262,12 +262,11 @@ struct LossTolerance {
     grad: Option<f64>,
 }
 
-#[test]
-fn every_loss_agrees_with_pytorch() {
-    let file: LossFile = read("losses.toml");
-    for (name, _) in LOSSES {
-        assert!(file.case.iter().any(|case| case.loss.name() == *name), "{name} has no case");
-    }
+/// Compares losses and their gradients with the cases. `gradient` is [`Loss::gradient`], or a wrong one.
+fn losses(
+    file: &LossFile,
+    gradient: impl Fn(&Loss, &[f32], usize, TargetBatch<'_>, Reduction, &mut [f32]) -> LossSums,
+) -> Tally {
     let pool = Pool::single();
     let mut tally = Tally::default();
     for case in &file.case {
@@ -282,7 +281,7 @@ fn every_loss_agrees_with_pytorch() {
         };
         let reduction = if case.reduction == "mean" { Reduction::Mean } else { Reduction::Sum };
         let mut grad = vec![f32::NAN; case.predictions.len()];
-        let sums = case.loss.gradient(&case.predictions, case.features, targets, reduction, &mut grad, &pool);
+        let sums = gradient(&case.loss, &case.predictions, case.features, targets, reduction, &mut grad);
         let value = if reduction == Reduction::Mean { sums.mean() } else { sums.loss };
         tally.compare(&format!("{} value", case.name), value, case.value, case.tolerance.value);
         let without_gradient = case.loss.sums(&case.predictions, case.features, targets, &pool);
@@ -293,7 +292,68 @@ fn every_loss_agrees_with_pytorch() {
             tally.compare_all(&format!("{} grad", case.name), &grad, want, tolerance);
         }
     }
-    tally.report(&format!("losses.toml, {} cases", file.case.len()));
+    tally
+}
+
+fn right_loss(
+    loss: &Loss,
+    outputs: &[f32],
+    cols: usize,
+    targets: TargetBatch<'_>,
+    reduction: Reduction,
+    grad: &mut [f32],
+) -> LossSums {
+    loss.gradient(outputs, cols, targets, reduction, grad, &Pool::single())
+}
+
+#[test]
+fn every_loss_agrees_with_pytorch() {
+    let file: LossFile = read("losses.toml");
+    for (name, _) in LOSSES {
+        assert!(file.case.iter().any(|case| case.loss.name() == *name), "{name} has no case");
+    }
+    losses(&file, right_loss).report(&format!("losses.toml, {} cases", file.case.len()));
+}
+
+#[test]
+fn a_loss_whose_gradient_is_wrong_does_not_agree() {
+    let file: LossFile = read("losses.toml");
+    let refused = |fault: &str, tally: Tally| assert!(!tally.failures.is_empty(), "{fault}: not noticed");
+    let wrong = losses(&file, |loss, outputs, cols, targets, _, grad| {
+        right_loss(loss, outputs, cols, targets, Reduction::Sum, grad)
+    });
+    refused("the sum where the mean was asked for", wrong);
+    let wrong = losses(&file, |loss, outputs, cols, targets, reduction, grad| {
+        let sums = right_loss(loss, outputs, cols, targets, reduction, grad);
+        grad.iter_mut().for_each(|grad| *grad = -*grad);
+        sums
+    });
+    refused("away from the target", wrong);
+    let wrong = losses(&file, |loss, outputs, cols, targets, reduction, grad| {
+        let sums = right_loss(loss, outputs, cols, targets, reduction, grad);
+        let rest = grad.len().saturating_sub(cols);
+        grad[rest..].fill(0.0);
+        sums
+    });
+    refused("nothing for the last row", wrong);
+    let wrong = losses(&file, |loss, outputs, cols, targets, reduction, grad| {
+        let sums = right_loss(loss, outputs, cols, targets, reduction, grad);
+        if let Loss::CrossEntropy { class_weights, .. } = loss {
+            let plain = Loss::CrossEntropy { label_smoothing: 0.0, class_weights: class_weights.clone() };
+            right_loss(&plain, outputs, cols, targets, reduction, grad);
+        }
+        sums
+    });
+    refused("smoothing in the value alone", wrong);
+    let wrong = losses(&file, |loss, outputs, cols, targets, reduction, grad| {
+        let sums = right_loss(loss, outputs, cols, targets, reduction, grad);
+        if let Loss::CrossEntropy { label_smoothing, .. } = loss {
+            let plain = Loss::CrossEntropy { label_smoothing: *label_smoothing, class_weights: None };
+            right_loss(&plain, outputs, cols, targets, reduction, grad);
+        }
+        sums
+    });
+    refused("class weights in the value alone", wrong);
 }
 
 #[derive(Deserialize)]
@@ -319,15 +379,12 @@ struct After {
     tolerance: f64,
 }
 
-#[test]
-fn a_hundred_updates_of_every_optimiser_follow_pytorch() {
-    let file: OptimizerFile = read("optimizers.toml");
-    for row in OPTIMIZERS {
-        assert!(file.case.iter().any(|case| case.optimizer.optimizer == row.name), "{} has no case", row.name);
-    }
+/// Compares a hundred updates of every optimiser with the cases, after `change` was made to it.
+fn optimizers(file: &OptimizerFile, change: impl Fn(&mut Optimizer)) -> Tally {
     let mut tally = Tally::default();
     for case in &file.case {
-        let optimizer = case.optimizer.build();
+        let mut optimizer = case.optimizer.build();
+        change(&mut optimizer);
         let mut weights = file.initial.clone();
         let mut state = OptimizerState::new(&optimizer, weights.len());
         let steps: Vec<usize> = case.after.iter().map(|after| after.step).collect();
@@ -340,5 +397,50 @@ fn a_hundred_updates_of_every_optimiser_follow_pytorch() {
             }
         }
     }
-    tally.report(&format!("optimizers.toml, {} cases", file.case.len()));
+    tally
+}
+
+#[test]
+fn a_hundred_updates_of_every_optimiser_follow_pytorch() {
+    let file: OptimizerFile = read("optimizers.toml");
+    for row in OPTIMIZERS {
+        assert!(file.case.iter().any(|case| case.optimizer.optimizer == row.name), "{} has no case", row.name);
+    }
+    optimizers(&file, |_| ()).report(&format!("optimizers.toml, {} cases", file.case.len()));
+}
+
+#[test]
+fn an_optimiser_with_another_rule_does_not_follow() {
+    type Fault<'a> = (&'a str, &'a dyn Fn(&mut Optimizer));
+    let faults: [Fault<'_>; 6] = [
+        ("no weight decay", &|optimizer| optimizer.decay_mut().weight_decay = 0.0),
+        ("weight decay of the other kind", &|optimizer| {
+            let decay = optimizer.decay_mut();
+            decay.decoupled = !decay.decoupled;
+        }),
+        ("Nesterov where there is none, and none where there is", &|optimizer| {
+            if let Optimizer::Sgd { nesterov, .. } = optimizer {
+                *nesterov = !*nesterov;
+            }
+        }),
+        ("no momentum", &|optimizer| {
+            if let Optimizer::Sgd { momentum, .. } | Optimizer::RmsProp { momentum, .. } = optimizer {
+                *momentum = 0.0;
+            }
+        }),
+        ("the two decays of Adam exchanged", &|optimizer| {
+            if let Optimizer::Adam { beta1, beta2, .. } = optimizer {
+                std::mem::swap(beta1, beta2);
+            }
+        }),
+        ("the decay of RMSprop on the other side", &|optimizer| {
+            if let Optimizer::RmsProp { alpha, .. } = optimizer {
+                *alpha = 1.0 - *alpha;
+            }
+        }),
+    ];
+    let file: OptimizerFile = read("optimizers.toml");
+    for (fault, change) in faults {
+        assert!(!optimizers(&file, change).failures.is_empty(), "{fault}: not noticed");
+    }
 }
