@@ -65,7 +65,7 @@ fn bash_completes_commands_and_options() {
         // What bash does when somebody types the words and presses the tab key.
         let asked = format!(
             "source plexus.bash; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
-             _plexus plexus \"${{COMP_WORDS[COMP_CWORD]}}\"; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+             _plexus plexus \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\"; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         );
         let mut bash = std::process::Command::new("bash");
         let told = bash.current_dir(folder.path()).args(["--norc", "-c", &asked]).output();
