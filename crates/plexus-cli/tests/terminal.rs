@@ -101,7 +101,7 @@ fn what_is_said_of_a_table_fits_the_terminal() {
         let lines: Vec<String> = screen.rows(0, columns).map(|line| line.trim_end().to_string()).collect();
         assert!(status.success(), "{lines:#?}");
         assert!((0..ROWS).all(|row| !screen.row_wrapped(row)), "a line is too long: {lines:#?}");
-        for words in ["Look at   number of the flower", "Look at   garden", "Baseline  ", "Model     r"] {
+        for words in ["Look at   number of the flower", "Look at   length", "Baseline  ", "Model     r"] {
             assert!(lines.iter().any(|line| line.starts_with(words)), "{words}: {lines:#?}");
         }
     }

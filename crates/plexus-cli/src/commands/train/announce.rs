@@ -139,6 +139,7 @@ fn columns(report: &TableReport) {
             FoundKind::Category { distinct } if column.role == Role::Target => {
                 format!("{} classes", grouped(distinct as u64))
             }
+            FoundKind::Category { distinct: 1 } => "1 category".to_string(),
             FoundKind::Category { distinct } => format!("{} categories", grouped(distinct as u64)),
             FoundKind::Date => "dates".to_string(),
             FoundKind::Text { distinct } => format!("{} texts", grouped(distinct as u64)),
