@@ -10,6 +10,7 @@
 //! Deliberately not here: a tensor type, shapes, error results. A wrong length is a bug of the caller and panics.
 
 pub mod buffer;
+pub mod conv;
 pub mod gemm;
 pub mod gemm_bf16;
 pub mod gemm_i16;
@@ -18,6 +19,7 @@ pub mod isa;
 pub mod loss;
 pub mod map;
 pub mod norm;
+pub mod pool;
 pub mod probe;
 pub mod random;
 pub mod reduce;

@@ -1,0 +1,186 @@
+//! Every instruction set against the reference.
+
+use super::*;
+use crate::isa::Isa;
+use crate::threads::Pool;
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+fn values(len: usize, seed: u64) -> Vec<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..len).map(|_| rng.random_range(-1.0f32..1.0)).collect()
+}
+
+/// Numbers of which many are equal, with some that are not numbers.
+fn coarse(len: usize, seed: u64) -> Vec<f32> {
+    let special = [f32::NAN, f32::NEG_INFINITY, f32::INFINITY, -0.0, 0.0];
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let number = |roll: usize| special.get(roll).copied().unwrap_or((roll % 4) as f32 - 1.0);
+    (0..len).map(|_| number(rng.random_range(0..60))).collect()
+}
+
+/// Windows of all kinds.
+fn windows() -> Vec<Window> {
+    let mut windows = Vec::new();
+    for channels in [1, 6, 7, 8, 16, 17, 35] {
+        let plain = Window::plain([channels, 7, 9], [2, 2]);
+        windows.extend([
+            plain,
+            Window { ceil: true, ..plain },
+            Window { kernel: [3, 3], padding: [1; 4], ..plain },
+            Window { kernel: [3, 2], stride: [1, 3], padding: [1, 0, 0, 1], ..plain },
+            Window { kernel: [3, 3], stride: [2, 2], padding: [1; 4], ceil: true, ..plain },
+            Window { kernel: [1, 4], stride: [5, 3], padding: [0, 2, 0, 2], ceil: true, ..plain },
+            Window { kernel: [7, 9], stride: [1, 1], ..plain },
+            // Some windows have nothing inside the map.
+            Window { kernel: [2, 2], stride: [1, 1], padding: [3, 2, 3, 2], ..plain },
+        ]);
+    }
+    windows
+}
+
+#[test]
+fn output_sizes_are_those_of_pytorch() {
+    // torch.nn.functional.max_pool2d of a line of so many: size, kernel, stride, padding, dilation; floor, ceil.
+    for ((size, kernel, stride, padding, dilation), floor, ceil) in [
+        ((5, 2, 2, 0, 1), Some(2), Some(3)),
+        ((4, 2, 2, 0, 1), Some(2), Some(2)),
+        ((5, 3, 2, 1, 1), Some(3), Some(3)),
+        // The last window would start in the padding at the end.
+        ((3, 2, 2, 1, 1), Some(2), Some(2)),
+        ((6, 1, 4, 0, 1), Some(2), Some(2)),
+        ((7, 2, 3, 0, 2), Some(2), Some(3)),
+        ((2, 3, 1, 0, 1), None, None),
+        ((5, 0, 1, 0, 1), None, None),
+        ((5, 2, 0, 0, 1), None, None),
+        ((5, 2, 1, 0, 0), None, None),
+    ] {
+        let window = Window {
+            kernel: [kernel, 1],
+            stride: [stride, 1],
+            padding: [padding, 0, padding, 0],
+            dilation: [dilation, 1],
+            ..Window::plain([1, size, 1], [1, 1])
+        };
+        assert_eq!(window.output().map(|[rows, _]| rows), floor, "{window:?}");
+        assert_eq!(Window { ceil: true, ..window }.output().map(|[rows, _]| rows), ceil, "{window:?}");
+    }
+}
+
+#[test]
+fn the_largest_and_its_place_are_those_of_the_reference() {
+    for isa in Isa::available() {
+        for (window, dilation) in windows().into_iter().flat_map(|window| [(window, [1, 1]), (window, [2, 3])]) {
+            let window = Window { dilation, ..window };
+            if window.output().is_none() {
+                continue;
+            }
+            let batch = 2;
+            let input = coarse(batch * window.input_len(), 1);
+            let (want, places) = reference::max_pool(&window, batch, &input);
+            let (mut output, mut positions) = (vec![9.0; want.len()], vec![9; want.len()]);
+            for keep in [true, false] {
+                let positions = keep.then_some(&mut positions[..]);
+                let call = MaxPool { window, batch, input: &input, output: &mut output, positions };
+                max_pool_on(isa, call, &Pool::single());
+                let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&output), bits(&want), "{isa:?} {window:?}");
+            }
+            assert_eq!(positions, places, "{isa:?} {window:?}");
+
+            let grad_output = values(want.len(), 2);
+            let mut grad = vec![9.0; input.len()];
+            let call =
+                MaxPoolBackward { window, batch, grad_output: &grad_output, positions: &places, grad_input: &mut grad };
+            max_pool_backward(call, &Pool::single());
+            let mut expected = vec![0.0f64; input.len()];
+            for (at, &place) in places.iter().enumerate().filter(|&(_, &place)| place != u32::MAX) {
+                let (n, c) = (at / window.output_len(), at % window.channels);
+                expected[n * window.input_len() + place as usize * window.channels + c] += f64::from(grad_output[at]);
+            }
+            close(&grad, &expected, 1e-5);
+        }
+    }
+}
+
+/// Every number is as wanted, within an absolute bound.
+fn close(got: &[f32], want: &[f64], bound: f64) {
+    assert_eq!(got.len(), want.len());
+    for (at, (&got, &want)) in got.iter().zip(want).enumerate() {
+        let close = (f64::from(got) - want).abs() <= bound;
+        assert!(close, "[{at}]: {got} want {want}");
+    }
+}
+
+#[test]
+fn means_are_those_of_the_reference() {
+    for isa in Isa::available() {
+        for window in windows() {
+            for count_include_pad in [false, true] {
+                let batch = 2;
+                let input = values(batch * window.input_len(), 3);
+                let want = reference::avg_pool(&window, batch, &input, count_include_pad);
+                let mut output = vec![9.0; want.len()];
+                let call = AvgPool { window, batch, input: &input, output: &mut output, count_include_pad };
+                avg_pool_on(isa, call, &Pool::single());
+                close(&output, &want, 1e-5);
+
+                let grad_output = values(want.len(), 4);
+                let want = reference::avg_pool_backward(&window, batch, &grad_output, count_include_pad);
+                let mut grad_input = vec![9.0; input.len()];
+                let (grad_output, grad_input) = (&grad_output[..], &mut grad_input[..]);
+                let call = AvgPoolBackward { window, batch, grad_output, grad_input, count_include_pad };
+                avg_pool_backward_on(isa, call, &Pool::single());
+                close(grad_input, &want, 1e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn means_of_whole_maps_are_those_of_one_large_window() {
+    for isa in Isa::available() {
+        for channels in [1, 6, 16, 19] {
+            for plane in [1, 5, 600] {
+                let window = Window::plain([channels, 1, plane], [1, plane]);
+                let size = [3, plane, channels];
+                let input = values(3 * plane * channels, 5);
+                let mut output = vec![9.0; 3 * channels];
+                global_avg_pool_on(isa, size, &input, &mut output, &Pool::single());
+                close(&output, &reference::avg_pool(&window, 3, &input, true), 1e-5);
+                let grad_output = values(3 * channels, 6);
+                let mut grad_input = vec![9.0; input.len()];
+                global_avg_pool_backward_on(isa, size, &grad_output, &mut grad_input, &Pool::single());
+                close(&grad_input, &reference::avg_pool_backward(&window, 3, &grad_output, true), 1e-6);
+            }
+        }
+    }
+}
+
+#[test]
+fn results_are_the_same_for_any_thread_count() {
+    let window = Window { stride: [1, 1], ..Window::plain([16, 40, 40], [3, 3]) };
+    let batch = 5;
+    let input = values(batch * window.input_len(), 7);
+    let grad = values(batch * window.output_len(), 8);
+    let run = |threads| {
+        let pool = Pool::new(threads);
+        let mut outputs = [vec![0.0; grad.len()], vec![0.0; grad.len()]];
+        let mut grads = [vec![0.0; input.len()], vec![0.0; input.len()]];
+        let mut positions = vec![0; grad.len()];
+        let [largest, mean] = &mut outputs;
+        let [first, second] = &mut grads;
+        let at = Some(&mut positions[..]);
+        max_pool(MaxPool { window, batch, input: &input, output: largest, positions: at }, &pool);
+        let call = MaxPoolBackward { window, batch, grad_output: &grad, positions: &positions, grad_input: first };
+        max_pool_backward(call, &pool);
+        avg_pool(AvgPool { window, batch, input: &input, output: mean, count_include_pad: true }, &pool);
+        let call = AvgPoolBackward { window, batch, grad_output: &grad, grad_input: second, count_include_pad: true };
+        avg_pool_backward(call, &pool);
+        (outputs, grads, positions)
+    };
+    let one = run(1);
+    for threads in [2, 7] {
+        assert!(run(threads) == one, "{threads}");
+    }
+}
