@@ -15,6 +15,7 @@ FORMAT = """
   tolerance    absolute, a tensor each: max(8 x PyTorch's own f32 error, 2e-6 x the largest magnitude, 1e-7).
                "weight", "bias" bound the gradient of that parameter, "running_..." the state after the pass.
                NaN is expected where `output` says nan, and infinities with their sign.
+[[case.more]]    shape, inputs, grad_input of each further input, for layers that read several values
 [[case.params]]  role, shape, values, grad (of this pass alone)
 [[case.state]]   role, shape, values before the pass, after (absent where the pass does not change it)
 """
@@ -23,12 +24,14 @@ FORMAT = """
 class Cases:
     """The cases of one layer kind, and the text of its file."""
 
-    def __init__(self, kind, note=""):
-        self.kind, self.note, self.tables, self.names = kind, note, [], set()
+    def __init__(self, kind, note="", script="layers.py"):
+        self.kind, self.note, self.script, self.tables, self.names = kind, note, script, [], set()
 
     def add(self, name, layer, shape, batch, forward, params=(), state=(), inputs=None, mode="training",
-            gradient=True, grad_output=None, scale=1.0, shift=0.0):
+            gradient=True, grad_output=None, scale=1.0, shift=0.0, more=()):
         """Runs `forward(input, params, state, training)` in f64 and in f32 and keeps the results as one case.
+
+        With the shapes of `more` inputs, `forward` gets a list of all of them.
 
         `params` and `state` are pairs of role and f32 values; `forward` gets them as dicts, and puts new values into
         `state` where a pass changes it.
@@ -39,19 +42,22 @@ class Cases:
         inputs = normal(rng, [batch, *shape], scale, shift) if inputs is None else as_f32(inputs).reshape(batch, *shape)
         gradient = gradient and mode == "training"
         params, state = list(params), list(state)
+        more = [normal(rng, [batch, *shape]) for shape in more]
 
         def run(dtype):
             x = inputs.to(dtype, copy=True).requires_grad_()
+            others = [values.to(dtype, copy=True).requires_grad_() for values in more]
             p = {role: value.to(dtype, copy=True).requires_grad_() for role, value in params}
             s = {role: value.to(dtype, copy=True) for role, value in state}
-            output = forward(x, p, s, mode == "training")
+            output = forward([x, *others] if more else x, p, s, mode == "training")
             got = {"output": output.detach()}
             if gradient:
                 nonlocal grad_output
                 if grad_output is None:
                     grad_output = normal(rng, list(output.shape))
                 output.backward(grad_output.to(dtype))
-                for role, leaf in [("grad_input", x), *p.items()]:
+                names = [(f"more {index}", leaf) for index, leaf in enumerate(others)]
+                for role, leaf in [("grad_input", x), *names, *p.items()]:
                     got[role] = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
             for role, value in state:
                 if not torch.equal(s[role], value.to(dtype)):
@@ -70,8 +76,14 @@ class Cases:
             "grad_output": grad_output,
             "output": want["output"],
             "grad_input": want.get("grad_input"),
-            "tolerance": {role: case_file.tolerance(value, single[role]) for role, value in want.items()},
+            "tolerance": {
+                role: case_file.tolerance(value, single[role])
+                for role, value in want.items() if not role.startswith("more ")
+            },
         }))
+        for index, values in enumerate(more):
+            entry = {"shape": list(values.shape[1:]), "inputs": values, "grad_input": want.get(f"more {index}")}
+            self.tables.append(case_file.table("[[case.more]]", entry))
         for role, value in params:
             entry = {"role": role, "shape": list(value.shape), "values": value, "grad": want.get(role)}
             self.tables.append(case_file.table("[[case.params]]", entry))
@@ -79,9 +91,9 @@ class Cases:
             entry = {"role": role, "shape": list(value.shape), "values": value, "after": want.get(role)}
             self.tables.append(case_file.table("[[case.state]]", entry))
 
-    def write(self):
-        text = case_file.header("layers.py", FORMAT.strip("\n") + ("\n\n" + self.note.strip("\n") if self.note else ""))
-        case_file.write(f"layers/{self.kind}.toml", text + "\n".join(self.tables))
+    def write(self, name=None):
+        text = case_file.header(self.script, FORMAT.strip("\n") + ("\n\n" + self.note.strip("\n") if self.note else ""))
+        case_file.write(f"layers/{name or self.kind}.toml", text + "\n".join(self.tables))
 
 
 def linear():

@@ -6,6 +6,7 @@ use crate::layer::Mismatch;
 use crate::network::{NamedLayer, Network};
 use crate::params::ParamLayout;
 use crate::shape::Shape;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -44,11 +45,33 @@ impl std::error::Error for ShapeError {}
 /// Larger sizes come from mistakes and hostile files; refusing them keeps every product of two sizes inside 64 bits.
 pub const MAX_ELEMENTS: usize = 1 << if usize::BITS > 32 { 40 } else { 29 };
 
-/// A network in which every layer fits the one before: the proof that [`check_network`] walked it.
+/// The most values that one layer may read.
+pub const MAX_INPUTS: usize = 60;
+
+/// A value of a network: an input, or the output of a layer. Inputs come first, then layers in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ValueId(u32);
+
+impl ValueId {
+    /// Its place in the list of values.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    fn at(index: usize) -> Self {
+        ValueId(u32::try_from(index).expect("a network has fewer layers than that"))
+    }
+}
+
+/// A network in which every layer fits what it reads: the proof that [`check_network`] walked it.
 #[derive(Clone, Debug)]
 pub struct CheckedNetwork {
     network: Network,
+    /// Of every value.
     shapes: Vec<Shape>,
+    /// What each layer reads.
+    reads: Vec<Vec<ValueId>>,
+    outputs: Vec<ValueId>,
     layout: Arc<ParamLayout>,
 }
 
@@ -58,35 +81,82 @@ impl CheckedNetwork {
         &self.network
     }
 
-    /// The shape that enters layer `index`.
-    pub fn input_shape(&self, index: usize) -> &Shape {
-        match index {
-            0 => &self.network.input,
-            _ => &self.shapes[index - 1],
+    /// The value that leaves layer `index`.
+    pub fn value_of(&self, index: usize) -> ValueId {
+        ValueId::at(self.network.inputs.len() + index)
+    }
+
+    /// The layer that makes a value; `None` for an input.
+    pub fn layer_of(&self, value: ValueId) -> Option<usize> {
+        value.index().checked_sub(self.network.inputs.len())
+    }
+
+    /// The value of an input or a layer with this name.
+    pub fn value(&self, name: &str) -> Option<ValueId> {
+        let inputs = self.network.inputs.iter().map(|input| &input.name);
+        let layers = self.network.layers.iter().map(|named| &named.name);
+        inputs.chain(layers).position(|other| other == name).map(ValueId::at)
+    }
+
+    /// The name of a value: of an input or of a layer.
+    pub fn name(&self, value: ValueId) -> &str {
+        match self.layer_of(value) {
+            Some(layer) => &self.network.layers[layer].name,
+            None => &self.network.inputs[value.index()].name,
         }
+    }
+
+    /// All values in the order in which they are known.
+    pub fn values(&self) -> impl Iterator<Item = ValueId> + use<> {
+        (0..self.shapes.len()).map(ValueId::at)
+    }
+
+    /// The shape of a value.
+    pub fn shape(&self, value: ValueId) -> &Shape {
+        &self.shapes[value.index()]
+    }
+
+    /// What layer `index` reads.
+    pub fn reads(&self, index: usize) -> &[ValueId] {
+        &self.reads[index]
+    }
+
+    /// The shapes that enter layer `index`.
+    pub fn input_shapes(&self, index: usize) -> Vec<&Shape> {
+        self.reads[index].iter().map(|value| self.shape(*value)).collect()
     }
 
     /// The shape that leaves layer `index`.
     pub fn output_shape(&self, index: usize) -> &Shape {
-        &self.shapes[index]
+        self.shape(self.value_of(index))
     }
 
-    /// The shape that enters the network.
+    /// The shape that enters the network, at its first input.
     pub fn input(&self) -> &Shape {
-        &self.network.input
+        &self.network.inputs[0].shape
     }
 
-    /// The shape that leaves the network.
+    /// What comes out: at least one.
+    pub fn outputs(&self) -> &[ValueId] {
+        &self.outputs
+    }
+
+    /// The shape that leaves the network, at its first output.
     pub fn output(&self) -> &Shape {
-        self.shapes.last().unwrap_or(&self.network.input)
+        self.shape(self.outputs[0])
     }
 
-    /// Elements of one sample at the input.
+    /// Elements of one sample of a value.
+    pub fn len(&self, value: ValueId) -> usize {
+        known(self.shape(value))
+    }
+
+    /// Elements of one sample at the first input.
     pub fn input_len(&self) -> usize {
         known(self.input())
     }
 
-    /// Elements of one sample at the output.
+    /// Elements of one sample at the first output.
     pub fn output_len(&self) -> usize {
         known(self.output())
     }
@@ -96,46 +166,111 @@ impl CheckedNetwork {
         &self.layout
     }
 
-    /// Checks that a slice is a whole number of samples of finite or infinite numbers, whatever they are.
+    /// A layer in messages: `hidden (linear)`.
+    pub fn label(&self, index: usize) -> String {
+        label(&self.network.layers[index])
+    }
+
+    /// Checks that a slice is a whole number of samples for the only input; finite or not.
     ///
     /// # Errors
-    /// [`ShapeError`] where the length is not `rows` times the elements of one sample.
+    /// [`ShapeError`] where the length is not `rows` times the elements of one sample, or there are several inputs.
     pub fn batch<'a>(&self, values: &'a [f32], rows: usize) -> Result<CheckedBatch<'a>, ShapeError> {
-        let sample = self.input_len();
+        self.count_inputs(1)?;
+        self.check_input(0, values, rows)?;
+        Ok(CheckedBatch { values: Slices::One(values), rows })
+    }
+
+    /// As [`CheckedNetwork::batch`], for all inputs, in their order.
+    ///
+    /// # Errors
+    /// [`ShapeError`] where there are not as many as inputs, or a length is not `rows` times the elements of one sample.
+    pub fn batches<'a>(&self, values: &'a [&'a [f32]], rows: usize) -> Result<CheckedBatch<'a>, ShapeError> {
+        self.count_inputs(values.len())?;
+        (0..values.len()).try_for_each(|index| self.check_input(index, values[index], rows))?;
+        Ok(CheckedBatch { values: Slices::Many(values), rows })
+    }
+
+    fn count_inputs(&self, got: usize) -> Result<(), ShapeError> {
+        let inputs = &self.network.inputs;
+        if inputs.len() == got {
+            return Ok(());
+        }
+        Err(ShapeError {
+            layer: None,
+            compared: "the number of inputs".to_string(),
+            expected: format!("{}: {}", inputs.len(), named(inputs.iter().map(|input| (&input.name, &input.shape)))),
+            got: got.to_string(),
+            help: "Give rows for each input.".to_string(),
+        })
+    }
+
+    fn check_input(&self, index: usize, values: &[f32], rows: usize) -> Result<(), ShapeError> {
+        let input = &self.network.inputs[index];
+        let sample = known(&input.shape);
         if rows.checked_mul(sample) == Some(values.len()) {
-            return Ok(CheckedBatch { values, rows });
+            return Ok(());
         }
         let got = match values.len().checked_rem(rows) {
             Some(0) => format!("{} numbers a row ({rows} rows)", values.len() / rows),
             _ => format!("{} numbers for {rows} rows", values.len()),
         };
+        let (compared, whose) = match self.network.inputs.len() {
+            1 => ("the input".to_string(), "the network's input".to_string()),
+            _ => (format!("the input \"{}\"", input.name), "this input".to_string()),
+        };
         Err(ShapeError {
             layer: None,
-            compared: "the input".to_string(),
-            expected: format!("{sample} numbers a row (the network's input is {})", self.input()),
+            compared,
+            expected: format!("{sample} numbers a row ({whose} is {})", input.shape),
             got,
             help: "Give rows of the width the model was trained on.".to_string(),
         })
     }
 }
 
-/// Rows that fit the input of a network.
+/// Rows that fit the inputs of a network.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckedBatch<'a> {
-    values: &'a [f32],
+    values: Slices<'a>,
     rows: usize,
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Slices<'a> {
+    One(&'a [f32]),
+    Many(&'a [&'a [f32]]),
+}
+
 impl<'a> CheckedBatch<'a> {
-    /// All elements, row after row.
+    /// All elements of the first input, row after row.
     pub fn values(&self) -> &'a [f32] {
-        self.values
+        self.input(0)
+    }
+
+    /// All elements of one input, row after row.
+    pub fn input(&self, index: usize) -> &'a [f32] {
+        match self.values {
+            Slices::One(values) => values,
+            Slices::Many(values) => values[index],
+        }
     }
 
     /// How many rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
+}
+
+fn label(named: &NamedLayer) -> String {
+    format!("{} ({})", named.name, named.layer.kind())
+}
+
+/// Names with their shapes, for messages: `"a" [2, 3] and "b" [4]`.
+fn named<'a>(values: impl Iterator<Item = (&'a String, &'a Shape)>) -> String {
+    let mut texts: Vec<String> = values.map(|(name, shape)| format!("\"{name}\" {shape}")).collect();
+    let last = texts.pop().unwrap_or_default();
+    if texts.is_empty() { last } else { format!("{} and {last}", texts.join(", ")) }
 }
 
 /// The element count of a shape that a check has seen.
@@ -146,55 +281,139 @@ fn known(shape: &Shape) -> usize {
 /// Walks a network and gives every layer its shapes.
 ///
 /// # Errors
-/// [`ShapeError`] for the first layer that does not fit what comes before it.
+/// [`ShapeError`] for the first layer that does not fit what it reads.
 pub fn check_network(network: Network) -> Result<CheckedNetwork, ShapeError> {
-    check_size(&network.input, None, "the input shape")?;
-    let mut shapes: Vec<Shape> = Vec::with_capacity(network.layers.len());
-    for (index, named) in network.layers.iter().enumerate() {
-        let label = format!("{} ({})", named.name, named.layer.kind());
-        let previous = index.checked_sub(1).map(|at| &network.layers[at]);
-        let before = shapes.last().unwrap_or(&network.input);
-        if network.layers[..index].iter().any(|other| other.name == named.name) {
-            return Err(ShapeError {
-                layer: Some(label),
-                compared: "the name".to_string(),
-                expected: "a name used once".to_string(),
-                got: format!("\"{}\" again", named.name),
-                help: "Rename one of the two, or leave the names out: they are then numbered.".to_string(),
-            });
+    let mut names: HashMap<&str, ValueId> = HashMap::new();
+    let mut shapes: Vec<Shape> = Vec::with_capacity(network.inputs.len() + network.layers.len());
+    let mut all_reads = Vec::with_capacity(network.layers.len());
+    if network.inputs.is_empty() {
+        let help = "Write the shape of one sample, as input = [784].";
+        return Err(refused(None, "the network", "at least one input", "none", help));
+    }
+    for input in &network.inputs {
+        check_size(&input.shape, None, "the input shape")?;
+        if names.insert(&input.name, ValueId::at(shapes.len())).is_some() {
+            let got = format!("\"{}\" again", input.name);
+            return Err(refused(None, "the name of an input", "a name used once", got, "Rename one of the two."));
         }
-        check_inputs(named, &label, previous.map(|previous| previous.name.as_str()))?;
-        let shape = named.layer.infer(before).map_err(|mismatch| {
-            let Mismatch { compared, expected, got, help } = mismatch;
-            let origin = match previous {
-                Some(previous) => format!("{got} (output {before} of {}, {})", previous.name, previous.layer.kind()),
-                None => format!("{got} (the network's input is {before})"),
-            };
-            ShapeError { layer: Some(label.clone()), compared, expected, got: origin, help }
-        })?;
+        shapes.push(input.shape.clone());
+    }
+    for (index, layer) in network.layers.iter().enumerate() {
+        let label = label(layer);
+        let reads = reads(&network, index, &names)?;
+        let entering: Vec<&Shape> = reads.iter().map(|value| &shapes[value.index()]).collect();
+        let shape = layer.layer.infer(&entering);
+        let shape = shape.map_err(|mismatch| at_layer(&network, index, &reads, &entering, mismatch))?;
         check_size(&shape, Some(&label), "the output shape")?;
-        for spec in named.layer.params(before) {
+        for spec in layer.layer.params(&entering) {
             check_size(&Shape::new(spec.shape), Some(&label), spec.role)?;
         }
+        if names.insert(&layer.name, ValueId::at(shapes.len())).is_some() {
+            let got = format!("\"{}\" again", layer.name);
+            let help = "Rename one of the two, or leave the names out: they are then numbered.";
+            return Err(refused(Some(label), "the name", "a name used once", got, help));
+        }
         shapes.push(shape);
+        all_reads.push(reads);
     }
-    let layout = Arc::new(ParamLayout::new(&network, &shapes));
-    Ok(CheckedNetwork { network, shapes, layout })
+    let mut outputs: Vec<ValueId> = Vec::new();
+    for name in &network.outputs {
+        let value = names.get(name.as_str()).copied();
+        let known = || format!("the name of a layer: {}", list(network.layers.iter().map(|named| &named.name)));
+        let value = value.ok_or_else(|| {
+            refused(None, "the output", known(), format!("\"{name}\""), "Outputs are named as their layers.")
+        })?;
+        if outputs.contains(&value) {
+            let got = format!("\"{name}\" twice");
+            return Err(refused(None, "the outputs", "each name once", got, "Leave one of the two out."));
+        }
+        outputs.push(value);
+    }
+    if outputs.is_empty() {
+        outputs.push(ValueId::at(shapes.len() - 1));
+    }
+    let layout = Arc::new(ParamLayout::new(&network, &shapes, &all_reads));
+    Ok(CheckedNetwork { network, shapes, reads: all_reads, outputs, layout })
 }
 
-/// Every layer kind of today reads one input, so the only network is a chain.
-fn check_inputs(named: &NamedLayer, label: &str, previous: Option<&str>) -> Result<(), ShapeError> {
-    let before = previous.unwrap_or("input");
-    if named.inputs.is_empty() || named.inputs == [before] {
-        return Ok(());
+/// The values that a layer reads, by their names.
+fn reads(network: &Network, index: usize, names: &HashMap<&str, ValueId>) -> Result<Vec<ValueId>, ShapeError> {
+    let layer = &network.layers[index];
+    if layer.inputs.is_empty() {
+        // The layer above, or the first input.
+        let above = if index == 0 { 0 } else { network.inputs.len() + index - 1 };
+        return Ok(vec![ValueId::at(above)]);
     }
-    Err(ShapeError {
-        layer: Some(label.to_string()),
-        compared: "inputs".to_string(),
-        expected: format!("[\"{before}\"], the layer before"),
-        got: format!("{:?}", named.inputs),
-        help: "No layer kind reads several inputs yet: leave `inputs` out and order the layers as a chain.".to_string(),
-    })
+    let refuse = |expected: String, got: String, help: &str| {
+        Err(refused(Some(label(layer)), "what it reads", expected, got, help))
+    };
+    if layer.inputs.len() > MAX_INPUTS {
+        let got = format!("{} values", layer.inputs.len());
+        return refuse(format!("at most {MAX_INPUTS} values"), got, "Put several such layers one behind the other.");
+    }
+    let mut found = Vec::with_capacity(layer.inputs.len());
+    for name in &layer.inputs {
+        if let Some(value) = names.get(name.as_str()) {
+            found.push(*value);
+            continue;
+        }
+        let got = format!("\"{name}\"");
+        if *name == layer.name {
+            return refuse("a layer above it".to_string(), format!("{got}, itself"), "A network has no cycles.");
+        }
+        if network.layers[index..].iter().any(|below| below.name == *name) {
+            let help = "Layers are evaluated in the order of the file: move it up. A network has no cycles.";
+            return refuse("a layer above it".to_string(), format!("{got}, which stands below"), help);
+        }
+        let inputs = network.inputs.iter().map(|input| &input.name);
+        let above = network.layers[..index].iter().map(|above| &above.name);
+        let known = format!("an input or a layer above it: {}", list(inputs.chain(above)));
+        return refuse(known, format!("{got}, which is neither"), "Correct the name.");
+    }
+    Ok(found)
+}
+
+/// Names for messages, the last few of many.
+fn list<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    const MOST: usize = 12;
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    let more = if names.len() > MOST { "..., " } else { "" };
+    format!("{more}{}", names[names.len().saturating_sub(MOST)..].join(", "))
+}
+
+/// Adds to a refusal of a layer where what it reads comes from.
+fn at_layer(network: &Network, index: usize, reads: &[ValueId], entering: &[&Shape], mismatch: Mismatch) -> ShapeError {
+    let Mismatch { compared, expected, got, help } = mismatch;
+    let name = |value: ValueId| match value.index().checked_sub(network.inputs.len()) {
+        Some(layer) => &network.layers[layer].name,
+        None => &network.inputs[value.index()].name,
+    };
+    let origin = match (reads, entering) {
+        ([value], [shape]) => match value.index().checked_sub(network.inputs.len()) {
+            Some(layer) => {
+                let from = &network.layers[layer];
+                format!("{got} (output {shape} of {}, {})", from.name, from.layer.kind())
+            }
+            None if network.inputs.len() == 1 => format!("{got} (the network's input is {shape})"),
+            None => format!("{got} (the input \"{}\" is {shape})", name(*value)),
+        },
+        _ => {
+            let both = named(reads.iter().map(|value| name(*value)).zip(entering.iter().copied()));
+            if got.is_empty() { both } else { format!("{got} ({both})") }
+        }
+    };
+    ShapeError { layer: Some(label(&network.layers[index])), compared, expected, got: origin, help }
+}
+
+fn refused(
+    layer: Option<String>,
+    compared: &str,
+    expected: impl Into<String>,
+    got: impl Into<String>,
+    help: &str,
+) -> ShapeError {
+    let (expected, got) = (expected.into(), got.into());
+    ShapeError { layer, compared: compared.to_string(), expected, got, help: help.to_string() }
 }
 
 fn check_size(shape: &Shape, layer: Option<&str>, what: &str) -> Result<(), ShapeError> {

@@ -1,11 +1,15 @@
 //! What every layer kind can do, and what it is given to do it with.
 //!
-//! One rule for gradients, everywhere: gradients of weights are *added* to what is there, gradients of activations
-//! *overwrite*. (Where nothing is there yet, a layer may be told to overwrite: [`Backward::accumulate`].)
+//! One rule for gradients, everywhere: gradients of weights are *added* to what is there, gradients of inputs
+//! *overwrite*. A layer that can do the other may be told to: [`Backward::accumulate`] for the weights,
+//! [`GradInput::accumulate`] for an input that several layers read.
 
 use crate::init::Init;
+use crate::prepared::Prepared;
+use crate::scratch::Scratch;
 use crate::shape::Shape;
-use plexus_kernels::gemm::{Packed, Precision, Scratch};
+use crate::view::{DType, View, ViewMut};
+use plexus_kernels::gemm::Precision;
 use plexus_kernels::map::Function;
 use plexus_kernels::threads::Pool;
 
@@ -77,14 +81,74 @@ pub struct RandomKey {
     pub layer: u64,
 }
 
+/// How the numbers of maps `[channels, height, width]` lie in memory. Shapes of other numbers of axes have one order only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Row-major: all of one channel, then all of the next. So it is outside of plans.
+    ChannelsFirst,
+    /// All channels of one pixel, then those of the next.
+    ChannelsLast,
+}
+
+/// Which layout of maps a layer wants for its inputs, and gives its output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maps {
+    /// Channels first.
+    First,
+    /// Channels last.
+    Last,
+    /// Any, the same for all inputs; the output has it too.
+    Any,
+}
+
+/// What a forward pass keeps for the way back besides inputs and output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// Of its numbers.
+    pub dtype: DType,
+    /// Numbers for each row of the batch.
+    pub per_row: usize,
+    /// Numbers for the batch as a whole. One of the two is zero.
+    pub fixed: usize,
+}
+
+impl Saved {
+    /// Nothing.
+    pub const NOTHING: Saved = Saved { dtype: DType::F32, per_row: 0, fixed: 0 };
+
+    /// So many `f32` for each row.
+    pub fn per_row(len: usize) -> Saved {
+        Saved { per_row: len, ..Saved::NOTHING }
+    }
+
+    /// So many `f32` for the batch.
+    pub fn fixed(len: usize) -> Saved {
+        Saved { fixed: len, ..Saved::NOTHING }
+    }
+
+    /// Bytes for a batch.
+    pub fn bytes(&self, rows: usize) -> usize {
+        (self.per_row * rows + self.fixed) * self.dtype.size()
+    }
+}
+
+/// What a backward pass reads of its forward pass; the rest need not live so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reads {
+    /// The inputs.
+    pub inputs: bool,
+    /// The output.
+    pub output: bool,
+}
+
 /// In which of its two lives a layer runs.
 pub enum Pass<'a> {
     /// Statistics are those of the batch, dropout drops, and what backward needs is saved.
     Training {
         /// Running statistics, to be updated.
         state: &'a mut [f32],
-        /// What backward will need besides input and output; see [`LayerKind::saved_len`].
-        saved: &'a mut [f32],
+        /// What backward will need besides inputs and output; see [`LayerKind::saved`].
+        saved: ViewMut<'a>,
         /// For dropout.
         random: RandomKey,
     },
@@ -98,21 +162,23 @@ pub enum Pass<'a> {
 /// Everything a forward pass sees.
 pub struct Forward<'a> {
     /// Samples.
-    pub batch: usize,
-    /// Shape of one input sample.
-    pub input_shape: &'a Shape,
-    /// `[batch, input_shape]`
-    pub input: &'a [f32],
-    /// `[batch, output shape]`, overwritten.
-    pub output: &'a mut [f32],
-    /// The trainable tensors of this layer, one after the other, in the order of [`LayerKind::params`].
+    pub rows: usize,
+    /// `[rows, input shape]` each.
+    pub inputs: &'a [View<'a>],
+    /// `[rows, output shape]`, overwritten.
+    pub output: ViewMut<'a>,
+    /// The trainable tensors of this layer, one after the other, in the order of [`LayerKind::params`]; empty where the
+    /// layer was prepared.
     pub weights: &'a [f32],
     /// Training or inference.
     pub pass: Pass<'a>,
-    /// The weight in the order of a kernel, where the plan packed it.
-    pub packed: Option<&'a Packed>,
+    /// What [`LayerKind::prepare`] made of the weights.
+    pub prepared: Option<&'a Prepared>,
     /// Applied to the output by layers that can ([`LayerKind::fuses_function`]); otherwise identity.
     pub function: Function,
+    /// Whether 2 x 2 maxima are taken after the function, by layers that can ([`LayerKind::fuses_pooling`]); the output is
+    /// then that of the pooling, and in training its positions are saved.
+    pub pooling: bool,
     /// How exactly products with weights are computed.
     pub precision: Precision,
     /// Memory for kernels.
@@ -121,21 +187,33 @@ pub struct Forward<'a> {
     pub pool: &'a Pool,
 }
 
-impl Forward<'_> {
+impl<'a> Forward<'a> {
+    /// The numbers of the first input.
+    pub fn input(&self) -> &'a [f32] {
+        self.inputs[0].f32()
+    }
+
+    /// The shape of the first input.
+    pub fn input_shape(&self) -> &'a Shape {
+        self.inputs[0].shape
+    }
+
     /// The same for one more call, without a fused function: the output stays with the caller.
     pub fn again(&mut self) -> Forward<'_> {
         Forward {
-            batch: self.batch,
-            input_shape: self.input_shape,
-            input: self.input,
-            output: self.output,
+            rows: self.rows,
+            inputs: self.inputs,
+            output: self.output.again(),
             weights: self.weights,
             pass: match &mut self.pass {
-                Pass::Training { state, saved, random } => Pass::Training { state, saved, random: *random },
+                Pass::Training { state, saved, random } => {
+                    Pass::Training { state, saved: saved.again(), random: *random }
+                }
                 Pass::Inference { state } => Pass::Inference { state },
             },
-            packed: self.packed,
+            prepared: self.prepared,
             function: Function::Identity,
+            pooling: false,
             precision: self.precision,
             scratch: self.scratch,
             pool: self.pool,
@@ -143,20 +221,26 @@ impl Forward<'_> {
     }
 }
 
+/// Where the derivative with respect to one input goes.
+pub struct GradInput<'a> {
+    /// As the input.
+    pub values: &'a mut [f32],
+    /// Whether it is added to what is there; true only for layers that [can](LayerKind::adds_to_grad_input).
+    pub accumulate: bool,
+}
+
 /// Everything a backward pass sees.
-pub struct Backward<'a> {
+pub struct Backward<'a, 'g> {
     /// Samples.
-    pub batch: usize,
-    /// Shape of one input sample.
-    pub input_shape: &'a Shape,
-    /// What forward read.
-    pub input: &'a [f32],
-    /// What forward wrote.
-    pub output: &'a [f32],
+    pub rows: usize,
+    /// What forward read; their numbers only where [`LayerKind::backward_reads`] says so.
+    pub inputs: &'a [View<'a>],
+    /// What forward wrote; its numbers only where [`LayerKind::backward_reads`] says so.
+    pub output: View<'a>,
     /// Derivative of the loss with respect to the output.
     pub grad_output: &'a [f32],
-    /// Derivative with respect to the input, overwritten; `None` where nobody needs it.
-    pub grad_input: Option<&'a mut [f32]>,
+    /// Derivatives with respect to the inputs; `None` where nobody needs one.
+    pub grad_inputs: &'g mut [Option<GradInput<'a>>],
     /// The trainable tensors of this layer.
     pub weights: &'a [f32],
     /// Derivatives with respect to the trainable tensors; added to.
@@ -167,13 +251,42 @@ pub struct Backward<'a> {
     /// Running statistics and constants.
     pub state: &'a [f32],
     /// What forward saved.
-    pub saved: &'a [f32],
+    pub saved: View<'a>,
     /// For dropout: the key that forward had.
     pub random: RandomKey,
     /// How exactly products with weights are computed.
     pub precision: Precision,
     /// Memory for kernels.
     pub scratch: &'a mut Scratch,
+    /// Threads for kernels.
+    pub pool: &'a Pool,
+}
+
+impl<'a> Backward<'a, '_> {
+    /// The numbers of the first input.
+    pub fn input(&self) -> &'a [f32] {
+        self.inputs[0].f32()
+    }
+
+    /// The shape of the first input.
+    pub fn input_shape(&self) -> &'a Shape {
+        self.inputs[0].shape
+    }
+
+    /// Where the derivative with respect to the first input goes, for layers that overwrite it.
+    pub fn grad_input(&mut self) -> Option<&'a mut [f32]> {
+        self.grad_inputs[0].take().map(|grad| grad.values)
+    }
+}
+
+/// What a layer sees of its weights when a model is opened.
+pub struct Prepare<'a> {
+    /// The shapes that enter.
+    pub inputs: &'a [&'a Shape],
+    /// The trainable tensors of this layer, one after the other.
+    pub weights: &'a [f32],
+    /// How exactly products with weights are computed.
+    pub precision: Precision,
     /// Threads for kernels.
     pub pool: &'a Pool,
 }
@@ -209,34 +322,71 @@ impl Operand {
     }
 }
 
-/// One kind of layer: a description that can say what it does to a shape, and do it to numbers.
+/// The one shape of a layer that reads one input.
+///
+/// # Errors
+/// [`Mismatch`] where there are several.
+pub fn one<'a>(inputs: &[&'a Shape]) -> Result<&'a Shape, Mismatch> {
+    match inputs {
+        [input] => Ok(input),
+        _ => Err(Mismatch::new(
+            "the number of inputs",
+            "one input",
+            format!("{} inputs", inputs.len()),
+            "Put an add or concat layer in front.",
+        )),
+    }
+}
+
+/// One kind of layer: a description that can say what it does to shapes, and do it to numbers.
 pub trait LayerKind {
     /// The name in text and files.
-    const KIND: &'static str;
+    fn kind(&self) -> &'static str;
 
-    /// The shape that leaves, for the shape that enters.
+    /// The shape that leaves, for the shapes that enter.
     ///
     /// # Errors
-    /// [`Mismatch`] where the input does not fit the description.
-    fn infer(&self, input: &Shape) -> Result<Shape, Mismatch>;
+    /// [`Mismatch`] where the inputs do not fit the description.
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch>;
 
-    /// The tensors the layer owns, for the shape that enters.
-    fn params(&self, _input: &Shape) -> Vec<ParamSpec> {
+    /// The tensors the layer owns, for the shapes that enter.
+    fn params(&self, _inputs: &[&Shape]) -> Vec<ParamSpec> {
         Vec::new()
     }
 
     /// What one sample costs.
-    fn cost(&self, _input: &Shape, _output: &Shape) -> Cost {
+    fn cost(&self, _inputs: &[&Shape], _output: &Shape) -> Cost {
         Cost::default()
     }
 
-    /// How many numbers forward saves for backward besides input and output.
-    fn saved_len(&self, _input: &Shape, _batch: usize) -> usize {
-        0
+    /// How maps have to lie.
+    fn maps(&self) -> Maps {
+        Maps::First
+    }
+
+    /// What forward saves for backward besides inputs and output.
+    fn saved(&self, _inputs: &[&Shape]) -> Saved {
+        Saved::NOTHING
+    }
+
+    /// What backward reads of the forward pass.
+    fn backward_reads(&self) -> Reads {
+        Reads { inputs: true, output: true }
     }
 
     /// Whether forward can apply a function to its output while it is in registers.
     fn fuses_function(&self) -> bool {
+        false
+    }
+
+    /// Whether forward can take 2 x 2 maxima of its output while it is in registers.
+    fn fuses_pooling(&self, _inputs: &[&Shape]) -> bool {
+        false
+    }
+
+    /// Whether the layer takes 2 x 2 maxima of maps side by side and nothing else, so that [`LayerKind::fuses_pooling`]
+    /// can stand for it.
+    fn is_two_by_two_max(&self) -> bool {
         false
     }
 
@@ -255,8 +405,13 @@ pub trait LayerKind {
         false
     }
 
-    /// The weight in the order of a kernel, for a layer that multiplies by one.
-    fn pack(&self, _input: &Shape, _weights: &[f32], _precision: Precision, _pool: &Pool) -> Option<Packed> {
+    /// Whether backward can add the gradient of an input to what is there.
+    fn adds_to_grad_input(&self) -> bool {
+        false
+    }
+
+    /// Re-orders the weights for a kernel, once, for predictions; `None` where the layer reads them as they are.
+    fn prepare(&self, _cx: Prepare<'_>) -> Option<Prepared> {
         None
     }
 
@@ -264,21 +419,23 @@ pub trait LayerKind {
     fn forward(&self, cx: Forward<'_>);
 
     /// Computes the gradients.
-    fn backward(&self, cx: Backward<'_>);
+    fn backward(&self, cx: Backward<'_, '_>);
 
     /// Runs forward and returns the primitives it consists of, for a trace; the last result is the output.
     ///
-    /// The default is one primitive named after the kind, or after its function.
+    /// The default is one primitive named after the kind, or after its function. Maps are channels first here.
     fn primitives(&self, mut cx: Forward<'_>) -> Vec<Primitive> {
         self.forward(cx.again());
-        let Forward { input, input_shape, output, .. } = cx;
-        let shape = self.infer(input_shape).map_or_else(|_| vec![output.len()], |shape| shape.axes().to_vec());
-        let operation = self.function().map_or(Self::KIND, Function::name);
+        let operation = self.function().map_or(self.kind(), Function::name);
+        let name = |index: usize| if cx.inputs.len() == 1 { "input".to_string() } else { format!("input {index}") };
+        let names: Vec<String> = (0..cx.inputs.len()).map(name).collect();
+        let operand =
+            |(name, view): (&String, &View<'_>)| Operand::new(name, view.shape.axes(), &view.channels_first());
         vec![Primitive {
             operation: operation.to_string(),
-            formula: format!("output = {operation}(input)"),
-            operands: vec![Operand::new("input", input_shape.axes(), input)],
-            result: Operand::new("output", &shape, output),
+            formula: format!("output = {operation}({})", names.join(", ")),
+            operands: names.iter().zip(cx.inputs).map(operand).collect(),
+            result: Operand::new("output", cx.output.shape.axes(), &cx.output.view().channels_first()),
         }]
     }
 }

@@ -1,8 +1,8 @@
 //! What a layer and a network are: shapes, cost, forward, backward.
 //!
 //! Is this the crate you want? To open a model and predict, use `plexus`; to train, `plexus-train`. Here is the middle:
-//! a [`Network`] is a list of named layers; [`Network::check`] gives every layer its shapes; [`Params`] holds the
-//! numbers; a [`Plan`] runs it forward, [`Training`] forward and backward.
+//! a [`Network`] is a list of named layers, each reading what stands above it; [`Network::check`] gives every layer its shapes; [`Params`] holds the
+//! numbers; a [`Plan`] runs it forward, [`TrainPlan`] forward and backward.
 //!
 //! Start reading in [`layers`]: one file is one layer kind, all of it.
 //!
@@ -11,23 +11,32 @@
 
 pub mod check;
 pub mod convert;
+mod execute;
 pub mod init;
 pub mod layer;
 pub mod layers;
 mod network;
 mod params;
 mod plan;
-mod run;
+mod prepared;
+mod program;
+mod scratch;
 mod shape;
 pub mod summary;
 pub mod testing;
 pub mod trace;
+mod train_plan;
+mod view;
 pub mod zoo;
 
-pub use check::{CheckedBatch, CheckedNetwork, ShapeError};
+pub use check::{CheckedBatch, CheckedNetwork, ShapeError, ValueId};
+pub use execute::Observer;
 pub use init::Init;
-pub use network::{NamedLayer, Network};
+pub use network::{INPUT, Input, NamedLayer, Network};
 pub use params::{ParamEntry, ParamLayout, Params, Tensor};
-pub use plan::{Plan, Workspace};
-pub use run::Training;
+pub use plan::{Plan, PlanOptions, Workspace};
+pub use prepared::Prepared;
+pub use scratch::Scratch;
 pub use shape::Shape;
+pub use train_plan::{TrainOptions, TrainPlan};
+pub use view::{DType, View, ViewMut};

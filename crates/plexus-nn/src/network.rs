@@ -1,4 +1,4 @@
-//! A network: a list of named layers.
+//! A network: named inputs, named layers, names of outputs.
 
 use crate::check::{CheckedNetwork, ShapeError, check_network};
 use crate::layers::Layer;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct NamedLayer {
     /// Unique in its network; the first part of the names of its tensors.
     pub name: String,
-    /// The layers whose outputs it reads; empty for the layer before.
+    /// The inputs and layers above whose values it reads; empty for the layer above.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<String>,
     /// What it does.
@@ -18,7 +18,23 @@ pub struct NamedLayer {
     pub layer: Layer,
 }
 
-/// A list of named layers in the order of their evaluation, and the shape of one input sample.
+/// Something that enters a network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Unique among inputs and layers.
+    pub name: String,
+    /// Of one sample.
+    pub shape: Shape,
+}
+
+/// The name of the only input, where nothing else is said.
+pub const INPUT: &str = "input";
+
+/// Inputs, layers in the order of their evaluation, and the names of what comes out.
+///
+/// A layer reads inputs and layers above it, so there are no cycles. Without names it reads the layer above; the first
+/// reads the first input. Without names of outputs the last layer is the output.
 ///
 /// # Examples
 /// ```
@@ -31,21 +47,70 @@ pub struct NamedLayer {
 /// let checked = network.check().unwrap();
 /// assert_eq!(checked.layout().weights_len(), 79_510);
 /// ```
+///
+/// A skip around two layers:
+/// ```
+/// use plexus_nn::{NamedLayer, Network, Shape, layers::{Add, Linear}};
+/// let mut network = Network::chain(Shape::new([8]), [Linear::new(8).into(), Linear::new(8).into()]);
+/// let inputs = vec!["layers.0".to_string(), "layers.1".to_string()];
+/// network.layers.push(NamedLayer { name: "sum".to_string(), inputs, layer: Add {}.into() });
+/// assert_eq!(network.check().unwrap().output(), &Shape::new([8]));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Text", from = "Text")]
 pub struct Network {
-    /// Shape of one input sample.
-    pub input: Shape,
+    /// What enters: at least one.
+    pub inputs: Vec<Input>,
     /// In the order of their evaluation.
     pub layers: Vec<NamedLayer>,
+    /// Layers (or inputs) whose values come out; empty for the last layer.
+    pub outputs: Vec<String>,
+}
+
+/// The form in files: a network of one input and one output needs no names for them.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    input: Option<Shape>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    inputs: Vec<Input>,
+    layers: Vec<NamedLayer>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    outputs: Vec<String>,
+}
+
+impl From<Network> for Text {
+    fn from(network: Network) -> Text {
+        let Network { mut inputs, layers, outputs } = network;
+        let input = match inputs.as_slice() {
+            [input] if input.name == INPUT => inputs.pop().map(|input| input.shape),
+            _ => None,
+        };
+        Text { input, inputs, layers, outputs }
+    }
+}
+
+impl From<Text> for Network {
+    fn from(text: Text) -> Network {
+        let Text { input, mut inputs, layers, outputs } = text;
+        inputs.splice(0..0, input.map(|shape| Input { name: INPUT.to_string(), shape }));
+        Network { inputs, layers, outputs }
+    }
 }
 
 impl Network {
+    /// A network with one input, called `input`, and the last layer as its output.
+    pub fn new(input: Shape, layers: Vec<NamedLayer>) -> Self {
+        Network { inputs: vec![Input { name: INPUT.to_string(), shape: input }], layers, outputs: Vec::new() }
+    }
+
     /// A chain of layers, named `layers.0`, `layers.1`, …
     pub fn chain(input: Shape, layers: impl IntoIterator<Item = Layer>) -> Self {
         let layers = layers.into_iter().enumerate();
         let layers =
             layers.map(|(index, layer)| NamedLayer { name: format!("layers.{index}"), inputs: Vec::new(), layer });
-        Network { input, layers: layers.collect() }
+        Network::new(input, layers.collect())
     }
 
     /// Walks the network and gives every layer its shapes.
@@ -56,18 +121,22 @@ impl Network {
         check_network(self)
     }
 
-    /// Puts a layer in front.
+    /// Puts a layer between the first input and everything that reads it.
     pub fn insert_front(&mut self, name: &str, layer: Layer) {
-        if let Some(first) = self.layers.first_mut()
-            && first.inputs == ["input"]
-        {
-            first.inputs = vec![name.to_string()];
+        let Some(input) = self.inputs.first().map(|input| input.name.clone()) else { return };
+        let readers = self.layers.iter_mut().map(|named| &mut named.inputs).chain([&mut self.outputs]);
+        for read in readers.flatten().filter(|read| **read == input) {
+            *read = name.to_string();
         }
         self.layers.insert(0, NamedLayer { name: name.to_string(), inputs: Vec::new(), layer });
     }
 
-    /// Puts a layer behind the last.
+    /// Puts a layer behind the first output.
     pub fn push(&mut self, name: &str, layer: Layer) {
-        self.layers.push(NamedLayer { name: name.to_string(), inputs: Vec::new(), layer });
+        let inputs = match self.outputs.first_mut() {
+            Some(output) => vec![std::mem::replace(output, name.to_string())],
+            None => Vec::new(),
+        };
+        self.layers.push(NamedLayer { name: name.to_string(), inputs, layer });
     }
 }

@@ -1,6 +1,6 @@
 //! The numbers of a network: one flat buffer that training changes by gradient, and one that it does not.
 
-use crate::check::{CheckedNetwork, ShapeError};
+use crate::check::{CheckedNetwork, ShapeError, ValueId};
 use crate::init::Init;
 use crate::network::Network;
 use crate::shape::Shape;
@@ -37,14 +37,14 @@ pub struct ParamLayout {
 }
 
 impl ParamLayout {
-    /// Lays out the tensors of all layers, one after the other. `shapes` are the outputs of the layers.
-    pub(crate) fn new(network: &Network, shapes: &[Shape]) -> Self {
+    /// Lays out the tensors of all layers, one after the other. `shapes` are those of all values.
+    pub(crate) fn new(network: &Network, shapes: &[Shape], reads: &[Vec<ValueId>]) -> Self {
         let (mut entries, mut layers) = (Vec::new(), Vec::new());
         let (mut weights_len, mut state_len) = (0, 0);
-        for (index, named) in network.layers.iter().enumerate() {
-            let input = if index == 0 { &network.input } else { &shapes[index - 1] };
+        for (named, reads) in network.layers.iter().zip(reads) {
+            let inputs: Vec<&Shape> = reads.iter().map(|value| &shapes[value.index()]).collect();
             let (weights_start, state_start) = (weights_len, state_len);
-            for spec in named.layer.params(input) {
+            for spec in named.layer.params(&inputs) {
                 let end = if spec.trainable { &mut weights_len } else { &mut state_len };
                 let range = *end..*end + spec.len();
                 *end = range.end;

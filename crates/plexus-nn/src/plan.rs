@@ -1,82 +1,78 @@
-//! What will be run: which layers, fused with what, with weights in the order of which kernel.
+//! A network with its numbers, ready to predict.
 
-use crate::check::CheckedNetwork;
+use crate::check::{CheckedBatch, CheckedNetwork, ValueId};
+use crate::execute::{Executor, Frame, Numbers, Observer};
+use crate::layer::Prepare;
 use crate::params::Params;
+use crate::prepared::Weights;
+use crate::program::{Home, Program, Purpose};
+use crate::scratch::Scratch;
+use crate::view::{DType, View};
 use plexus_kernels::buffer::Buffer;
-use plexus_kernels::gemm::{Packed, Precision, Scratch};
-use plexus_kernels::map::Function;
-use plexus_kernels::threads::Pool;
+use plexus_kernels::gemm::Precision;
+use plexus_kernels::threads::{FlushDenormals, Pool};
 use std::sync::Arc;
-
-/// One step of a plan: a layer, and the activation behind it where that is applied in the same pass.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Stage {
-    /// The layer that computes.
-    pub layer: usize,
-    /// The layer whose output this stage writes: `layer`, or the activation fused into it.
-    pub output: usize,
-    /// The fused function; identity where there is none.
-    pub function: Function,
-}
-
-/// Leaves out layers that change nothing and fuses activations into the layers before them.
-///
-/// In training a function is fused only where its derivative follows from its output, because the sums before it are
-/// then not kept.
-pub(crate) fn stages(network: &CheckedNetwork, training: bool) -> Vec<Stage> {
-    let layers = &network.network().layers;
-    let mut stages: Vec<Stage> = Vec::new();
-    for (index, named) in layers.iter().enumerate() {
-        if named.layer.is_identity(training) {
-            continue;
-        }
-        if let (Some(function), Some(before)) = (named.layer.function(), stages.last_mut()) {
-            let can = layers[before.layer].layer.fuses_function() && before.function == Function::Identity;
-            if can && (!training || function.derivative_from_output()) {
-                before.function = function;
-                before.output = index;
-                continue;
-            }
-        }
-        stages.push(Stage { layer: index, output: index, function: Function::Identity });
-    }
-    stages
-}
 
 /// A network with its numbers, ready to predict. It can be shared between threads; each brings its [`Workspace`].
 #[derive(Debug)]
 pub struct Plan {
-    pub(crate) network: Arc<CheckedNetwork>,
-    pub(crate) params: Params,
-    pub(crate) stages: Vec<Stage>,
-    pub(crate) packed: Vec<Option<Packed>>,
-    pub(crate) precision: Precision,
-    pub(crate) pool: Pool,
+    network: Arc<CheckedNetwork>,
+    program: Program,
+    /// Of each layer.
+    weights: Vec<Weights>,
+    state: Buffer,
+    precision: Precision,
+    pool: Pool,
+}
+
+/// Memory that a plan runs in. It grows to the largest batch and is then reused: later calls allocate nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Workspace {
+    arena: Buffer<u8>,
+    scratch: Scratch,
+    rows: usize,
+}
+
+/// How a plan is made.
+#[derive(Clone, Debug, Default)]
+pub struct PlanOptions {
+    /// How exactly products with weights are computed.
+    pub precision: Precision,
+    /// Values to be kept until the end of a run, for [`Plan::value`]. No number of any output changes by it.
+    pub keep: Vec<ValueId>,
+    /// Runs every layer by itself, so that an observer sees every value. No number of any output changes by it.
+    pub one_by_one: bool,
 }
 
 impl Plan {
-    /// Plans a network for prediction: packs its weights for the kernels of this machine.
+    /// Plans a network for prediction: prepares its weights for the kernels of this machine.
     ///
     /// # Panics
     /// Where `params` belongs to another network.
-    pub fn new(network: Arc<CheckedNetwork>, params: Params, pool: Pool) -> Self {
-        Plan::with_precision(network, params, Precision::Highest, pool)
+    pub fn new(network: Arc<CheckedNetwork>, params: &Params, pool: Pool) -> Self {
+        Plan::with(network, params, PlanOptions::default(), pool)
     }
 
-    /// As [`Plan::new`], with products of a chosen precision.
+    /// As [`Plan::new`], in a chosen way.
     ///
     /// # Panics
     /// Where `params` belongs to another network.
-    pub fn with_precision(network: Arc<CheckedNetwork>, params: Params, precision: Precision, pool: Pool) -> Self {
+    pub fn with(network: Arc<CheckedNetwork>, params: &Params, options: PlanOptions, pool: Pool) -> Self {
         assert_eq!(network.layout(), params.layout(), "the numbers belong to this network");
-        let stages = stages(&network, false);
-        let packed = stages.iter().map(|stage| {
-            let layer = &network.network().layers[stage.layer].layer;
-            let weights = &params.weights[network.layout().weights_of(stage.layer)];
-            layer.pack(network.input_shape(stage.layer), weights, precision, &pool)
+        let PlanOptions { precision, keep, one_by_one } = options;
+        let purpose = Purpose { keep, one_by_one, ..Purpose::default() };
+        let program = Program::new(&network, &purpose);
+        let weights = (0..network.network().layers.len()).map(|index| {
+            let weights = &params.weights[network.layout().weights_of(index)];
+            let inputs = network.input_shapes(index);
+            let prepare = Prepare { inputs: &inputs, weights, precision, pool: &pool };
+            match network.network().layers[index].layer.prepare(prepare) {
+                Some(prepared) => Weights::Prepared(prepared),
+                None => Weights::Plain(Buffer::from_slice(weights)),
+            }
         });
-        let packed = packed.collect();
-        Plan { network, params, stages, packed, precision, pool }
+        let weights = weights.collect();
+        Plan { state: params.state.clone(), network, program, weights, precision, pool }
     }
 
     /// The network.
@@ -84,20 +80,60 @@ impl Plan {
         &self.network
     }
 
-    /// The numbers.
-    pub fn params(&self) -> &Params {
-        &self.params
-    }
-
     /// How exactly products with weights are computed.
     pub fn precision(&self) -> Precision {
         self.precision
     }
-}
 
-/// Memory that a plan runs in. It grows to the largest batch and is then reused: later calls allocate nothing.
-#[derive(Clone, Debug, Default)]
-pub struct Workspace {
-    pub(crate) buffers: [Buffer; 2],
-    pub(crate) scratch: Scratch,
+    /// The threads it runs on.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Bytes of a workspace for a batch, without the memory of kernels.
+    pub fn workspace_bytes(&self, rows: usize) -> usize {
+        self.program.bytes(rows)
+    }
+
+    /// Computes the outputs of a batch and returns the first, `[rows, output shape]`.
+    ///
+    /// Nothing is allocated once the workspace has seen a batch of this size.
+    pub fn run<'w>(&self, batch: CheckedBatch<'_>, workspace: &'w mut Workspace) -> &'w [f32] {
+        self.run_observed(batch, workspace, None)
+    }
+
+    /// As [`Plan::run`], with someone who looks at each value when it is known.
+    pub fn run_observed<'w>(
+        &self,
+        batch: CheckedBatch<'_>,
+        workspace: &'w mut Workspace,
+        observer: Option<&mut dyn Observer>,
+    ) -> &'w [f32] {
+        let _flush = FlushDenormals::new();
+        let Plan { network, program, weights, state, precision, pool } = self;
+        let Workspace { arena, scratch, rows } = workspace;
+        *rows = batch.rows();
+        let frame = Frame { network, program, batch, precision: *precision, pool };
+        let mut executor = Executor { frame, arena, scratch };
+        executor.grow();
+        let layout: &crate::params::ParamLayout = network.layout();
+        executor.forward(&mut Numbers::Prediction { weights, layout, state }, observer);
+        self.output(workspace, 0)
+    }
+
+    /// One of the outputs of the last run in a workspace, `[rows, output shape]`.
+    pub fn output<'w>(&self, workspace: &'w Workspace, index: usize) -> &'w [f32] {
+        let port = self.program.outputs[index];
+        bytemuck::cast_slice(&workspace.arena[self.program.range(port.tensor, workspace.rows)])
+    }
+
+    /// A value that was [kept](PlanOptions::keep) in the last run; `None` for others, and for inputs, which the caller has.
+    pub fn value<'w>(&'w self, workspace: &'w Workspace, value: ValueId) -> Option<View<'w>> {
+        let port = self.program.values[value.index()].filter(|_| self.program.keeps(value))?;
+        if let Home::Input(_) = self.program.tensors[port.tensor].home {
+            return None;
+        }
+        let bytes = &workspace.arena[self.program.range(port.tensor, workspace.rows)];
+        Some(View::of_bytes(self.network.shape(value), port.layout, DType::F32, bytes))
+    }
 }

@@ -10,8 +10,11 @@ pub struct SummaryLayer {
     pub name: String,
     /// Its kind; for an activation the function.
     pub kind: String,
-    /// Shape of one input sample.
+    /// Shape of one input sample; of the first, where it reads several values.
     pub input_shape: Vec<usize>,
+    /// What it reads, by name; empty for the layer above.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<String>,
     /// Shape of one output sample.
     pub output_shape: Vec<usize>,
     #[allow(missing_docs)]
@@ -58,13 +61,13 @@ pub struct Summary {
 /// ```
 pub fn summary(network: &CheckedNetwork) -> Summary {
     let layers = network.network().layers.iter().enumerate().map(|(index, named)| {
-        let (input, output) = (network.input_shape(index), network.output_shape(index));
+        let (inputs, output) = (network.input_shapes(index), network.output_shape(index));
         let mut counts = Counts {
-            macs: named.layer.cost(input, output).macs,
+            macs: named.layer.cost(&inputs, output).macs,
             activation_bytes: 4 * output.len().unwrap_or(0) as u64,
             ..Counts::default()
         };
-        for spec in named.layer.params(input) {
+        for spec in named.layer.params(&inputs) {
             let len = spec.len() as u64;
             counts.param_bytes += 4 * len;
             match (spec.trainable, spec.role) {
@@ -83,7 +86,8 @@ pub fn summary(network: &CheckedNetwork) -> Summary {
         SummaryLayer {
             name: named.name.clone(),
             kind: kind.to_string(),
-            input_shape: input.axes().to_vec(),
+            input_shape: inputs[0].axes().to_vec(),
+            inputs: named.inputs.clone(),
             output_shape: output.axes().to_vec(),
             counts,
         }

@@ -8,8 +8,8 @@ use crate::layers::Layer;
 use crate::network::Network;
 use crate::params::Params;
 use crate::plan::{Plan, Workspace};
-use crate::run::Training;
 use crate::shape::Shape;
+use crate::train_plan::{TrainOptions, TrainPlan};
 use plexus_kernels::threads::Pool;
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ pub const KEY: RandomKey = RandomKey { seed: 5, step: 2, layer: 0 };
 
 /// What runs the networks of a check.
 pub trait Engine {
-    /// The output of a prediction.
+    /// The outputs of a prediction, one behind the other.
     fn predict(&self, network: &Arc<CheckedNetwork>, params: &Params, batch: CheckedBatch<'_>) -> Vec<f32>;
 
     /// Runs forward once in training mode, with the random numbers of [`KEY`], and `grad_output` back `times` times.
-    /// The first time writes `grad_weights`, whatever it held; the others add to it. Returns the output and the gradient
-    /// of the input.
+    /// The first time writes `grad_weights`, whatever it held; the others add to it. Returns the outputs and the gradients
+    /// of the inputs; of several, one behind the other, as in `grad_output`.
     fn train(
         &self,
         network: &Arc<CheckedNetwork>,
@@ -35,14 +35,16 @@ pub trait Engine {
     ) -> (Vec<f32>, Vec<f32>);
 }
 
-/// This crate: [`Plan`] and [`Training`].
+/// This crate: [`Plan`] and [`TrainPlan`].
 #[derive(Clone, Copy, Debug)]
 pub struct Library;
 
 impl Engine for Library {
     fn predict(&self, network: &Arc<CheckedNetwork>, params: &Params, batch: CheckedBatch<'_>) -> Vec<f32> {
-        let plan = Plan::new(network.clone(), params.clone(), Pool::single());
-        plan.run(batch, &mut Workspace::default()).to_vec()
+        let plan = Plan::new(network.clone(), params, Pool::single());
+        let mut workspace = Workspace::default();
+        plan.run(batch, &mut workspace);
+        (0..network.outputs().len()).flat_map(|index| plan.output(&workspace, index)).copied().collect()
     }
 
     fn train(
@@ -54,12 +56,30 @@ impl Engine for Library {
         grad_weights: &mut [f32],
         times: usize,
     ) -> (Vec<f32>, Vec<f32>) {
-        let mut training = Training::new(network.clone(), Pool::single());
-        let output = training.forward(params, batch, KEY).to_vec();
+        let options = TrainOptions { input_gradients: true, ..TrainOptions::default() };
+        let mut training = TrainPlan::with(network.clone(), options, Pool::single());
+        training.forward(params, batch, KEY);
+        let outputs = 0..network.outputs().len();
+        let output = outputs.clone().flat_map(|index| training.output(index)).copied().collect();
         let mut grad_input = Vec::new();
         for time in 0..times {
-            training.output_and_grad().1.copy_from_slice(grad_output);
-            grad_input = training.backward_to_input(params, batch, KEY, grad_weights, time > 0).to_vec();
+            if time > 0 {
+                // The way back may use up what forward kept.
+                training.forward(&mut params.clone(), batch, KEY);
+            }
+            let mut rest = grad_output;
+            for index in outputs.clone() {
+                let to = training.output_and_grad(index).1;
+                let (own, behind) = rest.split_at(to.len());
+                to.copy_from_slice(own);
+                rest = behind;
+            }
+            training.backward(params, batch, KEY, grad_weights, time > 0);
+            grad_input.clear();
+            for index in 0..network.network().inputs.len() {
+                let zeros = vec![0.0; batch.input(index).len()];
+                grad_input.extend_from_slice(training.input_grad(index).unwrap_or(&zeros));
+            }
         }
         (output, grad_input)
     }
@@ -115,9 +135,30 @@ impl Runner {
 
     /// Layers one behind the other, with their initial numbers.
     fn chain(layers: &[Layer], input: &Shape) -> Self {
-        let network = Network::chain(input.clone(), layers.to_vec()).check().expect("the layers fit their input");
+        Runner::of(Network::chain(input.clone(), layers.to_vec()))
+    }
+
+    /// A network with its initial numbers.
+    ///
+    /// # Panics
+    /// Where its layers do not fit.
+    pub fn of(network: Network) -> Self {
+        let network = network.check().unwrap_or_else(|error| panic!("{error}"));
         let params = Params::initialise(&network, 3);
         Runner { network: Arc::new(network), params }
+    }
+
+    /// Numbers of all inputs, one input behind the other, cut to slices.
+    fn cut<'a>(&self, values: &'a [f32], rows: usize) -> Vec<&'a [f32]> {
+        let mut rest = values;
+        let inputs = self.network.values().take(self.network.network().inputs.len());
+        inputs
+            .map(|input| {
+                let (own, behind) = rest.split_at(rows * self.network.len(input));
+                rest = behind;
+                own
+            })
+            .collect()
     }
 
     /// Forward once, backward `times` times into the same gradients, in training mode.
@@ -136,7 +177,8 @@ impl Runner {
         let mut params = self.params.clone();
         // What is in the gradient before the first time must not matter.
         let mut grad_weights = vec![f32::NAN; params.weights.len()];
-        let batch = self.network.batch(values, batch).expect("the input fits");
+        let inputs = self.cut(values, batch);
+        let batch = self.network.batches(&inputs, batch).expect("the input fits");
         let (output, grad_input) =
             engine.train(&self.network, &mut params, batch, grad_output, &mut grad_weights, times);
         LayerRun { output, grad_input, grad_weights, state: params.state.to_vec() }
@@ -145,9 +187,10 @@ impl Runner {
     /// Sets the weights and returns an input and a gradient of the output, all of them as [`spread`] says.
     fn spread(&mut self, batch: usize) -> (Vec<f32>, Vec<f32>) {
         self.params.weights.iter_mut().enumerate().for_each(|(at, weight)| *weight = spread(at, 1));
-        let input_len = self.network.input().len().expect("a small shape");
+        let inputs: usize = self.network.network().inputs.iter().filter_map(|input| input.shape.len()).sum();
+        let outputs: usize = self.network.outputs().iter().map(|output| self.network.len(*output)).sum();
         let numbers = |len: usize, stream| (0..batch * len).map(|at| spread(at, stream)).collect();
-        (numbers(input_len, 0), numbers(self.network.output_len(), 2))
+        (numbers(inputs, 0), numbers(outputs, 2))
     }
 }
 
@@ -167,7 +210,17 @@ pub fn gradcheck(layer: &Layer, input: &Shape, batch: usize) {
 /// # Errors
 /// The first derivative that disagrees.
 pub fn differences(engine: &impl Engine, layers: &[Layer], input: &Shape, batch: usize) -> Result<(), String> {
-    let mut runner = Runner::chain(layers, input);
+    differences_of(engine, Network::chain(input.clone(), layers.to_vec()), batch)
+}
+
+/// As [`differences`], for any network: the gradients of all its inputs and weights.
+///
+/// # Errors
+/// The first derivative that disagrees.
+pub fn differences_of(engine: &impl Engine, network: Network, batch: usize) -> Result<(), String> {
+    let mut runner = Runner::of(network);
+    let network = runner.network.clone();
+    let layers = &network.network().layers;
     let (values, grad_output) = runner.spread(batch);
     let run = runner.run_on(engine, batch, &values, &grad_output, 1);
 
@@ -183,6 +236,7 @@ pub fn differences(engine: &impl Engine, layers: &[Layer], input: &Shape, batch:
         if (f64::from(got) - want).abs() <= 1e-2 * f64::from(largest) {
             return Ok(());
         }
+        let layers: Vec<&Layer> = layers.iter().map(|named| &named.layer).collect();
         Err(format!("{layers:?} {what}[{at}]: {got}, differences give {want}"))
     };
     for at in 0..values.len() {
@@ -210,7 +264,15 @@ pub fn differences(engine: &impl Engine, layers: &[Layer], input: &Shape, batch:
 /// # Errors
 /// What is not so.
 pub fn gradients_add_up(engine: &impl Engine, layers: &[Layer], input: &Shape, batch: usize) -> Result<(), String> {
-    let mut runner = Runner::chain(layers, input);
+    gradients_add_up_of(engine, Network::chain(input.clone(), layers.to_vec()), batch)
+}
+
+/// As [`gradients_add_up`], for any network.
+///
+/// # Errors
+/// What is not so.
+pub fn gradients_add_up_of(engine: &impl Engine, network: Network, batch: usize) -> Result<(), String> {
+    let mut runner = Runner::of(network);
     let (values, grad_output) = runner.spread(batch);
     let [once, twice] = [1, 2].map(|times| runner.run_on(engine, batch, &values, &grad_output, times));
     if once.grad_input != twice.grad_input {

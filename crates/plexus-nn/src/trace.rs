@@ -1,9 +1,11 @@
 //! Runs one sample and writes down every primitive operation with its operands and its result.
 
 use crate::check::{CheckedBatch, CheckedNetwork};
-use crate::layer::{Forward, Pass, Primitive};
+use crate::layer::{Forward, Layout, Maps, Pass, Primitive};
 use crate::params::Params;
-use plexus_kernels::gemm::{Precision, Scratch};
+use crate::scratch::Scratch;
+use crate::view::{View, ViewMut};
+use plexus_kernels::gemm::Precision;
 use plexus_kernels::map::Function;
 use plexus_kernels::threads::Pool;
 use serde::Serialize;
@@ -22,30 +24,43 @@ pub struct TracedLayer {
 /// Runs a batch layer by layer, nothing fused and nothing left out, in inference mode.
 ///
 /// The arithmetic is that of prediction: the same kernels on the same weights. The result of the last primitive is the
-/// output of the network.
+/// output of the network, where that has one output.
 pub fn trace(network: &CheckedNetwork, params: &Params, batch: CheckedBatch<'_>) -> Vec<TracedLayer> {
-    let (pool, mut scratch) = (Pool::single(), Scratch::default());
-    let mut input = batch.values().to_vec();
-    let layers = network.network().layers.iter().enumerate().map(|(index, named)| {
-        let len = network.output_shape(index).len().expect("the network was checked");
-        let mut output = vec![0.0; batch.rows() * len];
-        let primitives = named.layer.primitives(Forward {
-            batch: batch.rows(),
-            input_shape: network.input_shape(index),
-            input: &input,
-            output: &mut output,
+    let (pool, mut scratch, rows) = (Pool::single(), Scratch::default(), batch.rows());
+    let inputs = (0..network.network().inputs.len()).map(|index| batch.input(index).to_vec());
+    let mut values: Vec<Vec<f32>> = inputs.collect();
+    let mut traced = Vec::new();
+    for (index, named) in network.network().layers.iter().enumerate() {
+        let (shape, layer) = (network.output_shape(index), &named.layer);
+        let mut output = vec![0.0; rows * network.len(network.value_of(index))];
+        // Layers that want maps channels last get them so.
+        let layout = if layer.maps() == Maps::Last { Layout::ChannelsLast } else { Layout::ChannelsFirst };
+        let reads = network.reads(index).iter();
+        let read: Vec<_> = reads
+            .map(|value| {
+                let view = View::of(network.shape(*value), Layout::ChannelsFirst, &values[value.index()]);
+                (network.shape(*value), view.in_layout(layout))
+            })
+            .collect();
+        let views: Vec<View<'_>> = read.iter().map(|(shape, values)| View::of(shape, layout, values)).collect();
+        let primitives = layer.primitives(Forward {
+            rows,
+            inputs: &views,
+            output: ViewMut::of(shape, layout, &mut output),
             weights: &params.weights[params.layout().weights_of(index)],
             pass: Pass::Inference { state: &params.state[params.layout().state_of(index)] },
-            packed: None,
+            prepared: None,
             function: Function::Identity,
+            pooling: false,
             precision: Precision::Highest,
             scratch: &mut scratch,
             pool: &pool,
         });
-        input = output;
-        TracedLayer { name: named.name.clone(), kind: named.layer.kind().to_string(), primitives }
-    });
-    layers.collect()
+        let output = View::of(shape, layout, &output).in_layout(Layout::ChannelsFirst).into_owned();
+        values.push(output);
+        traced.push(TracedLayer { name: named.name.clone(), kind: layer.kind().to_string(), primitives });
+    }
+    traced
 }
 
 #[cfg(test)]
@@ -83,7 +98,7 @@ mod tests {
         let traced = trace(&network, &params, network.batch(&input, 1).unwrap());
         let last = traced.last().unwrap().primitives.last().unwrap().result.values.clone();
         let network = std::sync::Arc::new(network);
-        let plan = crate::plan::Plan::new(network.clone(), params, Pool::single());
+        let plan = crate::plan::Plan::new(network.clone(), &params, Pool::single());
         let mut workspace = crate::plan::Workspace::default();
         let output = plan.run(network.batch(&input, 1).unwrap(), &mut workspace);
         for (a, b) in last.iter().zip(output) {
@@ -110,7 +125,7 @@ mod tests {
         // (0.5 - 0.5) * 3.5, (-1 - 1.5) * 4.5, (2 - 2.5) * 5.5
         assert_eq!(traced[0].primitives[0].result.values, [0.0, -11.25, -2.75]);
         let network = std::sync::Arc::new(network);
-        let plan = crate::plan::Plan::new(network.clone(), params, Pool::single());
+        let plan = crate::plan::Plan::new(network.clone(), &params, Pool::single());
         let mut workspace = crate::plan::Workspace::default();
         let output = plan.run(network.batch(&input, 1).unwrap(), &mut workspace);
         for (a, b) in last.iter().zip(output) {

@@ -73,7 +73,7 @@ pub fn evaluate(
     rows: &[u32],
     pool: &Pool,
 ) -> Evaluation {
-    let plan = Plan::new(network.clone(), params.clone(), pool.clone());
+    let plan = Plan::new(network.clone(), params, pool.clone());
     evaluate_plan(&plan, loss, scale, data, rows, pool)
 }
 

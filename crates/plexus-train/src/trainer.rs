@@ -14,7 +14,7 @@ use plexus_kernels::reduce;
 use plexus_kernels::softmax::Reduction;
 use plexus_kernels::threads::{FlushDenormals, Pool};
 use plexus_nn::layer::RandomKey;
-use plexus_nn::{CheckedNetwork, Params, Training};
+use plexus_nn::{CheckedNetwork, Params, TrainOptions, TrainPlan};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -148,16 +148,18 @@ pub struct StepReport {
     pub epoch_ends: bool,
 }
 
-/// The loss or the gradient is no number any more.
+/// The loss or the gradient is NaN or infinite.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error(
-    "the loss became {loss} at step {step} (epoch {epoch}, rows {first_row} to {last_row} of its order); the first \
-     layer whose output is not finite: {layer}. Try a lower learning rate (it was {learning_rate:e}), --clip-norm 1, or \
+    "{what} became {value} at step {step} (epoch {epoch}, rows {first_row} to {last_row} of its order); the first value \
+     that is not finite: {layer}. Try a lower learning rate (it was {learning_rate:e}), clip the norm of the gradient, or \
      look for extreme values in the data"
 )]
 pub struct NotFinite {
-    /// The loss: NaN or infinite.
-    pub loss: f64,
+    /// `the loss` or `the gradient`.
+    pub what: &'static str,
+    /// NaN or infinite.
+    pub value: f64,
     /// The update, from 1.
     pub step: u64,
     /// The epoch, from 1.
@@ -166,7 +168,7 @@ pub struct NotFinite {
     pub first_row: usize,
     /// Its last row.
     pub last_row: usize,
-    /// The layer, or `none: the loss itself`.
+    /// The layer whose output it is, the tensor whose gradient it is, or `none: the loss itself`.
     pub layer: String,
     /// The learning rate of the update.
     pub learning_rate: f64,
@@ -181,7 +183,7 @@ pub struct Trainer {
     pub(crate) best: Option<Params>,
     pub(crate) optimizer: OptimizerState,
     pub(crate) progress: Progress,
-    training: Training,
+    plan: TrainPlan,
     grad: Buffer,
     inputs: Buffer,
     classes: Vec<u32>,
@@ -197,8 +199,9 @@ impl Trainer {
     /// Starts a run from the given numbers.
     pub fn new(network: Arc<CheckedNetwork>, params: Params, settings: Settings, pool: Pool) -> Self {
         let optimizer = OptimizerState::new(&settings.optimizer, params.weights.len());
+        let options = TrainOptions { precision: settings.precision, ..TrainOptions::default() };
         Trainer {
-            training: Training::with_precision(network.clone(), settings.precision, pool.clone()),
+            plan: TrainPlan::with(network.clone(), options, pool.clone()),
             grad: Buffer::zeros(params.weights.len()),
             inputs: Buffer::default(),
             classes: Vec::new(),
@@ -274,8 +277,8 @@ impl Trainer {
     /// The order of the rows depends on the seed and the epoch alone.
     ///
     /// # Errors
-    /// [`NotFinite`] when the loss is NaN or infinite; the weights are then as before the step (running statistics may
-    /// already hold what the batch did to them).
+    /// [`NotFinite`] when the loss or the gradient is NaN or infinite; the weights are then as before the step (running
+    /// statistics may already hold what the batch did to them).
     pub fn step(&mut self, data: &Dataset, train: &[u32]) -> Result<StepReport, NotFinite> {
         if self.ordered != Some(self.progress.epoch) {
             self.order.clear();
@@ -294,8 +297,8 @@ impl Trainer {
     /// As [`Trainer::step`], on the given rows, at least one: the next of an epoch of `epoch_rows` rows.
     ///
     /// # Errors
-    /// [`NotFinite`] when the loss is NaN or infinite; the weights are then as before the step (running statistics may
-    /// already hold what the batch did to them).
+    /// [`NotFinite`] when the loss or the gradient is NaN or infinite; the weights are then as before the step (running
+    /// statistics may already hold what the batch did to them).
     pub fn step_on(&mut self, data: &Dataset, rows: &[u32], epoch_rows: usize) -> Result<StepReport, NotFinite> {
         let _flush = FlushDenormals::new();
         let first = self.progress.position;
@@ -311,9 +314,7 @@ impl Trainer {
             let part = self.micro_batch(data, indices, random, reduction, start > first);
             let end = start + indices.len();
             if !part.loss.loss.is_finite() {
-                // Now, because the next micro-batch overwrites the outputs that show the layer.
-                let layer = self.training.first_not_finite();
-                return Err(self.not_finite(part.loss.mean(), start..end, layer, epoch_rows));
+                return Err(self.not_finite("the loss", part.loss.mean(), start..end, part.layer, epoch_rows));
             }
             sums += part.loss;
             score += part.score;
@@ -323,7 +324,13 @@ impl Trainer {
         }
         let loss = sums.mean();
         if !loss.is_finite() {
-            return Err(self.not_finite(loss, first..last, None, epoch_rows));
+            return Err(self.not_finite("the loss", loss, first..last, None, epoch_rows));
+        }
+        if let Some(index) = reduce::first_not_finite(&self.grad, &self.pool) {
+            let entries = self.params.layout().entries().iter().filter(|entry| entry.trainable);
+            let tensor = { entries }.find(|entry| entry.range.contains(&index)).map(|entry| entry.name.clone());
+            let value = f64::from(self.grad[index]);
+            return Err(self.not_finite("the gradient", value, first..last, tensor, epoch_rows));
         }
         if !single {
             reduce::scale_in_place(&mut self.grad, (1.0 / sums.weight) as f32, &self.pool);
@@ -354,16 +361,18 @@ impl Trainer {
         Ok(StepReport { loss, rows: rows.len(), gradient_norm, epoch_ends: last == epoch_rows })
     }
 
-    /// The error for a loss that is no number; `rows` are those of the batch in the order of the epoch.
+    /// The error for a value that is not finite; `rows` are those of the batch in the order of the epoch.
     fn not_finite(
         &self,
-        loss: f64,
+        what: &'static str,
+        value: f64,
         rows: std::ops::Range<usize>,
         layer: Option<String>,
         epoch_rows: usize,
     ) -> NotFinite {
         NotFinite {
-            loss,
+            what,
+            value,
             step: self.optimizer.updates + 1,
             epoch: self.progress.epoch + 1,
             first_row: rows.start,
@@ -401,15 +410,19 @@ impl Trainer {
         data.gather(indices, inputs);
         let targets = gather_targets(data, indices, &mut self.classes, &mut self.values);
         let batch = self.network.batch(inputs, rows).expect("the data was checked against the network");
-        self.training.forward(&mut self.params, batch, random);
+        self.plan.forward(&mut self.params, batch, random);
         let cols = self.network.output_len();
-        let (outputs, grad) = self.training.output_and_grad();
+        let (outputs, grad) = self.plan.output_and_grad(0);
         let Settings { loss, target_scale, .. } = &self.settings;
         let learnt = scaled_targets(target_scale, targets, &mut self.scaled);
         let (score, scored) = score(outputs, cols, targets, loss, target_scale);
         let loss = loss.gradient(outputs, cols, learnt, reduction, grad, &self.pool);
-        self.training.backward(&self.params, batch, random, &mut self.grad, accumulate);
-        MicroBatch { loss, score, scored }
+        if !loss.loss.is_finite() {
+            let layer = self.plan.first_not_finite(&self.params, batch, random);
+            return MicroBatch { loss, score, scored, layer };
+        }
+        self.plan.backward(&self.params, batch, random, &mut self.grad, accumulate);
+        MicroBatch { loss, score, scored, layer: None }
     }
 
     /// Ends an epoch: measures the validation part, keeps the best weights, and decides whether the run goes on.
@@ -472,6 +485,8 @@ struct MicroBatch {
     loss: LossSums,
     score: f64,
     scored: f64,
+    /// Where the loss is not finite: the first layer whose output is not.
+    layer: Option<String>,
 }
 
 /// Takes the targets of some rows out of a data set.

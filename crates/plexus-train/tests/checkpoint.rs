@@ -251,14 +251,36 @@ fn a_nan_in_the_data_stops_with_layer_step_and_batch_and_leaves_the_weights() {
     }
     let before = bits(&trainer.params().weights);
     let error = trainer.step(&data, &train).expect_err("the third step sees it");
-    assert!(error.loss.is_nan());
+    assert!(error.value.is_nan() && error.what == "the loss");
     assert_eq!((error.step, error.epoch), (3, 1));
     // Of the two micro-batches of a step the one that has it.
     assert_eq!((error.first_row, error.last_row), (40, 47));
-    assert_eq!(error.layer, "layers.0 (linear)");
+    assert_eq!(error.layer, "the input \"input\"");
     assert_eq!(bits(&trainer.params().weights), before);
     let text = error.to_string();
-    for part in ["NaN", "step 3", "epoch 1", "rows 40 to 47", "layers.0 (linear)"] {
+    for part in ["NaN", "step 3", "epoch 1", "rows 40 to 47", "the input"] {
         assert!(text.contains(part), "{part} is missing in: {text}");
     }
+}
+
+#[test]
+fn an_infinite_gradient_of_a_finite_loss_is_not_applied() {
+    // The output is about 1e19 and its square still finite; times the input, the gradient is not.
+    let mut data = data(60, FEATURES, CLASSES);
+    let rows = data.len();
+    data.targets = Targets::Values { names: vec!["y".to_string()], values: vec![0.0; rows] };
+    let Samples::F32(samples) = &mut data.samples else { unreachable!("the data has numbers") };
+    samples.fill(1e20);
+    let network = Network::chain(Shape::new([FEATURES]), [Linear::new(1).into()]).check().expect("the layer fits");
+    let network = Arc::new(network);
+    let mut params = Params::initialise(&network, 1);
+    params.weights.fill(0.1 / FEATURES as f32);
+    let settings = Settings { loss: Loss::MeanSquaredError, ..settings() };
+    let mut trainer = Trainer::new(network, params, settings, Pool::single());
+    let before = bits(&trainer.params().weights);
+    let (train, _) = parts(&data);
+    let error = trainer.step(&data, &train).expect_err("the gradient is infinite");
+    assert_eq!((error.what, error.value.is_finite()), ("the gradient", false));
+    assert_eq!((error.layer.as_str(), error.step), ("layers.0.weight", 1));
+    assert_eq!(bits(&trainer.params().weights), before);
 }

@@ -7,7 +7,7 @@ use plexus_kernels::buffer::Buffer;
 use plexus_kernels::gemm::Precision;
 use plexus_kernels::softmax;
 use plexus_kernels::threads::{FlushDenormals, Pool};
-use plexus_nn::{CheckedNetwork, Params, Plan};
+use plexus_nn::{CheckedNetwork, Params, Plan, PlanOptions};
 use plexus_train::data::{Dataset, Schema, Targets};
 use plexus_train::evaluate::{Evaluation, evaluate_plan};
 use plexus_train::loss::Loss;
@@ -67,6 +67,7 @@ const SPLIT: &str = "plexus.split";
 #[derive(Debug)]
 pub struct Model {
     plan: Plan,
+    params: Params,
     task: Task,
     columns: Option<Schema>,
     split: Option<Split>,
@@ -105,7 +106,8 @@ impl Model {
                 help: "Each output needs one name.".to_string(),
             });
         }
-        Ok(Model { plan: Plan::new(network, params, pool.clone()), task, columns, split: None, metadata, pool })
+        let plan = Plan::new(network, &params, pool.clone());
+        Ok(Model { plan, params, task, columns, split: None, metadata, pool })
     }
 
     /// The same model, with the rows of its training.
@@ -118,8 +120,9 @@ impl Model {
         if precision == self.plan.precision() {
             return self;
         }
-        let (network, params) = (self.plan.network().clone(), self.plan.params().clone());
-        Model { plan: Plan::with_precision(network, params, precision, self.pool.clone()), ..self }
+        let options = PlanOptions { precision, ..PlanOptions::default() };
+        let plan = Plan::with(self.plan.network().clone(), &self.params, options, self.pool.clone());
+        Model { plan, ..self }
     }
 
     /// Opens a model file.
@@ -155,7 +158,7 @@ impl Model {
         if let Some(split) = &self.split {
             metadata.insert(SPLIT.to_string(), json(split));
         }
-        Ok(plexus_formats::write_model(self.plan.network(), self.plan.params(), &metadata)?)
+        Ok(plexus_formats::write_model(self.plan.network(), &self.params, &metadata)?)
     }
 
     /// Saves the model; a file of this name is replaced whole or not at all.
@@ -173,7 +176,7 @@ impl Model {
 
     /// The numbers.
     pub fn params(&self) -> &Params {
-        self.plan.params()
+        &self.params
     }
 
     /// What the outputs mean.

@@ -86,13 +86,13 @@ impl NetworkSpec {
                     text.input.clone().filter(|written| *written != input && written.len() == input.len())
                 {
                     let layer = match written.axes() {
-                        [_] => Flatten {}.into(),
+                        [_] => Flatten::default().into(),
                         _ => Reshape { shape: written.clone() }.into(),
                     };
                     text.clone().into_checked(Some(written))?;
                     let mut network = text.into_network(None)?;
                     network.insert_front("reshaped_input", layer);
-                    network.input = input;
+                    network.inputs[0].shape = input;
                     return Ok(network);
                 }
                 if let Some(written) = &text.input

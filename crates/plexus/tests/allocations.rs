@@ -52,7 +52,7 @@ static ALLOCATOR: Counting = Counting;
 fn model(pool: Pool) -> Model {
     let layers: [Layer; 9] = [
         Standardise { per_feature: false }.into(),
-        Flatten {}.into(),
+        Flatten::default().into(),
         Linear::new(512).into(),
         BatchNorm::default().into(),
         Activation::new(Function::Relu).into(),

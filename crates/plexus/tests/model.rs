@@ -17,7 +17,7 @@ fn model(task: Task, pool: Pool) -> Model {
         Standardise { per_feature: true }.into(),
         Linear::new(17).into(),
         Activation::new(Function::Tanh).into(),
-        Flatten {}.into(),
+        Flatten::default().into(),
         Linear::new(130).into(),
         BatchNorm::default().into(),
         Activation::new(Function::LeakyRelu { slope: 0.2 }).into(),

@@ -7,19 +7,17 @@ use std::path::Path;
 
 /// Every layer kind has a case file from the reference implementation.
 pub fn check_layer_cases() -> Result<Outcome, TaskError> {
-    let mut kinds = Vec::new();
-    for path in workspace::files("crates/plexus-nn/src/layers")? {
-        let text = workspace::read(&path)?;
-        kinds.extend(quoted_after(&text, "const KIND: &'static str = ").map(str::to_string));
-    }
+    let table = workspace::read(Path::new("crates/plexus-nn/src/layers/mod.rs"))?;
+    let lines = table.split_once("\nlayers! {").map_or("", |(_, lines)| lines.split('}').next().unwrap_or_default());
+    let kinds: Vec<&str> = lines.split('"').skip(1).step_by(2).collect();
     if kinds.is_empty() {
         return Ok(Outcome::failed(
-            "no `const KIND` found in crates/plexus-nn/src/layers: the check no longer sees them",
+            "no `layers! {` found in crates/plexus-nn/src/layers/mod.rs: the check no longer sees the kinds",
         ));
     }
     let missing =
         kinds.iter().map(|kind| format!("testdata/layers/{kind}.toml")).filter(|path| !Path::new(path).exists());
-    let problems = missing.map(|path| format!("{path}: missing; make it with testdata/make/layers.py")).collect();
+    let problems = missing.map(|path| format!("{path}: missing; make it with a script of testdata/make")).collect();
     Ok(Outcome::from_problems(problems, format!("{} kinds have a case file", kinds.len())))
 }
 

@@ -33,7 +33,19 @@ struct DenseText {
 
 /// Whether a key is at home in a layer, to help those who forgot the `[[layer]]` above it.
 pub(super) fn is_key(name: &str) -> bool {
-    COMMON_KEYS.contains(&name) || ["out_features", "in_features", "bias", "function", "probability"].contains(&name)
+    COMMON_KEYS.contains(&name)
+        || [
+            "out_features",
+            "in_features",
+            "bias",
+            "function",
+            "probability",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+        ]
+        .contains(&name)
 }
 
 /// One table of the text, while it is read.
@@ -264,7 +276,9 @@ impl Reader<'_> {
     fn value(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Result<Value, FormatError> {
         // Sizes have a range that serde does not know.
         match key {
-            "out_features" | "in_features" => return Ok(size(self.source, key, value)?.into()),
+            "out_features" | "in_features" | "out_channels" | "in_channels" | "groups" => {
+                return Ok(size(self.source, key, value)?.into());
+            }
             "shape" => return Ok(shape(self.source, key, value)?.axes().into()),
             _ => {}
         }
@@ -337,6 +351,11 @@ impl Reader<'_> {
             let message = format!("`{key}` is {}, expected {}", called(value.get_ref()), plain(expected));
             return self.error(value.span(), message, "");
         }
+        // A value of several forms: the message says which.
+        if message.starts_with("a number") {
+            let message = format!("`{key}` is {}, expected {message}", called(value.get_ref()));
+            return self.error(value.span(), message, "");
+        }
         self.error(value.span(), message.clone(), "")
     }
 }
@@ -374,6 +393,8 @@ fn plain(expected: &str) -> &str {
 fn example(key: &str) -> String {
     match key {
         "out_features" => "out_features = 128".to_string(),
+        "out_channels" => "out_channels = 16".to_string(),
+        "kernel_size" => "kernel_size = 3".to_string(),
         "shape" => "shape = [28, 28]".to_string(),
         "function" => "function = \"relu\"".to_string(),
         "probability" => "probability = 0.5".to_string(),

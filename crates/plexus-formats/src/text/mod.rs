@@ -15,6 +15,18 @@
 //! activation = "none"
 //! ```
 //!
+//! A layer reads the one above it, or what it names; `outputs` names what comes out, where that is not the last layer:
+//!
+//! ```toml
+//! inputs = { left = [8], right = [3] }   # instead of `input`, for several
+//! outputs = ["sum", "class"]
+//!
+//! [[layer]]
+//! kind = "add"
+//! name = "sum"
+//! inputs = ["hidden", "skip"]
+//! ```
+//!
 //! A layer without a name is `layers.N`, where N is its position in the full list, the short forms written out; that is
 //! how PyTorch's `Sequential` numbers. What stands behind a named layer is `hidden.activation`, `hidden.norm`. The name
 //! of a function is a kind too: `kind = "relu"`.
@@ -33,7 +45,7 @@ pub use write::write_network;
 use crate::error::FormatError;
 use crate::limits::{MAX_AXES, MAX_LAYERS, MAX_TEXT_BYTES};
 use plexus_nn::check::MAX_ELEMENTS;
-use plexus_nn::{CheckedNetwork, NamedLayer, Network, Shape};
+use plexus_nn::{CheckedNetwork, INPUT, Input, NamedLayer, Network, Shape};
 use source::{Source, suggestion};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -52,8 +64,12 @@ use toml::de::{DeTable, DeValue};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct NetworkText {
-    /// The shape of one input sample, where the text says it.
+    /// The shape of one sample of the only input, where the text says it.
     pub input: Option<Shape>,
+    /// Named inputs, where the text has them.
+    pub inputs: Vec<Input>,
+    /// The names of what comes out; empty for the last layer.
+    pub outputs: Vec<String>,
     /// The layers, short forms written out.
     pub layers: Vec<NamedLayer>,
     /// The name of the text, and where each layer and the input stand in it.
@@ -69,10 +85,12 @@ impl NetworkText {
     /// # Errors
     /// [`FormatError::NoInput`] where neither says it.
     pub fn into_network(self, default_input: Option<Shape>) -> Result<Network, FormatError> {
-        match self.input.or(default_input) {
-            Some(input) => Ok(Network { input, layers: self.layers }),
-            None => Err(FormatError::NoInput { file: self.file }),
+        let mut inputs = self.inputs;
+        if inputs.is_empty() {
+            let shape = self.input.or(default_input).ok_or(FormatError::NoInput { file: self.file })?;
+            inputs.push(Input { name: INPUT.to_string(), shape });
         }
+        Ok(Network { inputs, layers: self.layers, outputs: self.outputs })
     }
 
     /// The network, checked; a layer that does not fit is shown with its line.
@@ -108,14 +126,20 @@ pub fn parse_network(text: &str, source: &str) -> Result<NetworkText, FormatErro
         .map_err(|error| source.error(error.span().unwrap_or(0..0), sentence(error.message()), ""))?;
     let table = document.get_ref();
     check_top_level(source, table)?;
-    let input = table.get("input");
+    let (input, inputs) = (table.get("input"), table.get("inputs"));
+    if let (Some(_), Some(value)) = (input, inputs) {
+        let help = "Write `input = [784]` for one input, or `inputs = { left = [8], right = [3] }` for several.";
+        return Err(source.error(value.span(), "there are both `input` and `inputs`", help));
+    }
     let mut parsed = NetworkText {
         input: input.map(|value| shape(source, "input", value)).transpose()?,
+        inputs: inputs.map_or(Ok(Vec::new()), |value| named_inputs(source, value))?,
+        outputs: table.get("outputs").map_or(Ok(Vec::new()), |value| names(source, "outputs", value))?,
         layers: Vec::new(),
         file: source.file.to_string(),
         text: text.to_string(),
         spans: Vec::new(),
-        input_span: input.map_or(0..0, Spanned::span),
+        input_span: input.or(inputs).map_or(0..0, Spanned::span),
     };
     if let Some(value) = table.get("layer") {
         let DeValue::Array(items) = value.get_ref() else {
@@ -136,7 +160,7 @@ pub fn parse_network(text: &str, source: &str) -> Result<NetworkText, FormatErro
             }
         }
     }
-    if parsed.input.is_none() && parsed.layers.is_empty() {
+    if parsed.input.is_none() && parsed.inputs.is_empty() && parsed.layers.is_empty() {
         let help = "The smallest is: input = [784], then [[layer]], kind = \"linear\", out_features = 10, a line each.";
         return Err(source.error(0..0, "there is no network in this text", help));
     }
@@ -144,23 +168,63 @@ pub fn parse_network(text: &str, source: &str) -> Result<NetworkText, FormatErro
     Ok(parsed)
 }
 
-/// Refuses everything but `input` and `[[layer]]`; the first in the text is reported.
+/// The inputs of a network by their names, in the order of the text.
+fn named_inputs(source: Source<'_>, value: &Spanned<DeValue<'_>>) -> Result<Vec<Input>, FormatError> {
+    let help = "Write `inputs = { left = [8], right = [3] }`: a name and the shape of one sample for each.";
+    let DeValue::Table(table) = value.get_ref() else {
+        let message = format!("`inputs` is {}, expected names with shapes", called(value.get_ref()));
+        return Err(source.error(value.span(), message, help));
+    };
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    let mut inputs = Vec::with_capacity(entries.len());
+    for (key, value) in entries {
+        let name = key.get_ref().to_string();
+        if !is_name(&name) {
+            return Err(source.error(key.span(), "this name cannot be used", help));
+        }
+        inputs.push(Input { shape: shape(source, &name, value)?, name });
+    }
+    match inputs.is_empty() {
+        true => Err(source.error(value.span(), "`inputs` has no input", help)),
+        false => Ok(inputs),
+    }
+}
+
+/// A list of names.
+fn names(source: Source<'_>, key: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, FormatError> {
+    let help = format!("Write the names of layers: `{key} = [\"hidden\"]`.");
+    let DeValue::Array(items) = value.get_ref() else {
+        let message = format!("`{key}` is {}, expected a list of names", called(value.get_ref()));
+        return Err(source.error(value.span(), message, help));
+    };
+    let names = items.iter().map(|item| match item.get_ref() {
+        DeValue::String(name) => Ok(name.to_string()),
+        other => Err(source.error(item.span(), format!("{} in `{key}`, expected names", called(other)), help.as_str())),
+    });
+    names.collect()
+}
+
+/// Refuses everything but the keys of a network; the first in the text is reported.
 fn check_top_level(source: Source<'_>, table: &DeTable<'_>) -> Result<(), FormatError> {
-    let unknown = table.iter().filter(|(key, _)| !matches!(key.get_ref().as_ref(), "input" | "layer"));
+    let unknown = table.iter().filter(|(key, _)| !TOP_LEVEL.contains(&key.get_ref().as_ref()));
     let Some((key, value)) = unknown.min_by_key(|(key, _)| key.span().start) else {
         return Ok(());
     };
     let name = key.get_ref().as_ref();
     let help = match name {
         "layers" => "Write `[[layer]]`, in the singular, once for each layer.".to_string(),
-        _ if matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_)) && name != "inputs" => {
-            suggestion(name, &["layer", "input"])
+        _ if matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_)) => {
+            suggestion(name, &["layer", "input", "inputs", "outputs"])
         }
         _ if layer::is_key(name) => format!("`{name}` belongs to a layer: put it below a line `[[layer]]`."),
-        _ => suggestion(name, &["input", "layer"]),
+        _ => suggestion(name, TOP_LEVEL),
     };
     Err(source.error(key.span(), format!("unknown key `{}`", name.escape_debug()), help))
 }
+
+/// The keys of a network itself.
+const TOP_LEVEL: &[&str] = &["input", "inputs", "layer", "outputs"];
 
 /// Refuses a name that is used twice, where the text can still show both places.
 fn check_names(source: Source<'_>, parsed: &NetworkText) -> Result<(), FormatError> {

@@ -3,7 +3,7 @@
 use super::parse_network;
 use crate::error::FormatError;
 use plexus_nn::layers::Layer;
-use plexus_nn::{NamedLayer, Network};
+use plexus_nn::{INPUT, Input, NamedLayer, Network};
 use serde_json::{Map, Value};
 
 /// Writes a network as text that [`parse_network`](crate::parse_network) reads back to the same network.
@@ -22,7 +22,17 @@ use serde_json::{Map, Value};
 /// assert_eq!(text, "input = [784]\n\n[[layer]]\nkind = \"linear\"\nout_features = 10\n");
 /// ```
 pub fn write_network(network: &Network) -> Result<String, FormatError> {
-    let mut text = format!("input = {}\n", network.input);
+    let mut text = String::new();
+    match network.inputs.as_slice() {
+        [input] if input.name == INPUT => text += &format!("input = {}\n", input.shape),
+        inputs => {
+            let inputs = inputs.iter().map(|Input { name, shape }| format!("{} = {shape}", key(name)));
+            text += &format!("inputs = {{ {} }}\n", inputs.collect::<Vec<_>>().join(", "));
+        }
+    }
+    if !network.outputs.is_empty() {
+        line(&mut text, "outputs", &names(&network.outputs));
+    }
     let mut layers = network.layers.iter().enumerate().peekable();
     while let Some((index, named)) = layers.next() {
         let unnamed = named.name == format!("layers.{index}");
@@ -37,7 +47,7 @@ pub fn write_network(network: &Network) -> Result<String, FormatError> {
             line(&mut text, "name", &Value::String(named.name.clone()));
         }
         if !named.inputs.is_empty() {
-            line(&mut text, "inputs", &Value::Array(named.inputs.iter().cloned().map(Value::String).collect()));
+            line(&mut text, "inputs", &names(&named.inputs));
         }
         for (key, value) in &object {
             line(&mut text, key, value);
@@ -66,6 +76,16 @@ pub fn write_network(network: &Network) -> Result<String, FormatError> {
         Ok(_) => Err(cannot("it would be read back as another network".to_string())),
         Err(error) => Err(cannot(error.to_string())),
     }
+}
+
+fn names(names: &[String]) -> Value {
+    Value::Array(names.iter().cloned().map(Value::String).collect())
+}
+
+/// A name as a key: in quotes, where it has to be.
+fn key(name: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if name.bytes().all(is_bare) { name.to_string() } else { toml(&Value::String(name.to_string())) }
 }
 
 /// The keys of the layer itself that are not at their defaults.
@@ -98,7 +118,10 @@ fn function(object: &mut Map<String, Value>) -> Option<Value> {
 /// Whether the layer behind is what the key `activation` would put there.
 fn is_short_form(named: &NamedLayer, unnamed: bool, index: usize, behind: &NamedLayer) -> bool {
     let expected = if unnamed { format!("layers.{}", index + 1) } else { format!("{}.activation", named.name) };
-    let takes = matches!(named.layer, Layer::Linear(_) | Layer::BatchNorm(_) | Layer::LayerNorm(_));
+    let takes = matches!(
+        named.layer,
+        Layer::Linear(_) | Layer::Conv2d(_) | Layer::BatchNorm(_) | Layer::LayerNorm(_) | Layer::Add(_)
+    );
     takes && matches!(behind.layer, Layer::Activation(_)) && behind.inputs.is_empty() && behind.name == expected
 }
 

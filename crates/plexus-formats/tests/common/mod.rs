@@ -3,10 +3,10 @@
 
 use plexus_kernels::map::{FUNCTIONS, Function};
 use plexus_nn::layers::{
-    Activation, BatchNorm, Dropout, Flatten, Layer, LayerNorm, Linear, LogSoftmax, Reshape, RunningVariance, Softmax,
-    Standardise,
+    Activation, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Dropout, Flatten, GlobalAvgPool, Layer, LayerNorm, Linear,
+    LogSoftmax, MaxPool2d, Order, Padding, Pair, Reshape, RunningVariance, Softmax, Standardise, Unflatten,
 };
-use plexus_nn::{CheckedNetwork, Init, NamedLayer, Network, Params, Shape};
+use plexus_nn::{CheckedNetwork, Init, Input, NamedLayer, Network, Params, Shape};
 
 /// SplitMix64 (Steele et al. 2014): small, and good enough to choose test cases.
 pub struct Random(pub u64);
@@ -75,8 +75,14 @@ fn layer(random: &mut Random, input: &Shape) -> Layer {
         }
         .into(),
         3 | 4 => Activation::new(function(random)).into(),
-        5 => Flatten {}.into(),
+        5 => Flatten::default().into(),
+        6 if input.axes().len() == 1 => {
+            let shape = Shape::new([1, 1, input.len().unwrap_or(1)]);
+            let order = if random.coin() { Order::ChannelsLast } else { Order::ChannelsFirst };
+            Unflatten { shape, order }.into()
+        }
         6 => Reshape { shape: Shape::new([input.len().unwrap_or(1), 1]) }.into(),
+        7 if input.axes().len() == 3 => maps_layer(random),
         7 => Dropout { probability: random.unit() }.into(),
         8 => BatchNorm {
             epsilon: random.epsilon(),
@@ -93,11 +99,47 @@ fn layer(random: &mut Random, input: &Shape) -> Layer {
     }
 }
 
-/// A chain of up to eight layers that fit each other, some of them named, some with their input named.
+/// A layer that reads maps; it may not fit them.
+fn maps_layer(random: &mut Random) -> Layer {
+    let pair = |random: &mut Random| match random.coin() {
+        true => Pair::Both(1 + random.below(3)),
+        false => Pair::Each([1 + random.below(3), 1 + random.below(2)]),
+    };
+    let padding = match random.below(4) {
+        0 => Padding::All(random.below(2)),
+        1 => Padding::Each([1, 0]),
+        2 => Padding::Sides([0, 1, 1, 0]),
+        _ => Padding::SAME,
+    };
+    let (kernel_size, stride) = (pair(random), random.coin().then(|| pair(random)));
+    match random.below(4) {
+        0 => Conv2d {
+            stride: stride.unwrap_or(Pair::Both(1)),
+            dilation: pair(random),
+            bias: random.coin(),
+            kernel_size,
+            padding,
+            ..Conv2d::new(1 + random.below(4), 1)
+        }
+        .into(),
+        1 => MaxPool2d { stride, padding, kernel_size, ceil_mode: random.coin(), ..MaxPool2d::new(2) }.into(),
+        2 => AvgPool2d { stride, padding, kernel_size, count_include_pad: random.coin(), ..AvgPool2d::new(2) }.into(),
+        _ => GlobalAvgPool {}.into(),
+    }
+}
+
+/// Up to eight layers that fit each other, some of them named, some with their inputs named, some adding up what stands
+/// above them; sometimes several inputs and outputs.
 pub fn random_network(random: &mut Random) -> Network {
     let axes: Vec<usize> = (0..1 + random.below(3)).map(|_| 1 + random.below(5)).collect();
-    let mut network = Network { input: Shape::new(axes.clone()), layers: Vec::new() };
+    let mut network = Network::new(Shape::new(axes.clone()), Vec::new());
     let mut shape = Shape::new(axes);
+    if random.coin() {
+        network.inputs[0].name = "left side".to_string();
+        network.inputs.push(Input { name: "right".to_string(), shape: shape.clone() });
+    }
+    let mut known: Vec<(String, Shape)> =
+        network.inputs.iter().map(|input| (input.name.clone(), input.shape.clone())).collect();
     for index in 0..random.below(9) {
         let layer = layer(random, &shape);
         let before = network.layers.last().map(|named| named.name.clone());
@@ -110,14 +152,37 @@ pub fn random_network(random: &mut Random) -> Network {
             _ => format!("layers.{index}"),
         };
         let inputs = match random.below(5) {
-            0 => vec![before.unwrap_or("input".to_string())],
+            0 => vec![before.unwrap_or(network.inputs[0].name.clone())],
+            1 if random.coin() => {
+                let alike: Vec<String> =
+                    known.iter().filter(|(_, other)| *other == shape).map(|(name, _)| name.clone()).collect();
+                let mut axes = shape.axes().to_vec();
+                axes[0] *= alike.len();
+                shape = Shape::new(axes);
+                let concat =
+                    NamedLayer { name: format!("joined {index}"), inputs: alike, layer: Concat::default().into() };
+                known.push((concat.name.clone(), shape.clone()));
+                network.layers.push(concat);
+                continue;
+            }
+            1 => {
+                let alike = known.iter().filter(|(_, other)| *other == shape).map(|(name, _)| name.clone()).collect();
+                let add = NamedLayer { name: format!("sum {index}"), inputs: alike, layer: Add {}.into() };
+                known.push((add.name.clone(), shape.clone()));
+                network.layers.push(add);
+                continue;
+            }
             _ => Vec::new(),
         };
         // A kind that refuses this shape is left out; names then have gaps, which is as good.
-        if let Ok(output) = layer.infer(&shape) {
+        if let Ok(output) = layer.infer(&[&shape]) {
             shape = output;
+            known.push((name.clone(), shape.clone()));
             network.layers.push(NamedLayer { name, inputs, layer });
         }
+    }
+    if random.below(4) == 0 {
+        network.outputs = network.layers.iter().rev().take(2).map(|named| named.name.clone()).collect();
     }
     network
 }

@@ -1,6 +1,6 @@
 //! Activation: one function of every element.
 
-use crate::layer::{Backward, Forward, LayerKind, Mismatch};
+use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
 use crate::shape::Shape;
 use plexus_kernels::map::{self, Function, Saved};
 use serde::{Deserialize, Serialize};
@@ -76,9 +76,12 @@ impl Activation {
 }
 
 impl LayerKind for Activation {
-    const KIND: &'static str = "activation";
+    fn kind(&self) -> &'static str {
+        "activation"
+    }
 
-    fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
+        let input = one(inputs)?;
         Ok(input.clone())
     }
 
@@ -90,13 +93,21 @@ impl LayerKind for Activation {
         Some(self.activation)
     }
 
-    fn forward(&self, cx: Forward<'_>) {
-        map::forward(self.activation, cx.input, cx.output, cx.pool);
+    fn maps(&self) -> Maps {
+        Maps::Any
     }
 
-    fn backward(&self, cx: Backward<'_>) {
-        if let Some(grad_input) = cx.grad_input {
-            map::backward(self.activation, Saved::Input(cx.input), cx.grad_output, grad_input, cx.pool);
+    fn backward_reads(&self) -> Reads {
+        Reads { inputs: true, output: false }
+    }
+
+    fn forward(&self, cx: Forward<'_>) {
+        map::forward(self.activation, cx.input(), cx.output.into_f32(), cx.pool);
+    }
+
+    fn backward(&self, mut cx: Backward<'_, '_>) {
+        if let Some(grad_input) = cx.grad_input() {
+            map::backward(self.activation, Saved::Input(cx.input()), cx.grad_output, grad_input, cx.pool);
         }
     }
 }

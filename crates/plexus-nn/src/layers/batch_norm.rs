@@ -1,9 +1,9 @@
 //! Batch normalisation: every feature has mean 0 and variance 1 over the batch.
 
 use crate::init::Init;
-use crate::layer::{Backward, Forward, LayerKind, Mismatch, ParamSpec, Pass};
-use crate::layers::rows_and_cols;
+use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, ParamSpec, Pass, Reads, Saved, one};
 use crate::shape::Shape;
+use crate::view::View;
 use plexus_kernels::norm;
 use serde::{Deserialize, Serialize};
 
@@ -21,11 +21,12 @@ use serde::{Deserialize, Serialize};
 /// A batch of one row has no spread: its normalised values are zero (PyTorch refuses it).
 ///
 /// # Shapes
-/// - `input`, `output`: `[features]`, or `[steps, features]`, whose steps count as rows of the batch
+/// - `input`, `output`: `[features]`, or `[steps, features]`, whose steps count as rows of the batch, or
+///   `[channels, height, width]`, whose channels are the features and whose pixels count as rows
 /// - `weight`, `bias`, `running_mean`, `running_variance`: `[features]`
 ///
 /// # Source
-/// Ioffe and Szegedy 2015 (arXiv 1502.03167); defaults as PyTorch's `BatchNorm1d`.
+/// Ioffe and Szegedy 2015 (arXiv 1502.03167); defaults as PyTorch's `BatchNorm1d` and `BatchNorm2d`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchNorm {
@@ -82,9 +83,12 @@ impl Default for BatchNorm {
 }
 
 impl LayerKind for BatchNorm {
-    const KIND: &'static str = "batch_norm";
+    fn kind(&self) -> &'static str {
+        "batch_norm"
+    }
 
-    fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
+        let input = one(inputs)?;
         if !(self.epsilon >= 0.0 && self.epsilon.is_finite()) {
             let got = self.epsilon.to_string();
             return Err(Mismatch::new("epsilon", "a number of at least 0", got, "The usual value is 1e-5."));
@@ -94,39 +98,48 @@ impl LayerKind for BatchNorm {
             return Err(Mismatch::new("momentum", "a share in 0..=1", got, "It is the share of the new batch."));
         }
         match input.axes().len() {
-            1 | 2 => Ok(input.clone()),
+            1..=3 => Ok(input.clone()),
             axes => Err(Mismatch::new(
                 "the input",
-                "[features] or [steps, features]",
+                "[features], [steps, features] or [channels, height, width]",
                 format!("{axes} axes"),
                 "Put a flatten layer in front.",
             )),
         }
     }
 
-    fn params(&self, input: &Shape) -> Vec<ParamSpec> {
-        affine(input, self.scale, self.center)
+    fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {
+        let features = features(inputs[0]);
+        affine(features, self.scale, self.center)
             .into_iter()
             .chain([("running_mean", Init::Zeros), ("running_variance", Init::Ones)].map(|(role, init)| ParamSpec {
                 role,
-                shape: vec![input.last().unwrap_or(0)],
+                shape: vec![features],
                 init,
                 trainable: false,
             }))
             .collect()
     }
 
-    fn saved_len(&self, input: &Shape, _batch: usize) -> usize {
-        2 * input.last().unwrap_or(0)
+    fn saved(&self, inputs: &[&Shape]) -> Saved {
+        Saved::fixed(2 * features(inputs[0]))
+    }
+
+    fn maps(&self) -> Maps {
+        Maps::Last
+    }
+
+    fn backward_reads(&self) -> Reads {
+        Reads { inputs: true, output: false }
     }
 
     fn forward(&self, cx: Forward<'_>) {
-        let (rows, cols) = rows_and_cols(cx.input.len(), cx.input_shape);
+        let (rows, cols) = rows_and_features(cx.inputs[0]);
         let (weight, bias) = split_affine(cx.weights, cols, self.scale, self.center);
-        let (input, output, epsilon) = (cx.input, cx.output, self.epsilon);
+        let (input, output, epsilon) = (cx.inputs[0].f32(), cx.output.into_f32(), self.epsilon);
         match cx.pass {
             Pass::Training { state, saved, .. } => {
-                let (mean, rstd) = saved.split_at_mut(cols);
+                let (mean, rstd) = saved.into_f32().split_at_mut(cols);
                 let (running_mean, running_variance) = state.split_at_mut(cols);
                 let running = norm::RunningStatistics {
                     mean: running_mean,
@@ -148,21 +161,22 @@ impl LayerKind for BatchNorm {
         }
     }
 
-    fn backward(&self, cx: Backward<'_>) {
-        let (rows, cols) = rows_and_cols(cx.input.len(), cx.input_shape);
+    fn backward(&self, mut cx: Backward<'_, '_>) {
+        let (rows, cols) = rows_and_features(cx.inputs[0]);
         let (weight, _) = split_affine(cx.weights, cols, self.scale, self.center);
+        let (input, grad_input) = (cx.input(), cx.grad_input());
         let (grad_weight, grad_bias) = split_affine_mut(cx.grad_weights, cols, self.scale, self.center);
-        let (mean, rstd) = cx.saved.split_at(cols);
+        let (mean, rstd) = cx.saved.f32().split_at(cols);
         let call = norm::BatchNormBackward {
             rows,
             cols,
             batch_statistics: true,
-            input: cx.input,
+            input,
             weight,
             mean,
             rstd,
             grad_output: cx.grad_output,
-            grad_input: cx.grad_input,
+            grad_input,
             grad_weight,
             grad_bias,
             scratch: cx.scratch.values(2 * cols),
@@ -171,12 +185,24 @@ impl LayerKind for BatchNorm {
     }
 }
 
+/// The axis that is normalised: channels of maps, else the last.
+fn features(input: &Shape) -> usize {
+    let axis = if input.axes().len() == 3 { input.axes().first() } else { input.axes().last() };
+    axis.copied().unwrap_or(0)
+}
+
+/// What is normalised together: of maps, which lie channels last here, each pixel is a row.
+fn rows_and_features(input: View<'_>) -> (usize, usize) {
+    let cols = features(input.shape);
+    (input.f32().len().checked_div(cols).unwrap_or(0), cols)
+}
+
 /// The learned weight and bias of a normalisation, those that it has.
-pub(crate) fn affine(input: &Shape, scale: bool, center: bool) -> Vec<ParamSpec> {
+pub(crate) fn affine(features: usize, scale: bool, center: bool) -> Vec<ParamSpec> {
     [("weight", Init::Ones, scale), ("bias", Init::Zeros, center)]
         .into_iter()
         .filter(|(_, _, present)| *present)
-        .map(|(role, init, _)| ParamSpec { role, shape: vec![input.last().unwrap_or(0)], init, trainable: true })
+        .map(|(role, init, _)| ParamSpec { role, shape: vec![features], init, trainable: true })
         .collect()
 }
 
@@ -207,12 +233,13 @@ mod tests {
         gradcheck(&BatchNorm::default().into(), &Shape::new([3]), 5);
         gradcheck(&BatchNorm { scale: false, ..BatchNorm::default() }.into(), &Shape::new([2, 3]), 4);
         gradcheck(&BatchNorm { center: false, ..BatchNorm::default() }.into(), &Shape::new([4]), 6);
+        gradcheck(&BatchNorm::default().into(), &Shape::new([2, 3, 2]), 2);
     }
 
     #[test]
     fn counts_are_those_of_what_it_learns() {
         let count = |layer: BatchNorm| -> usize {
-            let params = layer.params(&Shape::new([7]));
+            let params = layer.params(&[&Shape::new([7])]);
             params.iter().filter(|spec| spec.trainable).map(ParamSpec::len).sum()
         };
         assert_eq!(count(BatchNorm::default()), 14);

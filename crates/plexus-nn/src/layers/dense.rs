@@ -60,7 +60,7 @@ impl Dense {
     pub fn layers(&self) -> Vec<(&'static str, Layer)> {
         let mut layers: Vec<(&'static str, Layer)> = Vec::new();
         if self.flatten {
-            layers.push(("flatten", Flatten {}.into()));
+            layers.push(("flatten", Flatten::default().into()));
         }
         let linear = Linear {
             bias: self.normaliser.is_none(),

@@ -1,6 +1,6 @@
 //! Dropout: in training some elements become zero, chosen at random.
 
-use crate::layer::{Backward, Forward, LayerKind, Mismatch, Pass};
+use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Pass, Reads, Saved, one};
 use crate::shape::Shape;
 use plexus_kernels::{random, reduce};
 use serde::{Deserialize, Serialize};
@@ -33,9 +33,12 @@ fn half() -> f32 {
 }
 
 impl LayerKind for Dropout {
-    const KIND: &'static str = "dropout";
+    fn kind(&self) -> &'static str {
+        "dropout"
+    }
 
-    fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
+        let input = one(inputs)?;
         if (0.0..=1.0).contains(&self.probability) {
             return Ok(input.clone());
         }
@@ -47,23 +50,32 @@ impl LayerKind for Dropout {
         !training || self.probability == 0.0
     }
 
-    fn saved_len(&self, input: &Shape, batch: usize) -> usize {
-        batch * input.len().unwrap_or(0)
+    fn saved(&self, inputs: &[&Shape]) -> Saved {
+        Saved::per_row(inputs[0].len().unwrap_or(0))
+    }
+
+    fn maps(&self) -> Maps {
+        Maps::Any
+    }
+
+    fn backward_reads(&self) -> Reads {
+        Reads { inputs: false, output: false }
     }
 
     fn forward(&self, cx: Forward<'_>) {
         match cx.pass {
             Pass::Training { saved: mask, random: key, .. } if self.probability > 0.0 => {
+                let mask = mask.into_f32();
                 random::dropout_mask(key.seed, (key.layer, key.step), self.probability, mask, cx.pool);
-                reduce::multiply(cx.input, mask, cx.output, cx.pool);
+                reduce::multiply(cx.inputs[0].f32(), mask, cx.output.into_f32(), cx.pool);
             }
-            _ => cx.output.copy_from_slice(cx.input),
+            _ => cx.output.into_f32().copy_from_slice(cx.inputs[0].f32()),
         }
     }
 
-    fn backward(&self, cx: Backward<'_>) {
-        if let Some(grad_input) = cx.grad_input {
-            reduce::multiply(cx.grad_output, cx.saved, grad_input, cx.pool);
+    fn backward(&self, mut cx: Backward<'_, '_>) {
+        if let Some(grad_input) = cx.grad_input() {
+            reduce::multiply(cx.grad_output, cx.saved.f32(), grad_input, cx.pool);
         }
     }
 }
@@ -93,7 +105,7 @@ mod tests {
     #[test]
     fn a_share_outside_its_range_is_refused() {
         for probability in [-0.1, 1.5, f32::NAN] {
-            assert!(Dropout { probability }.infer(&Shape::new([3])).is_err());
+            assert!(Dropout { probability }.infer(&[&Shape::new([3])]).is_err());
         }
     }
 }

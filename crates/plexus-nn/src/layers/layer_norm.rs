@@ -1,6 +1,6 @@
 //! Layer normalisation: every row has mean 0 and variance 1 over its features.
 
-use crate::layer::{Backward, Forward, LayerKind, Mismatch, ParamSpec, Pass};
+use crate::layer::{Backward, Forward, LayerKind, Mismatch, ParamSpec, Pass, Reads, Saved, one};
 use crate::layers::batch_norm::{affine, split_affine, split_affine_mut};
 use crate::layers::rows_and_cols;
 use crate::shape::Shape;
@@ -49,9 +49,12 @@ impl Default for LayerNorm {
 }
 
 impl LayerKind for LayerNorm {
-    const KIND: &'static str = "layer_norm";
+    fn kind(&self) -> &'static str {
+        "layer_norm"
+    }
 
-    fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
+        let input = one(inputs)?;
         if !(self.epsilon >= 0.0 && self.epsilon.is_finite()) {
             let got = self.epsilon.to_string();
             return Err(Mismatch::new("epsilon", "a number of at least 0", got, "The usual value is 1e-5."));
@@ -62,41 +65,46 @@ impl LayerKind for LayerNorm {
         }
     }
 
-    fn params(&self, input: &Shape) -> Vec<ParamSpec> {
-        affine(input, self.scale, self.center)
+    fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {
+        affine(inputs[0].last().unwrap_or(0), self.scale, self.center)
     }
 
-    fn saved_len(&self, input: &Shape, batch: usize) -> usize {
-        2 * batch * input.axes().iter().rev().skip(1).product::<usize>()
+    fn saved(&self, inputs: &[&Shape]) -> Saved {
+        Saved::per_row(2 * inputs[0].axes().iter().rev().skip(1).product::<usize>())
+    }
+
+    fn backward_reads(&self) -> Reads {
+        Reads { inputs: true, output: false }
     }
 
     fn forward(&self, cx: Forward<'_>) {
-        let (rows, cols) = rows_and_cols(cx.input.len(), cx.input_shape);
+        let (rows, cols) = rows_and_cols(cx.inputs[0]);
         let (weight, bias) = split_affine(cx.weights, cols, self.scale, self.center);
         let statistics = match cx.pass {
-            Pass::Training { saved, .. } => saved,
+            Pass::Training { saved, .. } => saved.into_f32(),
             Pass::Inference { .. } => cx.scratch.values(2 * rows),
         };
         // A sample without features has rows on paper but none in memory.
         let (mean, rstd) = statistics[..2 * rows].split_at_mut(rows);
-        let (input, output, epsilon) = (cx.input, cx.output, self.epsilon);
+        let (input, output, epsilon) = (cx.inputs[0].f32(), cx.output.into_f32(), self.epsilon);
         norm::layer_norm(norm::LayerNorm { rows, cols, epsilon, input, weight, bias, output, mean, rstd }, cx.pool);
     }
 
-    fn backward(&self, cx: Backward<'_>) {
-        let (rows, cols) = rows_and_cols(cx.input.len(), cx.input_shape);
+    fn backward(&self, mut cx: Backward<'_, '_>) {
+        let (rows, cols) = rows_and_cols(cx.inputs[0]);
         let (weight, _) = split_affine(cx.weights, cols, self.scale, self.center);
+        let (input, grad_input) = (cx.input(), cx.grad_input());
         let (grad_weight, grad_bias) = split_affine_mut(cx.grad_weights, cols, self.scale, self.center);
-        let (mean, rstd) = cx.saved[..2 * rows].split_at(rows);
+        let (mean, rstd) = cx.saved.f32()[..2 * rows].split_at(rows);
         let call = norm::LayerNormBackward {
             rows,
             cols,
-            input: cx.input,
+            input,
             weight,
             mean,
             rstd,
             grad_output: cx.grad_output,
-            grad_input: cx.grad_input,
+            grad_input,
             grad_weight,
             grad_bias,
         };

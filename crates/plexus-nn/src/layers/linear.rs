@@ -1,13 +1,15 @@
 //! Fully connected layer: every output sees every input.
 
 use crate::init::Init;
-use crate::layer::{Backward, Cost, Forward, LayerKind, Mismatch, Operand, ParamSpec, Primitive};
+use crate::layer::{
+    Backward, Cost, Forward, GradInput, LayerKind, Mismatch, Operand, ParamSpec, Prepare, Primitive, Reads, one,
+};
+use crate::prepared::Prepared;
 use crate::shape::Shape;
-use plexus_kernels::buffer::MatrixMut;
-use plexus_kernels::gemm::{self, Gemm, Packed, Precision, View, gemm};
+use plexus_kernels::buffer::{Buffer, MatrixMut};
+use plexus_kernels::gemm::{self, Gemm, Packed, View, gemm};
 use plexus_kernels::map::Function;
 use plexus_kernels::reduce;
-use plexus_kernels::threads::Pool;
 use serde::{Deserialize, Serialize};
 
 /// Multiplies a batch by a weight matrix and adds a bias.
@@ -89,31 +91,36 @@ impl Linear {
     }
 
     /// The one product that every fully connected layer goes through.
-    fn multiply(&self, cx: Forward<'_>, bias: bool) {
-        let (weight, layer_bias) = self.split(cx.weights);
-        let in_features = last(cx.input_shape);
-        let rows = rows(cx.batch, cx.input_shape);
-        let b = match cx.packed {
-            Some(packed) => gemm::Operand::Packed(packed),
-            None => gemm::Operand::Plain(View::row_major(weight, self.out_features, in_features).transposed()),
+    fn multiply(&self, cx: Forward<'_>, with_bias: bool) {
+        let (in_features, rows) = (last(cx.input_shape()), rows(cx.rows, cx.input_shape()));
+        let (b, bias) = match cx.prepared {
+            Some(Prepared::Gemm { weight, bias }) => (gemm::Operand::Packed(weight), self.bias.then_some(&bias[..])),
+            _ => {
+                let (weight, bias) = self.split(cx.weights);
+                let weight = View::row_major(weight, self.out_features, in_features).transposed();
+                (gemm::Operand::Plain(weight), bias)
+            }
         };
         let call = Gemm {
-            a: View::row_major(cx.input, rows, in_features),
+            a: View::row_major(cx.input(), rows, in_features),
             b,
-            c: MatrixMut { values: cx.output, rows, cols: self.out_features, stride: self.out_features },
+            c: MatrixMut { values: cx.output.into_f32(), rows, cols: self.out_features, stride: self.out_features },
             accumulate: false,
-            bias: if bias { layer_bias } else { None },
+            bias: if with_bias { bias } else { None },
             function: cx.function,
             precision: cx.precision,
         };
-        gemm(call, cx.scratch, cx.pool);
+        gemm(call, &mut cx.scratch.gemm, cx.pool);
     }
 }
 
 impl LayerKind for Linear {
-    const KIND: &'static str = "linear";
+    fn kind(&self) -> &'static str {
+        "linear"
+    }
 
-    fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
+        let input = one(inputs)?;
         let Some(features) = input.last() else {
             return Err(Mismatch::new("the input", "at least one axis", "a single number", "Reshape it to [1]."));
         };
@@ -128,8 +135,8 @@ impl LayerKind for Linear {
         }
     }
 
-    fn params(&self, input: &Shape) -> Vec<ParamSpec> {
-        let in_features = last(input);
+    fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {
+        let in_features = last(inputs[0]);
         let weight = ParamSpec {
             role: "weight",
             shape: vec![self.out_features, in_features],
@@ -147,8 +154,8 @@ impl LayerKind for Linear {
         params
     }
 
-    fn cost(&self, input: &Shape, output: &Shape) -> Cost {
-        Cost { macs: output.len().unwrap_or(0) as u64 * last(input) as u64 }
+    fn cost(&self, inputs: &[&Shape], output: &Shape) -> Cost {
+        Cost { macs: output.len().unwrap_or(0) as u64 * last(inputs[0]) as u64 }
     }
 
     fn fuses_function(&self) -> bool {
@@ -159,55 +166,65 @@ impl LayerKind for Linear {
         true
     }
 
-    fn pack(&self, input: &Shape, weights: &[f32], precision: Precision, pool: &Pool) -> Option<Packed> {
-        let (weight, _) = self.split(weights);
-        let b = View::row_major(weight, self.out_features, last(input)).transposed();
-        Some(Packed::with_precision(b, precision, pool))
+    fn adds_to_grad_input(&self) -> bool {
+        true
+    }
+
+    fn backward_reads(&self) -> Reads {
+        Reads { inputs: true, output: false }
+    }
+
+    fn prepare(&self, cx: Prepare<'_>) -> Option<Prepared> {
+        let (weight, bias) = self.split(cx.weights);
+        let b = View::row_major(weight, self.out_features, last(cx.inputs[0])).transposed();
+        let weight = Packed::with_precision(b, cx.precision, cx.pool);
+        Some(Prepared::Gemm { weight, bias: Buffer::from_slice(bias.unwrap_or_default()) })
     }
 
     fn forward(&self, cx: Forward<'_>) {
         self.multiply(cx, true);
     }
 
-    fn backward(&self, cx: Backward<'_>) {
-        let in_features = last(cx.input_shape);
-        let rows = rows(cx.batch, cx.input_shape);
-        let (weight, _) = self.split(cx.weights);
+    fn backward(&self, cx: Backward<'_, '_>) {
+        let (in_features, rows) = (last(cx.input_shape()), rows(cx.rows, cx.input_shape()));
+        let (input, (weight, _)) = (cx.input(), self.split(cx.weights));
         let (grad_weight, grad_bias) = cx.grad_weights.split_at_mut(weight.len());
         let grad_output = View::row_major(cx.grad_output, rows, self.out_features);
         let call = Gemm {
             a: grad_output.transposed(),
-            b: gemm::Operand::Plain(View::row_major(cx.input, rows, in_features)),
+            b: gemm::Operand::Plain(View::row_major(input, rows, in_features)),
             c: MatrixMut { values: grad_weight, rows: self.out_features, cols: in_features, stride: in_features },
             accumulate: cx.accumulate,
             bias: None,
             function: Function::Identity,
             precision: cx.precision,
         };
-        gemm(call, cx.scratch, cx.pool);
+        gemm(call, &mut cx.scratch.gemm, cx.pool);
         if self.bias {
             if !cx.accumulate {
                 grad_bias.fill(0.0);
             }
             reduce::add_column_sums(rows, self.out_features, cx.grad_output, grad_bias, cx.pool);
         }
-        if let Some(grad_input) = cx.grad_input {
+        if let Some(GradInput { values, accumulate }) = cx.grad_inputs[0].take() {
             let call = Gemm {
                 a: grad_output,
                 b: gemm::Operand::Plain(View::row_major(weight, self.out_features, in_features)),
-                c: MatrixMut { values: grad_input, rows, cols: in_features, stride: in_features },
-                accumulate: false,
+                c: MatrixMut { values, rows, cols: in_features, stride: in_features },
+                accumulate,
                 bias: None,
                 function: Function::Identity,
                 precision: cx.precision,
             };
-            gemm(call, cx.scratch, cx.pool);
+            gemm(call, &mut cx.scratch.gemm, cx.pool);
         }
     }
 
     fn primitives(&self, mut cx: Forward<'_>) -> Vec<Primitive> {
         self.multiply(cx.again(), false);
-        let Forward { input_shape, input, output, weights, pool, .. } = cx;
+        let (input, input_shape) = (cx.input(), cx.input_shape());
+        let Forward { output, weights, pool, .. } = cx;
+        let output = output.into_f32();
         let (weight, bias) = self.split(weights);
         let shape = input_shape.with_last(self.out_features);
         let product = Operand::new("product", shape.axes(), output);
@@ -318,14 +335,14 @@ mod tests {
     #[test]
     fn a_declared_width_that_does_not_fit_is_refused_with_both_numbers() {
         let layer = Linear { in_features: Some(784), ..Linear::new(10) };
-        let mismatch = layer.infer(&Shape::new([100])).unwrap_err();
+        let mismatch = layer.infer(&[&Shape::new([100])]).unwrap_err();
         assert!(mismatch.expected.contains("784") && mismatch.got.contains("100"));
     }
 
     #[test]
     fn counts_with_and_without_bias() {
         let count = |layer: Linear, inputs: usize| -> usize {
-            layer.params(&Shape::new([inputs])).iter().map(ParamSpec::len).sum()
+            layer.params(&[&Shape::new([inputs])]).iter().map(ParamSpec::len).sum()
         };
         assert_eq!(count(Linear::new(4096), 4096), 16_781_312);
         assert_eq!(count(Linear::new(4096).without_bias(), 4096), 16_777_216);

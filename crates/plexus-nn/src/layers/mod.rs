@@ -3,48 +3,62 @@
 //! To add one: a file here, a line in `layers!`, a case file `testdata/layers/<kind>.toml`.
 
 mod activation;
+mod add;
+mod avg_pool2d;
 mod batch_norm;
+mod concat;
+mod conv2d;
 mod dense;
 mod dropout;
 mod flatten;
+mod global_avg_pool;
 mod layer_norm;
 mod linear;
 mod log_softmax;
+mod max_pool2d;
 mod reshape;
+mod sides;
 mod softmax;
 mod standardise;
+mod unflatten;
 
 pub use activation::Activation;
+pub use add::Add;
+pub use avg_pool2d::AvgPool2d;
 pub use batch_norm::{BatchNorm, RunningVariance};
+pub use concat::Concat;
+pub use conv2d::Conv2d;
 pub use dense::{Dense, Normaliser};
 pub use dropout::Dropout;
-pub use flatten::Flatten;
+pub use flatten::{Flatten, Order};
+pub use global_avg_pool::GlobalAvgPool;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use log_softmax::LogSoftmax;
+pub use max_pool2d::MaxPool2d;
 pub use reshape::Reshape;
+pub use sides::{Padding, Pair, Same};
 pub use softmax::Softmax;
 pub use standardise::Standardise;
+pub use unflatten::Unflatten;
 
-use crate::layer::{Backward, Cost, Forward, LayerKind, Mismatch, ParamSpec, Primitive};
-use crate::shape::Shape;
-use plexus_kernels::gemm::{Packed, Precision};
-use plexus_kernels::map::Function;
-use plexus_kernels::threads::Pool;
+use crate::layer::LayerKind;
+use crate::view::View;
 use serde::{Deserialize, Serialize};
+use std::ops::Deref;
 
-/// Writes the closed set of layer kinds and forwards each call to the kind.
+/// Writes the closed set of layer kinds.
 macro_rules! layers {
-    ($($kind:ident),* $(,)?) => {
-        /// A layer of any kind: plain data, no numbers.
+    ($($kind:ident $name:literal),* $(,)?) => {
+        /// A layer of any kind: plain data, no numbers. What it can do is in [`LayerKind`], which it derefs to.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[serde(tag = "kind", rename_all = "snake_case")]
+        #[serde(tag = "kind")]
         pub enum Layer {
-            $(#[doc = concat!("See [`", stringify!($kind), "`].")] $kind($kind)),*
+            $(#[doc = concat!("See [`", stringify!($kind), "`].")] #[serde(rename = $name)] $kind($kind)),*
         }
 
         /// The names of all kinds, as in text and files.
-        pub const KINDS: &[&str] = &[$(<$kind as LayerKind>::KIND),*];
+        pub const KINDS: &[&str] = &[$($name),*];
 
         $(impl From<$kind> for Layer {
             fn from(layer: $kind) -> Layer {
@@ -52,90 +66,37 @@ macro_rules! layers {
             }
         })*
 
-        impl Layer {
-            /// The name of the kind.
-            pub fn kind(&self) -> &'static str {
-                match self { $(Layer::$kind(_) => <$kind as LayerKind>::KIND),* }
-            }
-
-            /// See [`LayerKind::infer`].
-            ///
-            /// # Errors
-            /// [`Mismatch`] where the input does not fit the description.
-            pub fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
-                match self { $(Layer::$kind(layer) => layer.infer(input)),* }
-            }
-
-            /// See [`LayerKind::params`].
-            pub fn params(&self, input: &Shape) -> Vec<ParamSpec> {
-                match self { $(Layer::$kind(layer) => layer.params(input)),* }
-            }
-
-            /// See [`LayerKind::cost`].
-            pub fn cost(&self, input: &Shape, output: &Shape) -> Cost {
-                match self { $(Layer::$kind(layer) => layer.cost(input, output)),* }
-            }
-
-            /// See [`LayerKind::saved_len`].
-            pub fn saved_len(&self, input: &Shape, batch: usize) -> usize {
-                match self { $(Layer::$kind(layer) => layer.saved_len(input, batch)),* }
-            }
-
-            /// See [`LayerKind::fuses_function`].
-            pub fn fuses_function(&self) -> bool {
-                match self { $(Layer::$kind(layer) => layer.fuses_function()),* }
-            }
-
-            /// See [`LayerKind::is_identity`].
-            pub fn is_identity(&self, training: bool) -> bool {
-                match self { $(Layer::$kind(layer) => layer.is_identity(training)),* }
-            }
-
-            /// See [`LayerKind::function`].
-            pub fn function(&self) -> Option<Function> {
-                match self { $(Layer::$kind(layer) => layer.function()),* }
-            }
-
-            /// See [`LayerKind::overwrites_gradient`].
-            pub fn overwrites_gradient(&self) -> bool {
-                match self { $(Layer::$kind(layer) => layer.overwrites_gradient()),* }
-            }
-
-            /// See [`LayerKind::pack`].
-            pub fn pack(
-                &self,
-                input: &Shape,
-                weights: &[f32],
-                precision: Precision,
-                pool: &Pool,
-            ) -> Option<Packed> {
-                match self { $(Layer::$kind(layer) => layer.pack(input, weights, precision, pool)),* }
-            }
-
-            /// See [`LayerKind::forward`].
-            pub fn forward(&self, cx: Forward<'_>) {
-                match self { $(Layer::$kind(layer) => layer.forward(cx)),* }
-            }
-
-            /// See [`LayerKind::backward`].
-            pub fn backward(&self, cx: Backward<'_>) {
-                match self { $(Layer::$kind(layer) => layer.backward(cx)),* }
-            }
-
-            /// See [`LayerKind::primitives`].
-            pub fn primitives(&self, cx: Forward<'_>) -> Vec<Primitive> {
-                match self { $(Layer::$kind(layer) => layer.primitives(cx)),* }
+        impl Deref for Layer {
+            type Target = dyn LayerKind;
+            fn deref(&self) -> &Self::Target {
+                match self { $(Layer::$kind(layer) => layer),* }
             }
         }
     };
 }
 
 layers! {
-    Linear, Activation, Softmax, LogSoftmax, Flatten, Reshape, Dropout, BatchNorm, LayerNorm, Standardise,
+    Linear "linear",
+    Activation "activation",
+    Softmax "softmax",
+    LogSoftmax "log_softmax",
+    Flatten "flatten",
+    Reshape "reshape",
+    Dropout "dropout",
+    BatchNorm "batch_norm",
+    LayerNorm "layer_norm",
+    Standardise "standardise",
+    Add "add",
+    Concat "concat",
+    Unflatten "unflatten",
+    Conv2d "conv2d",
+    MaxPool2d "max_pool2d",
+    AvgPool2d "avg_pool2d",
+    GlobalAvgPool "global_avg_pool",
 }
 
-/// Rows and columns of a batch whose last axis is one row.
-fn rows_and_cols(len: usize, shape: &Shape) -> (usize, usize) {
-    let cols = shape.last().unwrap_or(0);
-    (len.checked_div(cols).unwrap_or(0), cols)
+/// Rows and columns of samples whose last axis is one row.
+fn rows_and_cols(view: View<'_>) -> (usize, usize) {
+    let cols = view.shape.last().unwrap_or(0);
+    (view.f32().len().checked_div(cols).unwrap_or(0), cols)
 }

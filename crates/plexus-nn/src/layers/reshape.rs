@@ -1,6 +1,6 @@
 //! Reshape: other axes for the same numbers.
 
-use crate::layer::{Backward, Forward, LayerKind, Mismatch};
+use crate::layer::{Backward, Forward, LayerKind, Mismatch, Reads, one};
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +17,12 @@ pub struct Reshape {
 }
 
 impl LayerKind for Reshape {
-    const KIND: &'static str = "reshape";
+    fn kind(&self) -> &'static str {
+        "reshape"
+    }
 
-    fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
+        let input = one(inputs)?;
         match (input.len(), self.shape.len()) {
             (Some(from), Some(to)) if from == to => Ok(self.shape.clone()),
             (from, to) => {
@@ -38,12 +41,16 @@ impl LayerKind for Reshape {
         true
     }
 
-    fn forward(&self, cx: Forward<'_>) {
-        cx.output.copy_from_slice(cx.input);
+    fn backward_reads(&self) -> Reads {
+        Reads { inputs: false, output: false }
     }
 
-    fn backward(&self, cx: Backward<'_>) {
-        if let Some(grad_input) = cx.grad_input {
+    fn forward(&self, cx: Forward<'_>) {
+        cx.output.into_f32().copy_from_slice(cx.inputs[0].f32());
+    }
+
+    fn backward(&self, mut cx: Backward<'_, '_>) {
+        if let Some(grad_input) = cx.grad_input() {
             grad_input.copy_from_slice(cx.grad_output);
         }
     }
@@ -56,8 +63,8 @@ mod tests {
     #[test]
     fn another_number_of_elements_is_refused() {
         let layer = Reshape { shape: Shape::new([2, 3]) };
-        assert_eq!(layer.infer(&Shape::new([6])), Ok(Shape::new([2, 3])));
-        let mismatch = layer.infer(&Shape::new([7])).unwrap_err();
+        assert_eq!(layer.infer(&[&Shape::new([6])]), Ok(Shape::new([2, 3])));
+        let mismatch = layer.infer(&[&Shape::new([7])]).unwrap_err();
         assert!(mismatch.expected.contains('6') && mismatch.got.contains('7'));
     }
 }

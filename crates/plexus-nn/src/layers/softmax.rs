@@ -1,6 +1,6 @@
 //! Softmax: scores become probabilities.
 
-use crate::layer::{Backward, Forward, LayerKind, Mismatch};
+use crate::layer::{Backward, Forward, LayerKind, Mismatch, Reads, one};
 use crate::layers::rows_and_cols;
 use crate::shape::Shape;
 use plexus_kernels::softmax;
@@ -22,24 +22,31 @@ use serde::{Deserialize, Serialize};
 pub struct Softmax {}
 
 impl LayerKind for Softmax {
-    const KIND: &'static str = "softmax";
+    fn kind(&self) -> &'static str {
+        "softmax"
+    }
 
-    fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
+        let input = one(inputs)?;
         match input.last() {
             Some(_) => Ok(input.clone()),
             None => Err(Mismatch::new("the input", "at least one axis", "a single number", "Reshape it to [1].")),
         }
     }
 
-    fn forward(&self, cx: Forward<'_>) {
-        let (rows, cols) = rows_and_cols(cx.input.len(), cx.input_shape);
-        softmax::softmax(rows, cols, cx.input, cx.output, cx.pool);
+    fn backward_reads(&self) -> Reads {
+        Reads { inputs: false, output: true }
     }
 
-    fn backward(&self, cx: Backward<'_>) {
-        if let Some(grad_input) = cx.grad_input {
-            let size = rows_and_cols(cx.input.len(), cx.input_shape);
-            softmax::softmax_backward(size, cx.output, cx.grad_output, grad_input, cx.pool);
+    fn forward(&self, cx: Forward<'_>) {
+        let (rows, cols) = rows_and_cols(cx.inputs[0]);
+        softmax::softmax(rows, cols, cx.input(), cx.output.into_f32(), cx.pool);
+    }
+
+    fn backward(&self, mut cx: Backward<'_, '_>) {
+        if let Some(grad_input) = cx.grad_input() {
+            let size = rows_and_cols(cx.output);
+            softmax::softmax_backward(size, cx.output.f32(), cx.grad_output, grad_input, cx.pool);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Standardise: the mean and the spread of the training data, inside the model.
 
 use crate::init::Init;
-use crate::layer::{Backward, Forward, LayerKind, Mismatch, ParamSpec, Pass};
+use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, ParamSpec, Pass, Reads, one};
 use crate::shape::Shape;
 use plexus_kernels::norm;
 use serde::{Deserialize, Serialize};
@@ -32,17 +32,28 @@ impl Standardise {
 }
 
 impl LayerKind for Standardise {
-    const KIND: &'static str = "standardise";
+    fn kind(&self) -> &'static str {
+        "standardise"
+    }
 
-    fn infer(&self, input: &Shape) -> Result<Shape, Mismatch> {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
+        let input = one(inputs)?;
         Ok(input.clone())
     }
 
-    fn params(&self, input: &Shape) -> Vec<ParamSpec> {
-        let shape = vec![self.len(input)];
+    fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {
+        let shape = vec![self.len(inputs[0])];
         [("mean", Init::Zeros), ("scale", Init::Ones)]
             .map(|(role, init)| ParamSpec { role, shape: shape.clone(), init, trainable: false })
             .to_vec()
+    }
+
+    fn maps(&self) -> Maps {
+        if self.per_feature { Maps::First } else { Maps::Any }
+    }
+
+    fn backward_reads(&self) -> Reads {
+        Reads { inputs: false, output: false }
     }
 
     fn forward(&self, cx: Forward<'_>) {
@@ -50,15 +61,16 @@ impl LayerKind for Standardise {
             Pass::Training { state, .. } => &**state,
             Pass::Inference { state } => state,
         };
-        let (mean, scale) = state.split_at(self.len(cx.input_shape));
-        let (rows, cols) = (cx.batch, cx.input_shape.len().unwrap_or(0));
-        norm::standardise(norm::Standardise { rows, cols, input: cx.input, mean, scale, output: cx.output }, cx.pool);
+        let (mean, scale) = state.split_at(self.len(cx.input_shape()));
+        let (rows, cols) = (cx.rows, cx.input_shape().len().unwrap_or(0));
+        let (input, output) = (cx.inputs[0].f32(), cx.output.into_f32());
+        norm::standardise(norm::Standardise { rows, cols, input, mean, scale, output }, cx.pool);
     }
 
-    fn backward(&self, cx: Backward<'_>) {
-        let Some(grad_input) = cx.grad_input else { return };
-        let (_, scale) = cx.state.split_at(self.len(cx.input_shape));
-        let (rows, cols) = (cx.batch, cx.input_shape.len().unwrap_or(0));
+    fn backward(&self, mut cx: Backward<'_, '_>) {
+        let Some(grad_input) = cx.grad_input() else { return };
+        let (_, scale) = cx.state.split_at(self.len(cx.input_shape()));
+        let (rows, cols) = (cx.rows, cx.input_shape().len().unwrap_or(0));
         let grad_output = cx.grad_output;
         norm::standardise_backward(norm::StandardiseBackward { rows, cols, scale, grad_output, grad_input }, cx.pool);
     }

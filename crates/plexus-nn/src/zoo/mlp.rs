@@ -29,7 +29,7 @@ pub fn mlp(input: Shape, hidden: &[usize], outputs: usize, function: Function) -
     let several_axes = input.axes().len() != 1;
     let mut network = Network::chain(input, layers);
     if several_axes {
-        network.insert_front("flatten", Flatten {}.into());
+        network.insert_front("flatten", Flatten::default().into());
     }
     network
 }

@@ -4,7 +4,7 @@
 use plexus_kernels::map::Function;
 use plexus_nn::layers::{Dense, Layer, LayerNorm, Linear, Normaliser};
 use plexus_nn::testing::Engine;
-use plexus_nn::{CheckedNetwork, Network, ParamEntry, Params, Shape};
+use plexus_nn::{CheckedNetwork, Input, Network, ParamEntry, Params, Shape};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,9 @@ pub struct Case {
     batch: usize,
     mode: String,
     inputs: Vec<f32>,
+    /// Further inputs of a layer that reads several values.
+    #[serde(default)]
+    more: Vec<More>,
     grad_output: Option<Vec<f32>>,
     output: Vec<f64>,
     grad_input: Option<Vec<f64>>,
@@ -34,6 +37,14 @@ pub struct Case {
     params: Vec<Tensor>,
     #[serde(default)]
     state: Vec<Tensor>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct More {
+    shape: Vec<usize>,
+    inputs: Vec<f32>,
+    grad_input: Option<Vec<f64>>,
 }
 
 #[derive(Deserialize)]
@@ -105,7 +116,14 @@ fn run(engine: &impl Engine, case: &Case, tally: &mut Tally) {
     tally.cases += 1;
     let layers = layers(case);
     let mode_matters = layers.iter().any(|layer| matches!(layer, Layer::BatchNorm(_) | Layer::Dropout(_)));
-    let network = Network::chain(Shape::new(case.input_shape.clone()), layers);
+    let mut network = Network::chain(Shape::new(case.input_shape.clone()), layers);
+    for (index, more) in case.more.iter().enumerate() {
+        let name = format!("input {}", index + 1);
+        network.inputs.push(Input { name, shape: Shape::new(more.shape.clone()) });
+    }
+    if !case.more.is_empty() {
+        network.layers[0].inputs = network.inputs.iter().map(|input| input.name.clone()).collect();
+    }
     let network = network.check().unwrap_or_else(|error| panic!("{}: {error}", case.name));
     let params = params(case, &network);
     let network = Arc::new(network);
@@ -124,9 +142,15 @@ fn run(engine: &impl Engine, case: &Case, tally: &mut Tally) {
     }
 }
 
+/// The numbers of all inputs.
+fn inputs(case: &Case) -> Vec<&[f32]> {
+    std::iter::once(&case.inputs[..]).chain(case.more.iter().map(|more| &more.inputs[..])).collect()
+}
+
 /// Runs a case as a prediction.
 fn predict(engine: &impl Engine, case: &Case, network: &Arc<CheckedNetwork>, params: &Params, tally: &mut Tally) {
-    let batch = network.batch(&case.inputs, case.batch).expect("the input fits");
+    let inputs = inputs(case);
+    let batch = network.batches(&inputs, case.batch).expect("the inputs fit");
     let output = engine.predict(network, params, batch);
     tally.compare(&format!("{} output (planned)", case.name), &output, &case.output, case.tolerance["output"]);
 }
@@ -134,7 +158,8 @@ fn predict(engine: &impl Engine, case: &Case, network: &Arc<CheckedNetwork>, par
 /// Runs a case as a step of training.
 fn train(engine: &impl Engine, case: &Case, network: &Arc<CheckedNetwork>, mut params: Params, tally: &mut Tally) {
     let place = |what: &str| format!("{} {what}", case.name);
-    let batch = network.batch(&case.inputs, case.batch).expect("the input fits");
+    let inputs = inputs(case);
+    let batch = network.batches(&inputs, case.batch).expect("the inputs fit");
     let mut grad_weights = vec![f32::NAN; params.weights.len()];
     let (grad_output, times) = case.grad_output.as_ref().map_or((&[][..], 0), |grad| (&grad[..], 1));
     let (output, grad_input) = engine.train(network, &mut params, batch, grad_output, &mut grad_weights, times);
@@ -155,8 +180,11 @@ fn train(engine: &impl Engine, case: &Case, network: &Arc<CheckedNetwork>, mut p
     if times == 0 {
         return;
     }
-    let want = case.grad_input.as_ref().expect("a case with grad_output has grad_input");
-    tally.compare(&place("grad_input"), &grad_input, want, case.tolerance["grad_input"]);
+    let mut want = case.grad_input.clone().expect("a case with grad_output has grad_input");
+    for more in &case.more {
+        want.extend(more.grad_input.as_ref().expect("a case with grad_output has grad_input"));
+    }
+    tally.compare(&place("grad_input"), &grad_input, &want, case.tolerance["grad_input"]);
     for tensor in &case.params {
         let got = &grad_weights[entry(network, case, &tensor.role).range.clone()];
         let want = tensor.grad.as_ref().expect("a case with grad_output has grads");

@@ -1,0 +1,119 @@
+//! Concat: several values side by side.
+
+use crate::layer::{Backward, Forward, LayerKind, Layout, Maps, Mismatch, Reads};
+use crate::shape::Shape;
+use serde::{Deserialize, Serialize};
+
+/// Puts values side by side along one axis.
+///
+/// ```text
+/// output[..., offset_k + i, ...] = inputs[k][..., i, ...]        offset_k = Σ_{j < k} size of inputs[j] along the axis
+/// ```
+///
+/// The way back cuts the gradient of the output at the same places.
+///
+/// # Shapes
+/// - `inputs`: at least one, the same but for the axis
+/// - `output`: the same, its axis the sum of theirs
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Concat {
+    /// Which axis of a sample, from 0; the default 0 is the channels of maps and the features of a row.
+    #[serde(default)]
+    pub axis: usize,
+}
+
+impl Concat {
+    /// The axis as it lies in memory, with the axes around it: how many blocks there are, and how many numbers one step
+    /// along the axis is.
+    fn blocks(&self, output: &Shape, layout: Layout) -> (usize, usize) {
+        let mut axes = output.axes().to_vec();
+        let mut axis = self.axis;
+        if layout == Layout::ChannelsLast && axes.len() == 3 {
+            axes.rotate_left(1);
+            axis = (axis + 2) % 3;
+        }
+        (axes[..axis].iter().product(), axes[axis + 1..].iter().product())
+    }
+}
+
+impl LayerKind for Concat {
+    fn kind(&self) -> &'static str {
+        "concat"
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
+        let first = inputs[0];
+        let axes = first.axes().len();
+        if self.axis >= axes {
+            let expected = format!("an axis below {axes}, the number of axes");
+            return Err(Mismatch::new("axis", expected, format!("axis {}", self.axis), "Axes are counted from 0."));
+        }
+        let mut total = 0usize;
+        for shape in inputs {
+            let mut others = shape.axes().to_vec();
+            if others.len() == axes {
+                total = total.saturating_add(others[self.axis]);
+                others[self.axis] = first.axes()[self.axis];
+            }
+            if others != first.axes() {
+                let expected = format!("shapes that are equal but for axis {}", self.axis);
+                let help = "Bring them to the same size first.";
+                return Err(Mismatch::new("the shapes of its inputs", expected, "", help));
+            }
+        }
+        let mut axes = first.axes().to_vec();
+        axes[self.axis] = total;
+        Ok(Shape::new(axes))
+    }
+
+    fn maps(&self) -> Maps {
+        Maps::Any
+    }
+
+    fn backward_reads(&self) -> Reads {
+        Reads { inputs: false, output: false }
+    }
+
+    fn forward(&self, cx: Forward<'_>) {
+        let (blocks, step) = self.blocks(cx.output.shape, cx.output.layout);
+        let width = cx.output.shape.axes()[self.axis] * step;
+        let output = cx.output.into_f32();
+        let mut offset = 0;
+        for input in cx.inputs {
+            let own = input.shape.axes()[self.axis] * step;
+            copy(input.f32(), (own, 0), output, (width, offset), (cx.rows * blocks, own));
+            offset += own;
+        }
+    }
+
+    fn backward(&self, cx: Backward<'_, '_>) {
+        let (blocks, step) = self.blocks(cx.output.shape, cx.output.layout);
+        let width = cx.output.shape.axes()[self.axis] * step;
+        let mut offset = 0;
+        for (input, grad) in cx.inputs.iter().zip(cx.grad_inputs) {
+            let own = input.shape.axes()[self.axis] * step;
+            if let Some(grad) = grad.take() {
+                copy(cx.grad_output, (width, offset), grad.values, (own, 0), (cx.rows * blocks, own));
+            }
+            offset += own;
+        }
+    }
+}
+
+/// Copies `count` pieces of `len` numbers. Pieces start `stride` numbers apart, the first at an offset.
+fn copy(
+    from: &[f32],
+    (from_stride, from_offset): (usize, usize),
+    to: &mut [f32],
+    (to_stride, to_offset): (usize, usize),
+    (count, len): (usize, usize),
+) {
+    if len == 0 {
+        return;
+    }
+    for index in 0..count {
+        let piece = &from[index * from_stride + from_offset..][..len];
+        to[index * to_stride + to_offset..][..len].copy_from_slice(piece);
+    }
+}

@@ -1,0 +1,66 @@
+//! Unflatten: maps out of one axis.
+
+use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
+use crate::layers::flatten::Order;
+use crate::shape::Shape;
+use serde::{Deserialize, Serialize};
+
+/// Gives one axis other axes: the way back of flatten.
+///
+/// ```text
+/// channels_first: output[c, y, x] = input[(c · height + y) · width + x]
+/// channels_last:  output[c, y, x] = input[(y · width + x) · channels + c]
+/// ```
+///
+/// # Shapes
+/// - `input`: one axis, as long as the product of `shape`
+/// - `output`: `shape`; the order matters for `[channels, height, width]` only
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unflatten {
+    /// The new axes of one sample.
+    pub shape: Shape,
+    /// In which order the numbers stand.
+    #[serde(default, skip_serializing_if = "Order::is_default")]
+    pub order: Order,
+}
+
+impl LayerKind for Unflatten {
+    fn kind(&self) -> &'static str {
+        "unflatten"
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
+        let input = one(inputs)?;
+        let expected = match self.shape.len() {
+            Some(len) => format!("[{len}], the elements of {}", self.shape),
+            None => format!("fewer elements than {}", self.shape),
+        };
+        match input.axes() {
+            [len] if Some(*len) == self.shape.len() => Ok(self.shape.clone()),
+            _ => Err(Mismatch::new("the input", expected, input.to_string(), "An unflatten keeps all elements.")),
+        }
+    }
+
+    fn is_identity(&self, _training: bool) -> bool {
+        true
+    }
+
+    fn maps(&self) -> Maps {
+        self.order.maps()
+    }
+
+    fn backward_reads(&self) -> Reads {
+        Reads { inputs: false, output: false }
+    }
+
+    fn forward(&self, cx: Forward<'_>) {
+        cx.output.into_f32().copy_from_slice(cx.inputs[0].f32());
+    }
+
+    fn backward(&self, mut cx: Backward<'_, '_>) {
+        if let Some(grad_input) = cx.grad_input() {
+            grad_input.copy_from_slice(cx.grad_output);
+        }
+    }
+}

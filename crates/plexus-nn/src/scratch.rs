@@ -1,0 +1,17 @@
+//! Memory for kernels. It grows to the largest call and is then reused.
+
+/// What the kernel families want, one of each.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    /// For products with matrices, and plain numbers.
+    pub gemm: plexus_kernels::gemm::Scratch,
+    /// For convolutions.
+    pub conv: plexus_kernels::conv::Scratch,
+}
+
+impl Scratch {
+    /// `len` numbers of any value.
+    pub fn values(&mut self, len: usize) -> &mut [f32] {
+        self.gemm.values(len)
+    }
+}

@@ -1,0 +1,142 @@
+//! A network in training: forward with everything that is needed for the way back, and back.
+
+use crate::check::{CheckedBatch, CheckedNetwork};
+use crate::execute::{Executor, Frame, GradWeights, Numbers, Observer};
+use crate::layer::RandomKey;
+use crate::params::Params;
+use crate::program::{Port, Program, Purpose};
+use crate::scratch::Scratch;
+use crate::view::View;
+use plexus_kernels::buffer::Buffer;
+use plexus_kernels::gemm::Precision;
+use plexus_kernels::threads::{FlushDenormals, Pool};
+use std::sync::Arc;
+
+/// How a plan for training is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TrainOptions {
+    /// How exactly products with weights are computed; sums, weights and gradients stay f32.
+    pub precision: Precision,
+    /// Also computes the derivatives with respect to the inputs.
+    pub input_gradients: bool,
+}
+
+/// A plan for training and the memory it runs in.
+#[derive(Debug)]
+pub struct TrainPlan {
+    network: Arc<CheckedNetwork>,
+    program: Program,
+    arena: Buffer<u8>,
+    scratch: Scratch,
+    precision: Precision,
+    pool: Pool,
+    rows: usize,
+}
+
+impl TrainPlan {
+    /// Plans a network for training.
+    pub fn new(network: Arc<CheckedNetwork>, pool: Pool) -> Self {
+        TrainPlan::with(network, TrainOptions::default(), pool)
+    }
+
+    /// As [`TrainPlan::new`], in a chosen way.
+    pub fn with(network: Arc<CheckedNetwork>, options: TrainOptions, pool: Pool) -> Self {
+        let TrainOptions { precision, input_gradients } = options;
+        let purpose = Purpose { training: true, input_gradients, ..Purpose::default() };
+        let program = Program::new(&network, &purpose);
+        let (arena, scratch) = (Buffer::default(), Scratch::default());
+        TrainPlan { network, program, arena, scratch, precision, pool, rows: 0 }
+    }
+
+    /// Bytes of memory for a batch, without the memory of kernels.
+    pub fn bytes(&self, rows: usize) -> usize {
+        self.program.bytes(rows)
+    }
+
+    /// Computes the outputs of a batch and keeps what backward needs; running statistics in `params` are updated. Returns
+    /// the first output.
+    pub fn forward(&mut self, params: &mut Params, batch: CheckedBatch<'_>, random: RandomKey) -> &[f32] {
+        self.forward_observed(params, batch, random, None)
+    }
+
+    /// As [`TrainPlan::forward`], with someone who looks at each value when it is known.
+    pub fn forward_observed(
+        &mut self,
+        params: &mut Params,
+        batch: CheckedBatch<'_>,
+        random: RandomKey,
+        observer: Option<&mut dyn Observer>,
+    ) -> &[f32] {
+        let _flush = FlushDenormals::new();
+        self.rows = batch.rows();
+        let mut executor = self.executor(batch);
+        executor.grow();
+        executor.forward(&mut Numbers::Training { params, random }, observer);
+        self.output(0)
+    }
+
+    fn executor<'a>(&'a mut self, batch: CheckedBatch<'a>) -> Executor<'a> {
+        let TrainPlan { network, program, arena, scratch, precision, pool, .. } = self;
+        let frame = Frame { network, program, batch, precision: *precision, pool };
+        Executor { frame, arena, scratch }
+    }
+
+    /// One of the outputs of the last forward pass.
+    pub fn output(&self, index: usize) -> &[f32] {
+        bytemuck::cast_slice(&self.arena[self.program.range(self.program.outputs[index].tensor, self.rows)])
+    }
+
+    /// One of the outputs of the last forward pass, and where the loss writes its derivative before
+    /// [`TrainPlan::backward`].
+    pub fn output_and_grad(&mut self, index: usize) -> (&[f32], &mut [f32]) {
+        let range = |port: Port| self.program.range(port.tensor, self.rows);
+        let (output, grad) = (range(self.program.outputs[index]), range(self.program.output_grads[index]));
+        let (before, after) = self.arena.split_at_mut(output.start.max(grad.start));
+        let (output, grad) = match output.start < grad.start || output.is_empty() {
+            true => (&before[output.clone()], &mut after[..grad.len()]),
+            false => (&after[..output.len()], &mut before[grad.clone()]),
+        };
+        (bytemuck::cast_slice(output), bytemuck::cast_slice_mut(grad))
+    }
+
+    /// Adds the derivatives of the loss with respect to the weights to `grad_weights`, or, without `accumulate`, writes
+    /// them there.
+    ///
+    /// `batch` and `random` are those of the forward pass; the derivatives with respect to the outputs are where
+    /// [`TrainPlan::output_and_grad`] said.
+    pub fn backward(
+        &mut self,
+        params: &Params,
+        batch: CheckedBatch<'_>,
+        random: RandomKey,
+        grad_weights: &mut [f32],
+        accumulate: bool,
+    ) {
+        let _flush = FlushDenormals::new();
+        let mut grad_weights = GradWeights { values: grad_weights, accumulate };
+        self.executor(batch).backward(params, random, &mut grad_weights);
+    }
+
+    /// The derivative with respect to an input, after [`TrainPlan::backward`] with
+    /// [`TrainOptions::input_gradients`]; `None` where it is zero everywhere, because no output depends on the input.
+    pub fn input_grad(&self, index: usize) -> Option<&[f32]> {
+        let port = self.program.input_grads.get(index).copied().flatten()?;
+        Some(bytemuck::cast_slice(&self.arena[self.program.range(port.tensor, self.rows)]))
+    }
+
+    /// The first layer whose output holds a NaN or an infinity, as `hidden (linear)`: runs forward once more to look.
+    pub fn first_not_finite(&mut self, params: &Params, batch: CheckedBatch<'_>, random: RandomKey) -> Option<String> {
+        let mut found = None;
+        let mut observer = |value, view: View<'_>| {
+            if found.is_none() && view.f32().iter().any(|number| !number.is_finite()) {
+                found = Some(value);
+            }
+        };
+        self.forward_observed(&mut params.clone(), batch, random, Some(&mut observer));
+        let value = found?;
+        Some(match self.network.layer_of(value) {
+            Some(layer) => self.network.label(layer),
+            None => format!("the input \"{}\"", self.network.name(value)),
+        })
+    }
+}

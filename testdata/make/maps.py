@@ -1,0 +1,225 @@
+"""Writes testdata/layers/<kind>.toml of the layers on maps and of those that read several values, by PyTorch."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+import case_file
+from case_file import normal
+from layers import PYTORCH, Cases, batch_norm_pass
+
+
+def pair(value):
+    return [value, value] if isinstance(value, int) else list(value)
+
+
+def sides(padding):
+    """Top, left, bottom, right."""
+    padding = pair(padding)
+    return padding * 2 if len(padding) == 2 else padding
+
+
+def padded(x, padding, value=0.0):
+    top, left, bottom, right = sides(padding)
+    return F.pad(x, [left, right, top, bottom], value=value)
+
+
+def conv2d():
+    cases = Cases("conv2d", script="maps.py")
+
+    def add(name, shape, out_channels, kernel_size, batch, bias=True, stride=1, padding=0, dilation=1, groups=1, **rest):
+        keys = {"out_channels": out_channels, "kernel_size": kernel_size}
+        defaults = {"stride": (stride, 1), "padding": (padding, 0), "dilation": (dilation, 1), "groups": (groups, 1)}
+        keys |= {key: value for key, (value, default) in defaults.items() if value != default}
+        if not bias:
+            keys["bias"] = False
+        kernel = pair(kernel_size)
+        if padding == "same":
+            total = [step * (size - 1) for size, step in zip(kernel, pair(dilation))]
+            padding = [total[0] // 2, total[1] // 2, total[0] - total[0] // 2, total[1] - total[1] // 2]
+
+        def forward(x, p, s, training):
+            x = padded(x, padding)
+            return F.conv2d(x, p["weight"], p.get("bias"), pair(stride), 0, pair(dilation), groups)
+
+        rng = case_file.generator(f"conv2d/{name}/params")
+        fan_in = shape[0] // groups * kernel[0] * kernel[1]
+        params = [("weight", normal(rng, [out_channels, shape[0] // groups, *kernel], 1 / math.sqrt(max(fan_in, 1))))]
+        if bias:
+            params.append(("bias", normal(rng, [out_channels])))
+        cases.add(name, keys, shape, batch, forward, params, **rest)
+
+    # In two files, for their size.
+    add("one-by-one", [3, 4, 5], 2, 1, 2)
+    add("three-by-three-same", [2, 5, 4], 3, 3, 2, padding="same")
+    add("even-kernel-same", [2, 4, 5], 2, 2, 1, padding="same")
+    add("lenet-first", [1, 7, 6], 6, 5, 1, padding=2)
+    add("lenet-second", [6, 6, 5], 3, 5, 1)
+    add("seventeen-filters", [2, 3, 4], 17, 2, 1)
+    add("stride-two-odd", [2, 7, 6], 3, 3, 2, stride=2, padding=1)
+    add("stride-by-side", [2, 7, 7], 2, [3, 2], 2, stride=[3, 1], padding=[1, 0])
+    add("padding-by-side", [1, 4, 4], 2, 3, 2, padding=[1, 0, 2, 3])
+    cases.write()
+    cases = Cases("conv2d", script="maps.py")
+    add("dilated", [2, 8, 7], 2, 3, 1, dilation=2, padding=1)
+    add("dilated-by-side-strided", [1, 9, 8], 2, [2, 3], 2, dilation=[3, 2], stride=2, padding=[2, 1])
+    add("groups", [4, 5, 5], 6, 3, 2, groups=2, padding=1)
+    add("depthwise", [5, 6, 5], 5, 3, 2, groups=5, padding=1)
+    add("depthwise-two-filters-a-channel", [3, 4, 4], 6, 3, 1, groups=3)
+    add("no-bias", [2, 4, 4], 3, 3, 2, bias=False)
+    add("kernel-is-the-map", [3, 3, 3], 4, 3, 2)
+    add("one-pixel", [4, 1, 1], 3, 1, 2)
+    add("row-of-pixels", [2, 1, 9], 3, [1, 3], 2)
+    add("batch-of-none", [2, 4, 4], 3, 3, 0)
+    add("many-channels", [33, 2, 3], 2, 2, 1, padding=1)
+    cases.write("conv2d_more")
+
+
+def output_keys(kernel_size, **given):
+    return {"kernel_size": kernel_size} | {key: value for key, value in given.items() if value is not None}
+
+
+def max_pool2d():
+    cases = Cases("max_pool2d", "Of equal maxima the first in row-major order gets the gradient; NaN is larger than any number.",
+                  "maps.py")
+
+    def add(name, shape, kernel_size, batch, stride=None, padding=None, dilation=None, ceil_mode=None, **rest):
+        keys = output_keys(kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
+
+        def forward(x, p, s, training):
+            return F.max_pool2d(x, kernel_size, stride, padding or 0, dilation or 1, bool(ceil_mode))
+
+        cases.add(name, keys, shape, batch, forward, **rest)
+
+    add("two-by-two", [3, 4, 6], 2, 2)
+    add("two-by-two-odd-size", [2, 5, 7], 2, 2)
+    add("overlapping", [2, 7, 7], 3, 2, stride=2)
+    add("padding", [2, 5, 5], 3, 2, stride=2, padding=1)
+    add("dilation", [2, 7, 6], 2, 2, stride=1, dilation=2)
+    add("ceil-mode", [2, 6, 7], 3, 2, stride=2, ceil_mode=True)
+    add("ceil-mode-last-window-in-the-padding", [1, 5, 5], 2, 2, stride=2, padding=1, ceil_mode=True)
+    add("by-side", [2, 6, 6], [3, 2], 2, stride=[1, 2], padding=[1, 0])
+    add("ties", [1, 4, 4], 2, 1, inputs=torch.tensor([1.0, 1, 2, 0, 1, 1, 0, 2, -1, -1, 0, 0, -1, -1, 0, 0]))
+    add("whole-map", [3, 3, 4], [3, 4], 2)
+    nan = float("nan")
+    add("nan-and-infinities", [1, 4, 4], 2, 1, gradient=False,
+        inputs=torch.tensor([nan, 1, 2, 3, 0, 5, math.inf, 1, -math.inf, -math.inf, 1, nan, -math.inf, -math.inf, 2, 3]))
+    add("batch-of-none", [2, 4, 4], 2, 0)
+    cases.write()
+
+
+def avg_pool2d():
+    cases = Cases("avg_pool2d", script="maps.py")
+
+    def add(name, shape, kernel_size, batch, stride=None, padding=None, ceil_mode=None, count_include_pad=None, **rest):
+        keys = output_keys(kernel_size, stride=stride, padding=padding, ceil_mode=ceil_mode,
+                           count_include_pad=count_include_pad)
+
+        def forward(x, p, s, training):
+            counts = True if count_include_pad is None else count_include_pad
+            return F.avg_pool2d(x, kernel_size, stride, padding or 0, bool(ceil_mode), counts)
+
+        cases.add(name, keys, shape, batch, forward, **rest)
+
+    add("two-by-two", [3, 4, 6], 2, 2)
+    add("odd-size", [2, 5, 7], 2, 2)
+    add("overlapping", [2, 7, 7], 3, 2, stride=2)
+    add("padding-counts", [2, 5, 5], 3, 2, stride=2, padding=1)
+    add("padding-does-not-count", [2, 5, 5], 3, 2, stride=2, padding=1, count_include_pad=False)
+    add("ceil-mode", [2, 6, 7], 3, 2, stride=2, ceil_mode=True)
+    add("ceil-mode-padding", [2, 6, 7], 3, 2, stride=2, padding=1, ceil_mode=True)
+    add("ceil-mode-padding-does-not-count", [2, 6, 7], 3, 2, stride=2, padding=1, ceil_mode=True, count_include_pad=False)
+    add("by-side", [2, 6, 6], [3, 2], 2, stride=[1, 2], padding=[1, 0])
+    add("batch-of-none", [2, 4, 4], 2, 0)
+    cases.write()
+
+
+def global_avg_pool():
+    cases = Cases("global_avg_pool", script="maps.py")
+    for name, shape, batch in [("map", [3, 4, 5], 2), ("one-pixel", [4, 1, 1], 2), ("one-channel", [1, 7, 3], 3),
+                               ("many-channels", [35, 2, 3], 1), ("batch-of-none", [2, 3, 3], 0)]:
+        cases.add(name, {}, shape, batch, lambda x, p, s, training: x.mean([2, 3]))
+    cases.write()
+
+
+def batch_norm_maps():
+    cases = Cases("batch_norm", script="maps.py")
+
+    def add(name, shape, batch, center=True, scale=True, mode="training"):
+        keys = {**PYTORCH, "center": center, "scale": scale}
+        channels = shape[0]
+        rng = case_file.generator(f"batch_norm_maps/{name}/params")
+        params = [("weight", normal(rng, [channels], 0.3, 1.0))] * scale + [("bias", normal(rng, [channels]))] * center
+        state = [("running_mean", normal(rng, [channels])), ("running_variance", normal(rng, [channels]).abs() + 0.5)]
+
+        def forward(x, p, s, training):
+            rows = x.permute(0, 2, 3, 1).reshape(-1, channels)
+            rest = [keys["epsilon"], keys["momentum"], keys["running_variance"]]
+            rows = batch_norm_pass(rows, p.get("weight"), p.get("bias"), s, training, *rest)
+            return rows.reshape(x.shape[0], *shape[1:], channels).permute(0, 3, 1, 2)
+
+        cases.add(name, keys, shape, batch, forward, params, state, mode=mode)
+
+    add("maps", [3, 4, 2], 3)
+    add("maps-batch-of-one", [2, 3, 3], 1)
+    add("maps-seventeen-channels", [17, 2, 2], 2)
+    add("maps-neither-learnt", [2, 2, 3], 2, center=False, scale=False)
+    add("maps-inference", [3, 2, 2], 2, mode="inference")
+    cases.write("batch_norm_maps")
+
+
+def several_values():
+    cases = Cases("add", script="maps.py")
+    for name, shape, batch, count in [("two", [5], 3, 2), ("three-maps", [3, 2, 4], 2, 3), ("one", [4], 2, 1),
+                                      ("seven", [3], 2, 7), ("batch-of-none", [3], 0, 2)]:
+        total = lambda x, p, s, training: sum(x) if isinstance(x, list) else x * 1
+        cases.add(name, {}, shape, batch, total, more=[shape] * (count - 1))
+    cases.write()
+    cases = Cases("concat", script="maps.py")
+
+    def add(name, shape, batch, more, axis=None):
+        join = lambda x, p, s, training: torch.cat(x if isinstance(x, list) else [x], 1 + (axis or 0)) * 1
+        cases.add(name, {} if axis is None else {"axis": axis}, shape, batch, join, more=more)
+
+    add("features", [3], 2, [[4], [1]])
+    add("channels", [2, 3, 2], 2, [[1, 3, 2], [3, 3, 2]])
+    add("height", [2, 3, 2], 2, [[2, 1, 2]], axis=1)
+    add("width", [2, 3, 2], 2, [[2, 3, 4]], axis=2)
+    add("steps", [2, 3], 2, [[4, 3]], axis=0)
+    add("features-of-steps", [2, 3], 2, [[2, 1]], axis=1)
+    add("one", [4], 2, [])
+    add("batch-of-none", [3], 0, [[2]])
+    cases.write()
+
+
+def orders():
+    cases = Cases("unflatten", script="maps.py")
+
+    def add(name, shape, to, batch, order=None):
+        keys = {"shape": to} | ({"order": order} if order else {})
+
+        def forward(x, p, s, training):
+            if order == "channels_last":
+                return x.reshape(-1, to[1], to[2], to[0]).permute(0, 3, 1, 2) * 1
+            return x.reshape(-1, *to) * 1
+
+        cases.add(name, keys, shape, batch, forward)
+
+    add("channels-first", [12], [3, 2, 2], 2)
+    add("channels-last", [12], [3, 2, 2], 2, order="channels_last")
+    add("channels-last-odd", [30], [5, 2, 3], 2, order="channels_last")
+    add("two-axes", [6], [2, 3], 2)
+    add("batch-of-none", [12], [3, 2, 2], 0)
+    cases.write()
+    cases = Cases("flatten", script="maps.py")
+    for name, shape in [("channels-last", [3, 2, 2]), ("channels-last-odd", [5, 3, 2]), ("channels-last-of-one", [1, 4, 3])]:
+        flat = lambda x, p, s, training: x.permute(0, 2, 3, 1).flatten(1) * 1
+        cases.add(name, {"order": "channels_last"}, shape, 2, flat)
+    cases.write("flatten_order")
+
+
+if __name__ == "__main__":
+    case_file.settle()
+    for make in [conv2d, max_pool2d, avg_pool2d, global_avg_pool, batch_norm_maps, several_values, orders]:
+        make()
