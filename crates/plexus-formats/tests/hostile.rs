@@ -183,7 +183,7 @@ const TEXTS: &[(&str, &[&str])] = &[
     ("infinite constant", &["net.toml:5:9", "not a finite number"]),
     ("nan constant", &["not a finite number"]),
     ("constant beyond f32", &["not a finite number"]),
-    ("key of no layer", &["kind `flatten` has no key `x`", "Known: `kind`, `name`"]),
+    ("key of no layer", &["kind `flatten` has no key `x`", "`kind`, `name`"]),
     ("name empty", &["net.toml:5:8", "cannot be used"]),
     ("name with escape", &["cannot be used"]),
     ("name is a number", &["`name` is a whole number"]),
