@@ -10,6 +10,7 @@
 //! Deliberately not here: a tensor type, shapes, error results. A wrong length is a bug of the caller and panics.
 
 pub mod buffer;
+mod context;
 pub mod gemm;
 pub mod gemm_bf16;
 pub mod gemm_i16;
@@ -27,3 +28,5 @@ pub mod threads;
 pub mod update;
 pub(crate) mod view;
 pub mod weight_only;
+
+pub use context::Context;
