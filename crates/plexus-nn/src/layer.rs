@@ -5,9 +5,9 @@
 
 use crate::init::Init;
 use crate::shape::Shape;
-use plexus_kernels::gemm::{Packed, Precision, Scratch};
+use plexus_kernels::Context;
+use plexus_kernels::gemm::{Packed, Scratch};
 use plexus_kernels::map::Function;
-use plexus_kernels::threads::Pool;
 
 /// Why a layer refuses its input; the network check adds where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,12 +113,10 @@ pub struct Forward<'a> {
     pub packed: Option<&'a Packed>,
     /// Applied to the output by layers that can ([`LayerKind::fuses_function`]); otherwise identity.
     pub function: Function,
-    /// How exactly products with weights are computed.
-    pub precision: Precision,
     /// Memory for kernels.
     pub scratch: &'a mut Scratch,
-    /// Threads for kernels.
-    pub pool: &'a Pool,
+    /// Instruction set, threads and precision for kernels.
+    pub context: &'a Context,
 }
 
 impl Forward<'_> {
@@ -136,9 +134,8 @@ impl Forward<'_> {
             },
             packed: self.packed,
             function: Function::Identity,
-            precision: self.precision,
             scratch: self.scratch,
-            pool: self.pool,
+            context: self.context,
         }
     }
 }
@@ -170,12 +167,10 @@ pub struct Backward<'a> {
     pub saved: &'a [f32],
     /// For dropout: the key that forward had.
     pub random: RandomKey,
-    /// How exactly products with weights are computed.
-    pub precision: Precision,
     /// Memory for kernels.
     pub scratch: &'a mut Scratch,
-    /// Threads for kernels.
-    pub pool: &'a Pool,
+    /// Instruction set, threads and precision for kernels.
+    pub context: &'a Context,
 }
 
 /// One primitive operation of a trace.
@@ -256,7 +251,7 @@ pub trait LayerKind {
     }
 
     /// The weight in the order of a kernel, for a layer that multiplies by one.
-    fn pack(&self, _input: &Shape, _weights: &[f32], _precision: Precision, _pool: &Pool) -> Option<Packed> {
+    fn pack(&self, _input: &Shape, _weights: &[f32], _context: &Context) -> Option<Packed> {
         None
     }
 

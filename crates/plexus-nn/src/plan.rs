@@ -2,10 +2,10 @@
 
 use crate::check::CheckedNetwork;
 use crate::params::Params;
+use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
-use plexus_kernels::gemm::{Packed, Precision, Scratch};
+use plexus_kernels::gemm::{Packed, Scratch};
 use plexus_kernels::map::Function;
-use plexus_kernels::threads::Pool;
 use std::sync::Arc;
 
 /// One step of a plan: a layer, and the activation behind it where that is applied in the same pass.
@@ -50,33 +50,24 @@ pub struct Plan {
     pub(crate) params: Params,
     pub(crate) stages: Vec<Stage>,
     pub(crate) packed: Vec<Option<Packed>>,
-    pub(crate) precision: Precision,
-    pub(crate) pool: Pool,
+    pub(crate) context: Context,
 }
 
 impl Plan {
-    /// Plans a network for prediction: packs its weights for the kernels of this machine.
+    /// Plans a network for prediction: packs its weights for the kernels of the context.
     ///
     /// # Panics
     /// Where `params` belongs to another network.
-    pub fn new(network: Arc<CheckedNetwork>, params: Params, pool: Pool) -> Self {
-        Plan::with_precision(network, params, Precision::Highest, pool)
-    }
-
-    /// As [`Plan::new`], with products of a chosen precision.
-    ///
-    /// # Panics
-    /// Where `params` belongs to another network.
-    pub fn with_precision(network: Arc<CheckedNetwork>, params: Params, precision: Precision, pool: Pool) -> Self {
+    pub fn new(network: Arc<CheckedNetwork>, params: Params, context: Context) -> Self {
         assert_eq!(network.layout(), params.layout(), "the numbers belong to this network");
         let stages = stages(&network, false);
         let packed = stages.iter().map(|stage| {
             let layer = &network.network().layers[stage.layer].layer;
             let weights = &params.weights[network.layout().weights_of(stage.layer)];
-            layer.pack(network.input_shape(stage.layer), weights, precision, &pool)
+            layer.pack(network.input_shape(stage.layer), weights, &context)
         });
         let packed = packed.collect();
-        Plan { network, params, stages, packed, precision, pool }
+        Plan { network, params, stages, packed, context }
     }
 
     /// The network.
@@ -89,9 +80,9 @@ impl Plan {
         &self.params
     }
 
-    /// How exactly products with weights are computed.
-    pub fn precision(&self) -> Precision {
-        self.precision
+    /// What its kernels compute with.
+    pub fn context(&self) -> &Context {
+        &self.context
     }
 }
 

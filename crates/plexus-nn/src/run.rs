@@ -4,10 +4,11 @@ use crate::check::{CheckedBatch, CheckedNetwork};
 use crate::layer::{Backward, Forward, Pass, RandomKey};
 use crate::params::Params;
 use crate::plan::{Plan, Stage, Workspace, stages};
+use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
-use plexus_kernels::gemm::{Precision, Scratch};
+use plexus_kernels::gemm::Scratch;
 use plexus_kernels::map::{self, Function, Saved};
-use plexus_kernels::threads::{FlushDenormals, Pool};
+use plexus_kernels::threads::FlushDenormals;
 use std::sync::Arc;
 
 impl Plan {
@@ -40,9 +41,8 @@ impl Plan {
                 pass: Pass::Inference { state: &self.params.state[self.params.layout().state_of(stage.layer)] },
                 packed: self.packed[index].as_ref(),
                 function: stage.function,
-                precision: self.precision,
                 scratch,
-                pool: &self.pool,
+                context: &self.context,
             });
             current = 1 - current;
         }
@@ -76,20 +76,14 @@ pub struct Training {
     saved: Vec<Buffer>,
     /// The gradient with respect to the output of a stage, and with respect to its input.
     grads: [Buffer; 2],
-    precision: Precision,
     scratch: Scratch,
-    pool: Pool,
+    context: Context,
     rows: usize,
 }
 
 impl Training {
-    /// Plans a network for training.
-    pub fn new(network: Arc<CheckedNetwork>, pool: Pool) -> Self {
-        Training::with_precision(network, Precision::Highest, pool)
-    }
-
-    /// As [`Training::new`], with products of a chosen precision; sums, weights and gradients stay f32.
-    pub fn with_precision(network: Arc<CheckedNetwork>, precision: Precision, pool: Pool) -> Self {
+    /// Plans a network for training. Sums, weights and gradients are f32 whatever the precision of the context.
+    pub fn new(network: Arc<CheckedNetwork>, context: Context) -> Self {
         let stages = stages(&network, true);
         let trains = |stage: &Stage| !network.layout().weights_of(stage.layer).is_empty();
         Training {
@@ -97,12 +91,11 @@ impl Training {
             outputs: vec![Buffer::default(); stages.len()],
             saved: vec![Buffer::default(); stages.len()],
             grads: Default::default(),
-            precision,
             scratch: Scratch::default(),
             rows: 0,
             network,
             stages,
-            pool,
+            context,
         }
     }
 
@@ -136,9 +129,8 @@ impl Training {
                 },
                 packed: None,
                 function: stage.function,
-                precision: self.precision,
                 scratch: &mut self.scratch,
-                pool: &self.pool,
+                context: &self.context,
             });
         }
         let output_len = rows * self.network.output_len();
@@ -223,7 +215,7 @@ impl Training {
             let input_len = rows * len_before(&self.network, stage.layer);
             let output = &self.outputs[index][..output_len];
             if stage.function != Function::Identity {
-                map::backward_in_place(stage.function, Saved::Output(output), &mut from[..output_len], &self.pool);
+                map::backward_in_place(stage.function, Saved::Output(output), &mut from[..output_len], &self.context);
             }
             let needs_grad_input = index > stop || to_input;
             to.grow(input_len);
@@ -247,9 +239,8 @@ impl Training {
                 state: &params.state[layout.state_of(stage.layer)],
                 saved: &self.saved[index][..layer.saved_len(self.network.input_shape(stage.layer), rows)],
                 random: RandomKey { layer: stage.layer as u64, ..random },
-                precision: self.precision,
                 scratch: &mut self.scratch,
-                pool: &self.pool,
+                context: &self.context,
             });
             current = 1 - current;
         }

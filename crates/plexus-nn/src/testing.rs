@@ -10,7 +10,7 @@ use crate::params::Params;
 use crate::plan::{Plan, Workspace};
 use crate::run::Training;
 use crate::shape::Shape;
-use plexus_kernels::threads::Pool;
+use plexus_kernels::Context;
 use std::sync::Arc;
 
 /// The random numbers of every check.
@@ -41,7 +41,7 @@ pub struct Library;
 
 impl Engine for Library {
     fn predict(&self, network: &Arc<CheckedNetwork>, params: &Params, batch: CheckedBatch<'_>) -> Vec<f32> {
-        let plan = Plan::new(network.clone(), params.clone(), Pool::single());
+        let plan = Plan::new(network.clone(), params.clone(), Context::single());
         plan.run(batch, &mut Workspace::default()).to_vec()
     }
 
@@ -54,7 +54,7 @@ impl Engine for Library {
         grad_weights: &mut [f32],
         times: usize,
     ) -> (Vec<f32>, Vec<f32>) {
-        let mut training = Training::new(network.clone(), Pool::single());
+        let mut training = Training::new(network.clone(), Context::single());
         let output = training.forward(params, batch, KEY).to_vec();
         let mut grad_input = Vec::new();
         for time in 0..times {

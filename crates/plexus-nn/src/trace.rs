@@ -3,9 +3,9 @@
 use crate::check::{CheckedBatch, CheckedNetwork};
 use crate::layer::{Forward, Pass, Primitive};
 use crate::params::Params;
-use plexus_kernels::gemm::{Precision, Scratch};
+use plexus_kernels::Context;
+use plexus_kernels::gemm::Scratch;
 use plexus_kernels::map::Function;
-use plexus_kernels::threads::Pool;
 use serde::Serialize;
 
 /// What one layer did.
@@ -24,7 +24,7 @@ pub struct TracedLayer {
 /// The arithmetic is that of prediction: the same kernels on the same weights. The result of the last primitive is the
 /// output of the network.
 pub fn trace(network: &CheckedNetwork, params: &Params, batch: CheckedBatch<'_>) -> Vec<TracedLayer> {
-    let (pool, mut scratch) = (Pool::single(), Scratch::default());
+    let (context, mut scratch) = (Context::single(), Scratch::default());
     let mut input = batch.values().to_vec();
     let layers = network.network().layers.iter().enumerate().map(|(index, named)| {
         let len = network.output_shape(index).len().expect("the network was checked");
@@ -38,9 +38,8 @@ pub fn trace(network: &CheckedNetwork, params: &Params, batch: CheckedBatch<'_>)
             pass: Pass::Inference { state: &params.state[params.layout().state_of(index)] },
             packed: None,
             function: Function::Identity,
-            precision: Precision::Highest,
             scratch: &mut scratch,
-            pool: &pool,
+            context: &context,
         });
         input = output;
         TracedLayer { name: named.name.clone(), kind: named.layer.kind().to_string(), primitives }
@@ -83,7 +82,7 @@ mod tests {
         let traced = trace(&network, &params, network.batch(&input, 1).unwrap());
         let last = traced.last().unwrap().primitives.last().unwrap().result.values.clone();
         let network = std::sync::Arc::new(network);
-        let plan = crate::plan::Plan::new(network.clone(), params, Pool::single());
+        let plan = crate::plan::Plan::new(network.clone(), params, Context::single());
         let mut workspace = crate::plan::Workspace::default();
         let output = plan.run(network.batch(&input, 1).unwrap(), &mut workspace);
         for (a, b) in last.iter().zip(output) {
@@ -110,7 +109,7 @@ mod tests {
         // (0.5 - 0.5) * 3.5, (-1 - 1.5) * 4.5, (2 - 2.5) * 5.5
         assert_eq!(traced[0].primitives[0].result.values, [0.0, -11.25, -2.75]);
         let network = std::sync::Arc::new(network);
-        let plan = crate::plan::Plan::new(network.clone(), params, Pool::single());
+        let plan = crate::plan::Plan::new(network.clone(), params, Context::single());
         let mut workspace = crate::plan::Workspace::default();
         let output = plan.run(network.batch(&input, 1).unwrap(), &mut workspace);
         for (a, b) in last.iter().zip(output) {

@@ -8,9 +8,9 @@ mod oracle;
 
 use Fault::*;
 use oracle::{File, file};
-use plexus_kernels::gemm::{Precision, Scratch};
+use plexus_kernels::Context;
+use plexus_kernels::gemm::Scratch;
 use plexus_kernels::map::Function;
-use plexus_kernels::threads::Pool;
 use plexus_nn::layer::{Backward, Forward, Pass, RandomKey};
 use plexus_nn::layers::{
     Activation, BatchNorm, Dropout, Flatten, KINDS, Layer, LayerNorm, Linear, LogSoftmax, Reshape, Softmax, Standardise,
@@ -139,9 +139,8 @@ impl Wrong {
                 },
                 packed: None,
                 function: Function::Identity,
-                precision: Precision::Highest,
                 scratch: &mut Scratch::default(),
-                pool: &Pool::single(),
+                context: &Context::single(),
             });
         };
         run(input, &mut output);
@@ -186,9 +185,8 @@ impl Wrong {
                 state: &params.state[place.state.clone()],
                 saved: &run.saved[place.index],
                 random: RandomKey { layer: place.index as u64, ..KEY },
-                precision: Precision::Highest,
                 scratch: &mut Scratch::default(),
-                pool: &Pool::single(),
+                context: &Context::single(),
             });
         }
         match self.0 {

@@ -3,10 +3,10 @@
 use crate::error::Error;
 use crate::files;
 use crate::split::Split;
+use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
-use plexus_kernels::gemm::Precision;
 use plexus_kernels::softmax;
-use plexus_kernels::threads::{FlushDenormals, Pool};
+use plexus_kernels::threads::FlushDenormals;
 use plexus_nn::{CheckedNetwork, Params, Plan};
 use plexus_train::data::{Dataset, Schema, Targets};
 use plexus_train::evaluate::{Evaluation, evaluate_plan};
@@ -71,7 +71,7 @@ pub struct Model {
     columns: Option<Schema>,
     split: Option<Split>,
     metadata: BTreeMap<String, String>,
-    pool: Pool,
+    context: Context,
 }
 
 /// Memory that predictions run in. It grows to the largest call and is then reused: later calls allocate nothing.
@@ -95,7 +95,7 @@ impl Model {
         task: Task,
         columns: Option<Schema>,
         metadata: BTreeMap<String, String>,
-        pool: Pool,
+        context: Context,
     ) -> Result<Self, Error> {
         if network.output_len() != task.names().len() {
             return Err(Error::Mismatch {
@@ -105,7 +105,7 @@ impl Model {
                 help: "Each output needs one name.".to_string(),
             });
         }
-        Ok(Model { plan: Plan::new(network, params, pool.clone()), task, columns, split: None, metadata, pool })
+        Ok(Model { plan: Plan::new(network, params, context.clone()), task, columns, split: None, metadata, context })
     }
 
     /// The same model, with the rows of its training.
@@ -113,20 +113,11 @@ impl Model {
         Model { split, ..self }
     }
 
-    /// The same model with products of another precision than the default, [`Precision::Highest`].
-    pub fn with_precision(self, precision: Precision) -> Self {
-        if precision == self.plan.precision() {
-            return self;
-        }
-        let (network, params) = (self.plan.network().clone(), self.plan.params().clone());
-        Model { plan: Plan::with_precision(network, params, precision, self.pool.clone()), ..self }
-    }
-
     /// Opens a model file.
     ///
     /// # Errors
     /// [`Error::Io`] where the file does not read, [`Error::Format`] where it is no model.
-    pub fn open(path: impl AsRef<Path>, pool: Pool) -> Result<Self, Error> {
+    pub fn open(path: impl AsRef<Path>, context: Context) -> Result<Self, Error> {
         let path = path.as_ref();
         let format = |source| Error::Format { path: path.to_path_buf(), source: Box::new(source) };
         let (network, params, mut metadata) = plexus_formats::read_model(&files::read(path)?).map_err(format)?;
@@ -139,7 +130,7 @@ impl Model {
         let input = format!("input {}", network.input());
         let columns = described(path, &mut metadata, COLUMNS, "the columns in the file's metadata", &input)?;
         let split = described(path, &mut metadata, SPLIT, "the split in the file's metadata", &input)?;
-        Ok(Model::new(Arc::new(network), params, task, columns, metadata, pool)?.with_split(split))
+        Ok(Model::new(Arc::new(network), params, task, columns, metadata, context)?.with_split(split))
     }
 
     /// The bytes of a model file.
@@ -228,11 +219,11 @@ impl Model {
                 }
             }
             Task::Classification { .. } => {
-                softmax::softmax(rows, self.network().output_len(), scores, probabilities, &self.pool);
+                softmax::softmax(rows, self.network().output_len(), scores, probabilities, &self.context);
             }
             Task::MultiLabel { .. } => {
                 let sigmoid = plexus_kernels::map::Function::Sigmoid;
-                plexus_kernels::map::forward(sigmoid, scores, probabilities, &self.pool);
+                plexus_kernels::map::forward(sigmoid, scores, probabilities, &self.context);
             }
         }
         Ok(probabilities)
@@ -292,7 +283,7 @@ impl Model {
             Task::Quantiles { quantiles, .. } => Loss::Quantile { quantiles: quantiles.clone() },
         };
         let rows: Vec<u32> = (0..data.len() as u32).collect();
-        Ok(evaluate_plan(&self.plan, &loss, &TargetScale::default(), data, &rows, &self.pool))
+        Ok(evaluate_plan(&self.plan, &loss, &TargetScale::default(), data, &rows, &self.context))
     }
 }
 

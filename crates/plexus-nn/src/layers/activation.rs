@@ -91,12 +91,12 @@ impl LayerKind for Activation {
     }
 
     fn forward(&self, cx: Forward<'_>) {
-        map::forward(self.activation, cx.input, cx.output, cx.pool);
+        map::forward(self.activation, cx.input, cx.output, cx.context);
     }
 
     fn backward(&self, cx: Backward<'_>) {
         if let Some(grad_input) = cx.grad_input {
-            map::backward(self.activation, Saved::Input(cx.input), cx.grad_output, grad_input, cx.pool);
+            map::backward(self.activation, Saved::Input(cx.input), cx.grad_output, grad_input, cx.context);
         }
     }
 }

@@ -54,8 +54,8 @@ impl LayerKind for Dropout {
     fn forward(&self, cx: Forward<'_>) {
         match cx.pass {
             Pass::Training { saved: mask, random: key, .. } if self.probability > 0.0 => {
-                random::dropout_mask(key.seed, (key.layer, key.step), self.probability, mask, cx.pool);
-                reduce::multiply(cx.input, mask, cx.output, cx.pool);
+                random::dropout_mask(key.seed, (key.layer, key.step), self.probability, mask, cx.context);
+                reduce::multiply(cx.input, mask, cx.output, cx.context);
             }
             _ => cx.output.copy_from_slice(cx.input),
         }
@@ -63,7 +63,7 @@ impl LayerKind for Dropout {
 
     fn backward(&self, cx: Backward<'_>) {
         if let Some(grad_input) = cx.grad_input {
-            reduce::multiply(cx.grad_output, cx.saved, grad_input, cx.pool);
+            reduce::multiply(cx.grad_output, cx.saved, grad_input, cx.context);
         }
     }
 }

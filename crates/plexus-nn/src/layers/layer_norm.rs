@@ -80,7 +80,7 @@ impl LayerKind for LayerNorm {
         // A sample without features has rows on paper but none in memory.
         let (mean, rstd) = statistics[..2 * rows].split_at_mut(rows);
         let (input, output, epsilon) = (cx.input, cx.output, self.epsilon);
-        norm::layer_norm(norm::LayerNorm { rows, cols, epsilon, input, weight, bias, output, mean, rstd }, cx.pool);
+        norm::layer_norm(norm::LayerNorm { rows, cols, epsilon, input, weight, bias, output, mean, rstd }, cx.context);
     }
 
     fn backward(&self, cx: Backward<'_>) {
@@ -100,7 +100,7 @@ impl LayerKind for LayerNorm {
             grad_weight,
             grad_bias,
         };
-        norm::layer_norm_backward(call, cx.pool);
+        norm::layer_norm_backward(call, cx.context);
     }
 }
 

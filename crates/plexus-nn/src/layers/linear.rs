@@ -3,11 +3,11 @@
 use crate::init::Init;
 use crate::layer::{Backward, Cost, Forward, LayerKind, Mismatch, Operand, ParamSpec, Primitive};
 use crate::shape::Shape;
+use plexus_kernels::Context;
 use plexus_kernels::buffer::MatrixMut;
-use plexus_kernels::gemm::{self, Gemm, Packed, Precision, View, gemm};
+use plexus_kernels::gemm::{self, Gemm, Packed, View, gemm};
 use plexus_kernels::map::Function;
 use plexus_kernels::reduce;
-use plexus_kernels::threads::Pool;
 use serde::{Deserialize, Serialize};
 
 /// Multiplies a batch by a weight matrix and adds a bias.
@@ -104,9 +104,8 @@ impl Linear {
             accumulate: false,
             bias: if bias { layer_bias } else { None },
             function: cx.function,
-            precision: cx.precision,
         };
-        gemm(call, cx.scratch, cx.pool);
+        gemm(call, cx.scratch, cx.context);
     }
 }
 
@@ -159,10 +158,10 @@ impl LayerKind for Linear {
         true
     }
 
-    fn pack(&self, input: &Shape, weights: &[f32], precision: Precision, pool: &Pool) -> Option<Packed> {
+    fn pack(&self, input: &Shape, weights: &[f32], context: &Context) -> Option<Packed> {
         let (weight, _) = self.split(weights);
         let b = View::row_major(weight, self.out_features, last(input)).transposed();
-        Some(Packed::with_precision(b, precision, pool))
+        Some(Packed::new(b, context))
     }
 
     fn forward(&self, cx: Forward<'_>) {
@@ -182,14 +181,13 @@ impl LayerKind for Linear {
             accumulate: cx.accumulate,
             bias: None,
             function: Function::Identity,
-            precision: cx.precision,
         };
-        gemm(call, cx.scratch, cx.pool);
+        gemm(call, cx.scratch, cx.context);
         if self.bias {
             if !cx.accumulate {
                 grad_bias.fill(0.0);
             }
-            reduce::add_column_sums(rows, self.out_features, cx.grad_output, grad_bias, cx.pool);
+            reduce::add_column_sums(rows, self.out_features, cx.grad_output, grad_bias, cx.context);
         }
         if let Some(grad_input) = cx.grad_input {
             let call = Gemm {
@@ -199,15 +197,14 @@ impl LayerKind for Linear {
                 accumulate: false,
                 bias: None,
                 function: Function::Identity,
-                precision: cx.precision,
             };
-            gemm(call, cx.scratch, cx.pool);
+            gemm(call, cx.scratch, cx.context);
         }
     }
 
     fn primitives(&self, mut cx: Forward<'_>) -> Vec<Primitive> {
         self.multiply(cx.again(), false);
-        let Forward { input_shape, input, output, weights, pool, .. } = cx;
+        let Forward { input_shape, input, output, weights, context, .. } = cx;
         let (weight, bias) = self.split(weights);
         let shape = input_shape.with_last(self.out_features);
         let product = Operand::new("product", shape.axes(), output);
@@ -222,7 +219,7 @@ impl LayerKind for Linear {
         }];
         if let Some(bias) = bias {
             for row in output.chunks_exact_mut(self.out_features.max(1)) {
-                reduce::add_assign(row, bias, pool);
+                reduce::add_assign(row, bias, context);
             }
             primitives.push(Primitive {
                 operation: "add".to_string(),

@@ -33,13 +33,13 @@ impl LayerKind for LogSoftmax {
 
     fn forward(&self, cx: Forward<'_>) {
         let (rows, cols) = rows_and_cols(cx.input.len(), cx.input_shape);
-        softmax::log_softmax(rows, cols, cx.input, cx.output, cx.pool);
+        softmax::log_softmax(rows, cols, cx.input, cx.output, cx.context);
     }
 
     fn backward(&self, cx: Backward<'_>) {
         if let Some(grad_input) = cx.grad_input {
             let size = rows_and_cols(cx.input.len(), cx.input_shape);
-            softmax::log_softmax_backward(size, cx.output, cx.grad_output, grad_input, cx.pool);
+            softmax::log_softmax_backward(size, cx.output, cx.grad_output, grad_input, cx.context);
         }
     }
 }

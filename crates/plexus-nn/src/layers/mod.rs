@@ -28,9 +28,9 @@ pub use standardise::Standardise;
 
 use crate::layer::{Backward, Cost, Forward, LayerKind, Mismatch, ParamSpec, Primitive};
 use crate::shape::Shape;
-use plexus_kernels::gemm::{Packed, Precision};
+use plexus_kernels::Context;
+use plexus_kernels::gemm::Packed;
 use plexus_kernels::map::Function;
-use plexus_kernels::threads::Pool;
 use serde::{Deserialize, Serialize};
 
 /// Writes the closed set of layer kinds and forwards each call to the kind.
@@ -106,10 +106,9 @@ macro_rules! layers {
                 &self,
                 input: &Shape,
                 weights: &[f32],
-                precision: Precision,
-                pool: &Pool,
+                context: &Context,
             ) -> Option<Packed> {
-                match self { $(Layer::$kind(layer) => layer.pack(input, weights, precision, pool)),* }
+                match self { $(Layer::$kind(layer) => layer.pack(input, weights, context)),* }
             }
 
             /// See [`LayerKind::forward`].

@@ -52,7 +52,10 @@ impl LayerKind for Standardise {
         };
         let (mean, scale) = state.split_at(self.len(cx.input_shape));
         let (rows, cols) = (cx.batch, cx.input_shape.len().unwrap_or(0));
-        norm::standardise(norm::Standardise { rows, cols, input: cx.input, mean, scale, output: cx.output }, cx.pool);
+        norm::standardise(
+            norm::Standardise { rows, cols, input: cx.input, mean, scale, output: cx.output },
+            cx.context,
+        );
     }
 
     fn backward(&self, cx: Backward<'_>) {
@@ -60,7 +63,10 @@ impl LayerKind for Standardise {
         let (_, scale) = cx.state.split_at(self.len(cx.input_shape));
         let (rows, cols) = (cx.batch, cx.input_shape.len().unwrap_or(0));
         let grad_output = cx.grad_output;
-        norm::standardise_backward(norm::StandardiseBackward { rows, cols, scale, grad_output, grad_input }, cx.pool);
+        norm::standardise_backward(
+            norm::StandardiseBackward { rows, cols, scale, grad_output, grad_input },
+            cx.context,
+        );
     }
 }
 
