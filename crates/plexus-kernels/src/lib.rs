@@ -9,6 +9,8 @@
 //!
 //! Deliberately not here: a tensor type, shapes, error results. A wrong length is a bug of the caller and panics.
 
+#![deny(unsafe_code)]
+
 pub mod buffer;
 mod context;
 pub mod gemm;

@@ -8,7 +8,7 @@ use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::gemm::Scratch;
 use plexus_kernels::map::{self, Function, Saved};
-use plexus_kernels::threads::FlushDenormals;
+use plexus_kernels::threads::flush_denormals;
 use std::sync::Arc;
 
 impl Plan {
@@ -16,7 +16,10 @@ impl Plan {
     ///
     /// Nothing is allocated once the workspace has seen a batch of this size.
     pub fn run<'w>(&self, batch: CheckedBatch<'_>, workspace: &'w mut Workspace) -> &'w [f32] {
-        let _flush = FlushDenormals::new();
+        flush_denormals(|| self.run_stages(batch, workspace))
+    }
+
+    fn run_stages<'w>(&self, batch: CheckedBatch<'_>, workspace: &'w mut Workspace) -> &'w [f32] {
         let rows = batch.rows();
         let Workspace { buffers, scratch } = workspace;
         // Outputs alternate between the two buffers; `current` is the one written last.

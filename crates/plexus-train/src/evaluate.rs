@@ -7,7 +7,7 @@ use crate::target::TargetScale;
 use crate::trainer::{gather_targets, scaled_targets};
 use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
-use plexus_kernels::threads::FlushDenormals;
+use plexus_kernels::threads::flush_denormals;
 use plexus_nn::{CheckedNetwork, Params, Plan, Workspace};
 use std::sync::Arc;
 
@@ -89,6 +89,17 @@ pub fn evaluate_plan(
     rows: &[u32],
     context: &Context,
 ) -> Evaluation {
+    flush_denormals(|| measure(plan, loss, scale, data, rows, context))
+}
+
+fn measure(
+    plan: &Plan,
+    loss: &Loss,
+    scale: &TargetScale,
+    data: &Dataset,
+    rows: &[u32],
+    context: &Context,
+) -> Evaluation {
     let cols = plan.network().output_len();
     let mut answers = match &data.targets {
         Targets::Classes { .. } => Answers::Classes { confusion: ConfusionMatrix::new(cols), top_5: 0 },
@@ -103,7 +114,6 @@ pub fn evaluate_plan(
     };
     let (mut scaled, mut row_answers) = (Vec::new(), Vec::new());
     let mut sums = LossSums::default();
-    let _flush = FlushDenormals::new();
     let (mut workspace, mut inputs) = (Workspace::default(), Buffer::default());
     let (mut classes, mut values) = (Vec::new(), Vec::new());
     for indices in rows.chunks(CHUNK) {

@@ -13,7 +13,7 @@ use plexus_kernels::gemm::Precision;
 use plexus_kernels::random::{Random, Stream};
 use plexus_kernels::reduce;
 use plexus_kernels::softmax::Reduction;
-use plexus_kernels::threads::FlushDenormals;
+use plexus_kernels::threads::flush_denormals;
 use plexus_nn::layer::RandomKey;
 use plexus_nn::{CheckedNetwork, Params, Training};
 use serde::{Deserialize, Serialize};
@@ -299,7 +299,10 @@ impl Trainer {
     /// [`NotFinite`] when the loss is NaN or infinite; the weights are then as before the step (running statistics may
     /// already hold what the batch did to them).
     pub fn step_on(&mut self, data: &Dataset, rows: &[u32], epoch_rows: usize) -> Result<StepReport, NotFinite> {
-        let _flush = FlushDenormals::new();
+        flush_denormals(|| self.update(data, rows, epoch_rows))
+    }
+
+    fn update(&mut self, data: &Dataset, rows: &[u32], epoch_rows: usize) -> Result<StepReport, NotFinite> {
         let first = self.progress.position;
         let last = first + rows.len();
         let single = rows.len() <= self.settings.batch;

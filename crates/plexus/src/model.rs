@@ -6,8 +6,8 @@ use crate::split::Split;
 use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::softmax;
-use plexus_kernels::threads::FlushDenormals;
-use plexus_nn::{CheckedNetwork, Params, Plan};
+use plexus_kernels::threads::flush_denormals;
+use plexus_nn::{CheckedBatch, CheckedNetwork, Params, Plan};
 use plexus_train::data::{Dataset, Schema, Targets};
 use plexus_train::evaluate::{Evaluation, evaluate_plan};
 use plexus_train::loss::Loss;
@@ -205,12 +205,15 @@ impl Model {
     /// [`Error::Shape`] where the input is not `rows` times the width of the model.
     pub fn predict<'w>(&self, input: &[f32], rows: usize, workspace: &'w mut Workspace) -> Result<&'w [f32], Error> {
         let batch = self.network().batch(input, rows)?;
+        Ok(flush_denormals(|| self.answer(batch, rows, workspace)))
+    }
+
+    fn answer<'w>(&self, batch: CheckedBatch<'_>, rows: usize, workspace: &'w mut Workspace) -> &'w [f32] {
         let scores = self.plan.run(batch, &mut workspace.plan);
         workspace.probabilities.grow(scores.len());
         let probabilities = &mut workspace.probabilities[..scores.len()];
-        let _flush = FlushDenormals::new();
         match self.task {
-            Task::Regression { .. } => return Ok(scores),
+            Task::Regression { .. } => return scores,
             Task::Quantiles { .. } => {
                 // Quantiles rise; where the network's cross, they change places (Chernozhukov et al. 2010).
                 probabilities.copy_from_slice(scores);
@@ -226,7 +229,7 @@ impl Model {
                 plexus_kernels::map::forward(sigmoid, scores, probabilities, &self.context);
             }
         }
-        Ok(probabilities)
+        probabilities
     }
 
     /// Checks that a data set has the input shape and the answers of this model, its classes in the same order.
