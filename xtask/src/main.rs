@@ -11,6 +11,7 @@ mod check;
 mod dependent;
 mod error;
 mod isas;
+mod miri;
 mod mutants;
 mod outcome;
 mod process;
@@ -43,6 +44,8 @@ enum Task {
     Mutants(mutants::Options),
     /// Builds a crate outside the workspace without optimisation and runs it on small stacks
     Dependent(dependent::Options),
+    /// Runs the tests of threads and buffers under Miri, which sees undefined behaviour and races; needs a nightly Rust
+    Miri,
     /// Trains a model and opens it with the Python package safetensors
     OpenInPython,
     /// Counts unsafe code and compares it with docs/unsafe.list
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Task::TestAllIsas => isas::run(),
         Task::Mutants(options) => mutants::run(&options),
         Task::Dependent(options) => dependent::run(&options),
+        Task::Miri => miri::run(),
         Task::OpenInPython => python::open_model::run(),
         Task::UnsafeList { write } => check::unsafe_list::run(write),
         Task::BenchPeers(options) => bench::run(&options),

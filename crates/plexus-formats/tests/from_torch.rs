@@ -1,7 +1,7 @@
 //! Weights that PyTorch saved compute what PyTorch computed.
 
 use plexus_formats::{FormatError, parse_network, read_model, read_weights};
-use plexus_kernels::threads::Pool;
+use plexus_kernels::Context;
 use plexus_nn::{Params, Plan, Workspace};
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ fn logits_are_those_that_pytorch_computed() {
     assert_eq!(network.layout().weights_len() as i64, case["param_count"].as_integer().unwrap());
     let params = Params::from_tensors(&network, &read_weights(BYTES).unwrap()).unwrap();
     let inputs: Vec<f32> = numbers(&case, "inputs").iter().map(|&value| value as f32).collect();
-    let plan = Plan::new(network.clone(), &params, Pool::single());
+    let plan = Plan::new(network.clone(), &params, Context::single());
     let mut workspace = Workspace::default();
     let logits = plan.run(network.batch(&inputs, 3).unwrap(), &mut workspace);
     let expected = numbers(&case, "logits");

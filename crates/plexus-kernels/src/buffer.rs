@@ -1,4 +1,5 @@
 //! Memory: aligned buffers, and matrices that several threads write tile by tile.
+#![allow(unsafe_code)]
 
 use crate::threads::Pool;
 use bytemuck::{Pod, Zeroable};

@@ -9,7 +9,10 @@
 //!
 //! Deliberately not here: a tensor type, shapes, error results. A wrong length is a bug of the caller and panics.
 
+#![deny(unsafe_code)]
+
 pub mod buffer;
+mod context;
 pub mod conv;
 pub mod gemm;
 pub mod gemm_bf16;
@@ -29,3 +32,5 @@ pub mod threads;
 pub mod update;
 pub(crate) mod view;
 pub mod weight_only;
+
+pub use context::Context;

@@ -4,8 +4,8 @@
 //! kernel, because the speed of a shared machine changes from minute to minute. Nothing here takes the time; the caller
 //! does.
 
+use crate::Context;
 use crate::isa::{Isa, Simd, Vectorized};
-use crate::threads::Pool;
 use std::hint::black_box;
 
 /// Reads all values `passes` times, each thread its own share of them, and returns their sum over all passes.
@@ -14,23 +14,18 @@ use std::hint::black_box;
 ///
 /// # Examples
 /// ```
-/// let pool = plexus_kernels::threads::Pool::single();
-/// assert_eq!(plexus_kernels::probe::read(&[1.0, 2.0, 3.0], 2, &pool), 12.0);
+/// let context = plexus_kernels::Context::single();
+/// assert_eq!(plexus_kernels::probe::read(&[1.0, 2.0, 3.0], 2, &context), 12.0);
 /// ```
-pub fn read(values: &[f32], passes: usize, pool: &Pool) -> f32 {
-    read_on(Isa::selected(), values, passes, pool)
-}
-
-/// [`read`] on a given instruction set.
-pub fn read_on(isa: Isa, values: &[f32], passes: usize, pool: &Pool) -> f32 {
-    let share = values.len().div_ceil(pool.threads()).next_multiple_of(16);
+pub fn read(values: &[f32], passes: usize, context: &Context) -> f32 {
+    let share = values.len().div_ceil(context.pool().threads()).next_multiple_of(16);
     let shares: Vec<&[f32]> = values.chunks(share.max(1)).collect();
     let sums: Vec<std::sync::Mutex<f32>> = shares.iter().map(|_| std::sync::Mutex::new(0.0)).collect();
-    pool.for_each(shares.len(), |at| {
+    context.pool().for_each(shares.len(), |at| {
         let mut sum = 0.0;
         for _ in 0..passes {
             // Opaque, or the compiler could read once and multiply by the number of passes.
-            sum += isa.run(Sum(black_box(shares[at])));
+            sum += context.isa().run(Sum(black_box(shares[at])));
         }
         *sums[at].lock().expect("no task panics while it holds the sum") = sum;
     });
@@ -44,15 +39,10 @@ const CHAINS_PORTABLE: usize = 6;
 
 /// Runs `rounds` multiply-adds in each of twelve chains of vectors, on every thread; returns how many numbers were
 /// multiplied and added in all.
-pub fn multiply_adds(rounds: usize, pool: &Pool) -> u64 {
-    multiply_adds_on(Isa::selected(), rounds, pool)
-}
-
-/// [`multiply_adds`] on a given instruction set.
-pub fn multiply_adds_on(isa: Isa, rounds: usize, pool: &Pool) -> u64 {
+pub fn multiply_adds(rounds: usize, context: &Context) -> u64 {
     let lanes = std::sync::atomic::AtomicU64::new(0);
-    pool.for_each(pool.threads(), |_| {
-        let (result, count) = isa.run(Chains { rounds });
+    context.pool().for_each(context.pool().threads(), |_| {
+        let (result, count) = context.isa().run(Chains { rounds });
         black_box(result);
         lanes.fetch_add(count, std::sync::atomic::Ordering::Relaxed);
     });
@@ -117,6 +107,7 @@ fn chains<S: Simd, const N: usize>(s: S, rounds: usize) -> (f32, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::threads::Pool;
 
     #[test]
     fn every_value_is_read_once_a_pass() {
@@ -124,11 +115,11 @@ mod tests {
         let values: Vec<f32> = (0..1000).map(|i| (i % 7) as f32).collect();
         for isa in Isa::available() {
             for threads in [1, 2, 7] {
-                let pool = Pool::new(threads);
+                let context = Context::new(isa, Pool::new(threads));
                 for (from, to) in [(0, 0), (0, 1), (1, 16), (3, 130), (0, 1000), (1, 1000)] {
                     let part = &values[from..to];
                     let want = 3.0 * part.iter().sum::<f32>();
-                    assert_eq!(read_on(isa, part, 3, &pool), want, "{isa:?} {from}..{to}");
+                    assert_eq!(read(part, 3, &context), want, "{isa:?} {from}..{to}");
                 }
             }
         }
@@ -140,8 +131,8 @@ mod tests {
             let (total, count) = isa.run(Chains { rounds: 100 });
             // Every lane of every chain is then 1.
             assert_eq!(count, 100 * total as u64, "{isa:?}");
-            assert_eq!(multiply_adds_on(isa, 100, &Pool::new(2)), 2 * count, "{isa:?}");
-            assert_eq!(multiply_adds_on(isa, 0, &Pool::single()), 0);
+            assert_eq!(multiply_adds(100, &Context::new(isa, Pool::new(2))), 2 * count, "{isa:?}");
+            assert_eq!(multiply_adds(0, &Context::new(isa, Pool::single())), 0);
         }
     }
 }

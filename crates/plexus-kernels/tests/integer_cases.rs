@@ -4,6 +4,7 @@
 //! power-of-two forms with their interleaved weights and their truncating variant, int8 affine with one scale and one a
 //! channel, and int16 activations with 8-bit weights.
 
+use plexus_kernels::Context;
 use plexus_kernels::buffer::MatrixMut;
 use plexus_kernels::gemm_i8::{self, GemmI8, Input, Interleaved, Offsets};
 use plexus_kernels::gemm_i16::{self, Bias, GemmI16, Values};
@@ -127,12 +128,12 @@ fn run_i8(weight: gemm_i8::Weight<'_>, input: &[i8], requantize: &Requantize, wa
     let (n, k) = (weight.out_features, weight.in_features);
     let m = input.len() / k;
     for kernel in gemm_i8::KERNELS.iter().filter(|kernel| kernel.isa.is_available()) {
-        let packed = gemm_i8::Packed::for_kernel(kernel, weight, &Pool::single());
+        let packed = gemm_i8::Packed::new(weight, &Context::new(kernel.isa, Pool::single()));
         let mut y = vec![0i8; m * n];
         let output = MatrixMut { values: &mut y, rows: m, cols: n, stride: n };
         let output = gemm_i8::Output::I8(output, requantize);
         let call = GemmI8 { input: Input::I8(input), weight: &packed, output };
-        gemm_i8::gemm_i8(call, &mut gemm_i8::Scratch::default(), &Pool::single());
+        gemm_i8::gemm_i8(call, &mut gemm_i8::Scratch::default(), &Context::single());
         assert_eq!(y, want, "{kernel:?} {what}");
     }
 }
@@ -147,7 +148,7 @@ fn run_i16(weight: gemm_i16::Weight<'_>, input: &[i16], mode: &Mode<'_>, want: &
     let (n, k) = (weight.out_features, weight.in_features);
     let m = input.len() / k;
     for kernel in gemm_i16::KERNELS.iter().filter(|kernel| kernel.isa.is_available()) {
-        let packed = gemm_i16::Packed::for_kernel(kernel, weight, &Pool::single());
+        let packed = gemm_i16::Packed::new(weight, &Context::new(kernel.isa, Pool::single()));
         let mut y = vec![0i16; m * n];
         let output = MatrixMut { values: &mut y, rows: m, cols: n, stride: n };
         let output = match mode {
@@ -155,7 +156,7 @@ fn run_i16(weight: gemm_i16::Weight<'_>, input: &[i16], mode: &Mode<'_>, want: &
             Mode::Wide(requantize) => gemm_i16::Output::I16FromWide(output, requantize),
         };
         let call = GemmI16 { input, weight: &packed, output };
-        gemm_i16::gemm_i16(call, &mut gemm_i16::Scratch::default(), &Pool::single());
+        gemm_i16::gemm_i16(call, &mut gemm_i16::Scratch::default(), &Context::single());
         assert_eq!(y, want, "{kernel:?} {what}");
     }
 }

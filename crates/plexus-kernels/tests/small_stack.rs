@@ -2,8 +2,9 @@
 //!
 //! Here they are optimised; `cargo xtask dependent` builds this file into a crate outside the workspace, where nothing is.
 
+use plexus_kernels::Context;
 use plexus_kernels::buffer::MatrixMut;
-use plexus_kernels::gemm::{self, Gemm, Precision, View};
+use plexus_kernels::gemm::{self, Gemm, View};
 use plexus_kernels::gemm_bf16::{self, GemmBf16, Parts};
 use plexus_kernels::gemm_i8::{self, GemmI8, Offsets};
 use plexus_kernels::gemm_i16::{self, GemmI16};
@@ -56,14 +57,14 @@ fn check(c: &[f32], want: &[f32], bound: f32, what: &str) {
 #[test]
 fn products_of_floats() {
     on_a_small_stack(|| {
-        let pool = Pool::single();
         let weight = weight(N, K);
         let want = sums(&weight, K);
         let floats: Vec<f32> = weight.iter().map(|&w| f32::from(w)).collect();
         let b = View::row_major(&floats, N, K).transposed();
         let mut scratch = gemm::Scratch::default();
         for kernel in gemm::KERNELS.iter().filter(|kernel| kernel.isa.is_available()) {
-            let packed = gemm::Packed::for_kernel(kernel, b, &pool);
+            let context = Context::new(kernel.isa, Pool::single());
+            let packed = gemm::Packed::new(b, &context);
             for m in ROWS {
                 for operand in [gemm::Operand::Plain(b), gemm::Operand::Packed(&packed)] {
                     for function in [Function::Identity, Function::Relu, Function::Gelu] {
@@ -75,11 +76,10 @@ fn products_of_floats() {
                             accumulate: false,
                             bias: None,
                             function,
-                            precision: Precision::Highest,
                         };
-                        gemm::gemm_with(kernel, call, &mut scratch, &pool);
+                        gemm::gemm(call, &mut scratch, &context);
                         let mut want = want.clone();
-                        map::forward_in_place(function, &mut want, &pool);
+                        map::forward_in_place(function, &mut want, &context);
                         check(&c, &want, 1e-3, kernel.name);
                     }
                 }
@@ -91,13 +91,13 @@ fn products_of_floats() {
 #[test]
 fn products_of_bfloat16() {
     on_a_small_stack(|| {
-        let pool = Pool::single();
         let weight = weight(N, K);
         let want = sums(&weight, K);
         let floats: Vec<f32> = weight.iter().map(|&w| f32::from(w)).collect();
         let b = View::row_major(&floats, N, K).transposed();
         let mut scratch = gemm_bf16::Scratch::default();
         for kernel in gemm_bf16::KERNELS.iter().filter(|kernel| kernel.isa.is_available()) {
+            let context = Context::new(kernel.isa, Pool::single());
             for (m, parts) in ROWS.into_iter().flat_map(|m| [(m, Parts::One), (m, Parts::Two)]) {
                 let (ones, mut c) = (vec![1.0; m * K], vec![0.0; m * N]);
                 let call = GemmBf16 {
@@ -109,7 +109,7 @@ fn products_of_bfloat16() {
                     bias: None,
                     function: Function::Identity,
                 };
-                gemm_bf16::gemm_bf16_with(kernel, call, &mut scratch, &pool);
+                gemm_bf16::gemm_bf16(call, &mut scratch, &context);
                 check(&c, &want, 0.0, kernel.name);
             }
         }
@@ -119,14 +119,15 @@ fn products_of_bfloat16() {
 #[test]
 fn products_with_compressed_weights() {
     on_a_small_stack(|| {
-        let pool = Pool::single();
         let weight = weight(N, K);
         let want = sums(&weight, K);
         let floats: Vec<f32> = weight.iter().map(|&w| f32::from(w)).collect();
         let mut scratch = gemm::Scratch::default();
         for format in Format::ALL {
-            let packed = weight_only::Packed::new(View::row_major(&floats, N, K).transposed(), format, &pool);
+            let packed =
+                weight_only::Packed::new(View::row_major(&floats, N, K).transposed(), format, &Context::single());
             for (isa, m) in Isa::available().flat_map(|isa| ROWS.map(|m| (isa, m))) {
+                let context = Context::new(isa, Pool::single());
                 let (ones, mut c) = (vec![1.0; m * K], vec![0.0; m * N]);
                 let call = Multiply {
                     a: View::row_major(&ones, m, K),
@@ -135,7 +136,7 @@ fn products_with_compressed_weights() {
                     bias: None,
                     function: Function::Identity,
                 };
-                weight_only::multiply_on(isa, call, &mut scratch, &pool);
+                weight_only::multiply(call, &mut scratch, &context);
                 // Every weight may be off by as much as the scale is rounded: 2⁻⁸ of it.
                 check(&c, &want, K as f32 / 256.0, format.name());
             }
@@ -149,9 +150,9 @@ const WHOLE: [(usize, usize); 6] = [(1, K), (2, K), (4, K), (8, K), (9, K), (128
 #[test]
 fn products_of_bytes() {
     on_a_small_stack(|| {
-        let pool = Pool::single();
         let mut scratch = gemm_i8::Scratch::default();
         for kernel in gemm_i8::KERNELS.iter().filter(|kernel| kernel.isa.is_available()) {
+            let context = Context::new(kernel.isa, Pool::single());
             for (m, k) in WHOLE {
                 let values = weight(N, k);
                 let weight = gemm_i8::Weight {
@@ -161,11 +162,11 @@ fn products_of_bytes() {
                     bias: None,
                     offsets: Offsets::default(),
                 };
-                let packed = gemm_i8::Packed::for_kernel(kernel, weight, &pool);
+                let packed = gemm_i8::Packed::new(weight, &context);
                 let (ones, mut c) = (vec![1i8; m * k], vec![0i32; m * N]);
                 let output = gemm_i8::Output::Sums(MatrixMut { values: &mut c, rows: m, cols: N, stride: N });
                 let call = GemmI8 { input: gemm_i8::Input::I8(&ones), weight: &packed, output };
-                gemm_i8::gemm_i8(call, &mut scratch, &pool);
+                gemm_i8::gemm_i8(call, &mut scratch, &context);
                 let c: Vec<f32> = c.iter().map(|&sum| sum as f32).collect();
                 check(&c, &sums(&values, k), 0.0, kernel.name);
                 let ones = vec![1u8; m * k];
@@ -174,7 +175,7 @@ fn products_of_bytes() {
                     let matrix = MatrixMut { values: &mut c, rows: m, cols: N, stride: N };
                     let output = gemm_i8::Output::U8(matrix, &requantize);
                     let call = GemmI8 { input: gemm_i8::Input::U8(&ones), weight: &packed, output };
-                    gemm_i8::gemm_i8(call, &mut scratch, &pool);
+                    gemm_i8::gemm_i8(call, &mut scratch, &context);
                     let c: Vec<f32> = c.iter().map(|&y| f32::from(y)).collect();
                     let want: Vec<f32> = sums(&values, k).iter().map(|&sum| (sum / 2.0).clamp(0.0, 255.0)).collect();
                     check(&c, &want, 0.5, kernel.name);
@@ -198,10 +199,10 @@ fn modes() -> [Requantize; 4] {
 #[test]
 fn products_of_16_bit_numbers() {
     on_a_small_stack(|| {
-        let pool = Pool::single();
         let mut scratch = gemm_i16::Scratch::default();
         let wide = RequantizeWide::new(&[Multiplier::from_scale(0.5)]);
         for kernel in gemm_i16::KERNELS.iter().filter(|kernel| kernel.isa.is_available()) {
+            let context = Context::new(kernel.isa, Pool::single());
             for (m, k) in WHOLE {
                 let bytes = weight(N, k);
                 let words: Vec<i16> = bytes.iter().map(|&w| i16::from(w)).collect();
@@ -209,18 +210,18 @@ fn products_of_16_bit_numbers() {
                 let want = sums(&bytes, k);
                 for values in [gemm_i16::Values::I8(&bytes), gemm_i16::Values::I16(&words)] {
                     let weight = |bias| gemm_i16::Weight { values, out_features: N, in_features: k, bias };
-                    let packed = gemm_i16::Packed::for_kernel(kernel, weight(gemm_i16::Bias::I32(None)), &pool);
+                    let packed = gemm_i16::Packed::new(weight(gemm_i16::Bias::I32(None)), &context);
                     let mut c = vec![0i32; m * N];
                     let output = gemm_i16::Output::Sums(MatrixMut { values: &mut c, rows: m, cols: N, stride: N });
-                    gemm_i16::gemm_i16(GemmI16 { input: &ones, weight: &packed, output }, &mut scratch, &pool);
+                    gemm_i16::gemm_i16(GemmI16 { input: &ones, weight: &packed, output }, &mut scratch, &context);
                     let c: Vec<f32> = c.iter().map(|&sum| sum as f32).collect();
                     check(&c, &want, 0.0, kernel.name);
 
-                    let packed = gemm_i16::Packed::for_kernel(kernel, weight(gemm_i16::Bias::I64(None)), &pool);
+                    let packed = gemm_i16::Packed::new(weight(gemm_i16::Bias::I64(None)), &context);
                     let mut c = vec![0i16; m * N];
                     let matrix = MatrixMut { values: &mut c, rows: m, cols: N, stride: N };
                     let output = gemm_i16::Output::I16FromWide(matrix, &wide);
-                    gemm_i16::gemm_i16(GemmI16 { input: &ones, weight: &packed, output }, &mut scratch, &pool);
+                    gemm_i16::gemm_i16(GemmI16 { input: &ones, weight: &packed, output }, &mut scratch, &context);
                     let c: Vec<f32> = c.iter().map(|&y| f32::from(y)).collect();
                     check(&c, &want.iter().map(|sum| sum / 2.0).collect::<Vec<_>>(), 0.5, kernel.name);
                 }
@@ -232,18 +233,18 @@ fn products_of_16_bit_numbers() {
 #[test]
 fn functions_and_softmax() {
     on_a_small_stack(|| {
-        let pool = Pool::single();
         let x: Vec<f32> = (0..100).map(|at| at as f32 / 25.0 - 2.0).collect();
         for isa in Isa::available() {
+            let context = Context::new(isa, Pool::single());
             for row in FUNCTIONS {
                 let (mut y, mut grad) = (vec![0.0; x.len()], vec![0.0; x.len()]);
-                map::forward_on(isa, row.default, &x, &mut y, &pool);
-                map::backward_on(isa, row.default, Saved::Input(&x), &vec![1.0; x.len()], &mut grad, &pool);
+                map::forward(row.default, &x, &mut y, &context);
+                map::backward(row.default, Saved::Input(&x), &vec![1.0; x.len()], &mut grad, &context);
                 let rising = grad.iter().filter(|&&slope| slope >= 0.0).count();
                 assert!(rising > x.len() / 2 && y[99] > y[50], "{} on {}", row.name, isa.name());
             }
             let mut y = vec![0.0; x.len()];
-            softmax::softmax_on(isa, 4, 25, &x, &mut y, &pool);
+            softmax::softmax(4, 25, &x, &mut y, &context);
             for row in y.chunks(25) {
                 assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5, "softmax on {}", isa.name());
             }

@@ -8,12 +8,11 @@ use crate::prepared::Weights;
 use crate::program::{Home, Op, Port, Program, TensorId};
 use crate::scratch::Scratch;
 use crate::view::{DType, View, ViewMut, transpose};
+use plexus_kernels::Context;
 use plexus_kernels::buffer::{Buffer, MatrixMut, for_each_tile};
 use plexus_kernels::conv::{UnpoolTwo, unpool_two};
-use plexus_kernels::gemm::Precision;
 use plexus_kernels::map::{self, Function, Saved};
 use plexus_kernels::reduce;
-use plexus_kernels::threads::Pool;
 use std::ops::Range;
 
 /// Looks at values while a network runs.
@@ -43,8 +42,7 @@ pub(crate) struct Frame<'a> {
     pub network: &'a CheckedNetwork,
     pub program: &'a Program,
     pub batch: CheckedBatch<'a>,
-    pub precision: Precision,
-    pub pool: &'a Pool,
+    pub context: &'a Context,
 }
 
 /// Runs operations in their memory.
@@ -202,14 +200,14 @@ impl Executor<'_> {
                 Op::Backward { .. } => self.layer_backward::<MANY>(op, params, random, grad_weights),
                 Op::Reorder { from, to } => self.reorder(*from, *to),
                 Op::Function { function, output, grad } => {
-                    let pool = self.frame.pool;
+                    let context = self.frame.context;
                     let (output, grad) = self.read_write(*output, *grad);
-                    map::backward_in_place(*function, Saved::Output(output.f32()), grad.into_f32(), pool);
+                    map::backward_in_place(*function, Saved::Output(output.f32()), grad.into_f32(), context);
                 }
                 Op::Add { from, to } => {
-                    let pool = self.frame.pool;
+                    let context = self.frame.context;
                     let (from, to) = self.read_write(*from, *to);
-                    reduce::add_assign(to.into_f32(), from.f32(), pool);
+                    reduce::add_assign(to.into_f32(), from.f32(), context);
                 }
                 Op::Unpool { .. } => self.unpool(op),
                 Op::Forward { .. } => unreachable!("the way back has no such operation"),
@@ -235,7 +233,7 @@ impl Executor<'_> {
 
     /// Puts the numbers of a tensor into the layout of another.
     fn reorder(&mut self, from: Port, to: Port) {
-        let pool = self.frame.pool;
+        let context = self.frame.context;
         let (from, to) = self.read_write(from, to);
         let size = match *from.shape.axes() {
             [channels, height, width] if from.layout != to.layout => match from.layout {
@@ -252,7 +250,7 @@ impl Executor<'_> {
             return;
         }
         let matrix = MatrixMut { rows: to.len() / cols, values: to, cols, stride: cols };
-        for_each_tile(matrix, (1, cols), pool, |row, _, mut tile| {
+        for_each_tile(matrix, (1, cols), context.pool(), |row, _, mut tile| {
             transpose(&values[row * cols..][..cols], size.0, size.1, tile.row(0));
         });
     }
@@ -285,7 +283,7 @@ impl Executor<'_> {
             activation: (*function != Function::Identity).then_some((*function, pooled.f32())),
             grad_full: full.into_f32(),
         };
-        unpool_two(call, frame.pool);
+        unpool_two(call, frame.context);
     }
 
     fn layer_forward<const N: usize>(&mut self, op: &Op, numbers: &mut Numbers<'_>) {
@@ -342,9 +340,8 @@ impl Executor<'_> {
             prepared,
             function: *function,
             pooling: *pooling,
-            precision: frame.precision,
             scratch: self.scratch,
-            pool: frame.pool,
+            context: frame.context,
         });
     }
 
@@ -405,9 +402,8 @@ impl Executor<'_> {
             state: &params.state[layout.state_of(index)],
             saved: View::of_bytes(output.shape, output.layout, dtype, pieces[count + 2]),
             random: RandomKey { layer: index as u64, ..random },
-            precision: frame.precision,
             scratch: self.scratch,
-            pool: frame.pool,
+            context: frame.context,
         });
     }
 }

@@ -9,9 +9,8 @@ use crate::prepared::Prepared;
 use crate::scratch::Scratch;
 use crate::shape::Shape;
 use crate::view::{DType, View, ViewMut};
-use plexus_kernels::gemm::Precision;
+use plexus_kernels::Context;
 use plexus_kernels::map::Function;
-use plexus_kernels::threads::Pool;
 
 /// Why a layer refuses its input; the network check adds where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,12 +178,10 @@ pub struct Forward<'a> {
     /// Whether 2 x 2 maxima are taken after the function, by layers that can ([`LayerKind::fuses_pooling`]); the output is
     /// then that of the pooling, and in training its positions are saved.
     pub pooling: bool,
-    /// How exactly products with weights are computed.
-    pub precision: Precision,
     /// Memory for kernels.
     pub scratch: &'a mut Scratch,
-    /// Threads for kernels.
-    pub pool: &'a Pool,
+    /// Instruction set, threads and precision.
+    pub context: &'a Context,
 }
 
 impl<'a> Forward<'a> {
@@ -214,9 +211,8 @@ impl<'a> Forward<'a> {
             prepared: self.prepared,
             function: Function::Identity,
             pooling: false,
-            precision: self.precision,
             scratch: self.scratch,
-            pool: self.pool,
+            context: self.context,
         }
     }
 }
@@ -254,12 +250,10 @@ pub struct Backward<'a, 'g> {
     pub saved: View<'a>,
     /// For dropout: the key that forward had.
     pub random: RandomKey,
-    /// How exactly products with weights are computed.
-    pub precision: Precision,
     /// Memory for kernels.
     pub scratch: &'a mut Scratch,
-    /// Threads for kernels.
-    pub pool: &'a Pool,
+    /// Instruction set, threads and precision.
+    pub context: &'a Context,
 }
 
 impl<'a> Backward<'a, '_> {
@@ -285,10 +279,8 @@ pub struct Prepare<'a> {
     pub inputs: &'a [&'a Shape],
     /// The trainable tensors of this layer, one after the other.
     pub weights: &'a [f32],
-    /// How exactly products with weights are computed.
-    pub precision: Precision,
-    /// Threads for kernels.
-    pub pool: &'a Pool,
+    /// Instruction set, threads and precision.
+    pub context: &'a Context,
 }
 
 /// One primitive operation of a trace.

@@ -3,14 +3,14 @@
 use crate::check::{CheckedBatch, CheckedNetwork, ValueId};
 use crate::execute::{Executor, Frame, Numbers, Observer};
 use crate::layer::Prepare;
-use crate::params::Params;
+use crate::params::{ParamLayout, Params};
 use crate::prepared::Weights;
 use crate::program::{Home, Program, Purpose};
 use crate::scratch::Scratch;
 use crate::view::{DType, View};
+use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
-use plexus_kernels::gemm::Precision;
-use plexus_kernels::threads::{FlushDenormals, Pool};
+use plexus_kernels::threads::flush_denormals;
 use std::sync::Arc;
 
 /// A network with its numbers, ready to predict. It can be shared between threads; each brings its [`Workspace`].
@@ -21,8 +21,7 @@ pub struct Plan {
     /// Of each layer.
     weights: Vec<Weights>,
     state: Buffer,
-    precision: Precision,
-    pool: Pool,
+    context: Context,
 }
 
 /// Memory that a plan runs in. It grows to the largest batch and is then reused: later calls allocate nothing.
@@ -36,8 +35,6 @@ pub struct Workspace {
 /// How a plan is made.
 #[derive(Clone, Debug, Default)]
 pub struct PlanOptions {
-    /// How exactly products with weights are computed.
-    pub precision: Precision,
     /// Values to be kept until the end of a run, for [`Plan::value`]. No number of any output changes by it.
     pub keep: Vec<ValueId>,
     /// Runs every layer by itself, so that an observer sees every value. No number of any output changes by it.
@@ -49,30 +46,30 @@ impl Plan {
     ///
     /// # Panics
     /// Where `params` belongs to another network.
-    pub fn new(network: Arc<CheckedNetwork>, params: &Params, pool: Pool) -> Self {
-        Plan::with(network, params, PlanOptions::default(), pool)
+    pub fn new(network: Arc<CheckedNetwork>, params: &Params, context: Context) -> Self {
+        Plan::with(network, params, PlanOptions::default(), context)
     }
 
     /// As [`Plan::new`], in a chosen way.
     ///
     /// # Panics
     /// Where `params` belongs to another network.
-    pub fn with(network: Arc<CheckedNetwork>, params: &Params, options: PlanOptions, pool: Pool) -> Self {
+    pub fn with(network: Arc<CheckedNetwork>, params: &Params, options: PlanOptions, context: Context) -> Self {
         assert_eq!(network.layout(), params.layout(), "the numbers belong to this network");
-        let PlanOptions { precision, keep, one_by_one } = options;
+        let PlanOptions { keep, one_by_one } = options;
         let purpose = Purpose { keep, one_by_one, ..Purpose::default() };
         let program = Program::new(&network, &purpose);
         let weights = (0..network.network().layers.len()).map(|index| {
             let weights = &params.weights[network.layout().weights_of(index)];
             let inputs = network.input_shapes(index);
-            let prepare = Prepare { inputs: &inputs, weights, precision, pool: &pool };
+            let prepare = Prepare { inputs: &inputs, weights, context: &context };
             match network.network().layers[index].layer.prepare(prepare) {
                 Some(prepared) => Weights::Prepared(prepared),
                 None => Weights::Plain(Buffer::from_slice(weights)),
             }
         });
         let weights = weights.collect();
-        Plan { state: params.state.clone(), network, program, weights, precision, pool }
+        Plan { state: params.state.clone(), network, program, weights, context }
     }
 
     /// The network.
@@ -80,14 +77,9 @@ impl Plan {
         &self.network
     }
 
-    /// How exactly products with weights are computed.
-    pub fn precision(&self) -> Precision {
-        self.precision
-    }
-
-    /// The threads it runs on.
-    pub fn pool(&self) -> &Pool {
-        &self.pool
+    /// What its kernels compute with.
+    pub fn context(&self) -> &Context {
+        &self.context
     }
 
     /// Bytes of a workspace for a batch, without the memory of kernels.
@@ -109,15 +101,14 @@ impl Plan {
         workspace: &'w mut Workspace,
         observer: Option<&mut dyn Observer>,
     ) -> &'w [f32] {
-        let _flush = FlushDenormals::new();
-        let Plan { network, program, weights, state, precision, pool } = self;
+        let Plan { network, program, weights, state, context } = self;
         let Workspace { arena, scratch, rows } = workspace;
         *rows = batch.rows();
-        let frame = Frame { network, program, batch, precision: *precision, pool };
-        let mut executor = Executor { frame, arena, scratch };
+        let mut executor = Executor { frame: Frame { network, program, batch, context }, arena, scratch };
         executor.grow();
-        let layout: &crate::params::ParamLayout = network.layout();
-        executor.forward(&mut Numbers::Prediction { weights, layout, state }, observer);
+        let layout: &ParamLayout = network.layout();
+        let mut numbers = Numbers::Prediction { weights, layout, state };
+        flush_denormals(|| executor.forward(&mut numbers, observer));
         self.output(workspace, 0)
     }
 

@@ -10,7 +10,7 @@ use crate::params::Params;
 use crate::plan::{Plan, Workspace};
 use crate::shape::Shape;
 use crate::train_plan::{TrainOptions, TrainPlan};
-use plexus_kernels::threads::Pool;
+use plexus_kernels::Context;
 use std::sync::Arc;
 
 /// The random numbers of every check.
@@ -41,7 +41,7 @@ pub struct Library;
 
 impl Engine for Library {
     fn predict(&self, network: &Arc<CheckedNetwork>, params: &Params, batch: CheckedBatch<'_>) -> Vec<f32> {
-        let plan = Plan::new(network.clone(), params, Pool::single());
+        let plan = Plan::new(network.clone(), params, Context::single());
         let mut workspace = Workspace::default();
         plan.run(batch, &mut workspace);
         (0..network.outputs().len()).flat_map(|index| plan.output(&workspace, index)).copied().collect()
@@ -57,7 +57,7 @@ impl Engine for Library {
         times: usize,
     ) -> (Vec<f32>, Vec<f32>) {
         let options = TrainOptions { input_gradients: true, ..TrainOptions::default() };
-        let mut training = TrainPlan::with(network.clone(), options, Pool::single());
+        let mut training = TrainPlan::with(network.clone(), options, Context::single());
         training.forward(params, batch, KEY);
         let outputs = 0..network.outputs().len();
         let output = outputs.clone().flat_map(|index| training.output(index)).copied().collect();

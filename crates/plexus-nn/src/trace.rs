@@ -5,9 +5,8 @@ use crate::layer::{Forward, Layout, Maps, Pass, Primitive};
 use crate::params::Params;
 use crate::scratch::Scratch;
 use crate::view::{View, ViewMut};
-use plexus_kernels::gemm::Precision;
+use plexus_kernels::Context;
 use plexus_kernels::map::Function;
-use plexus_kernels::threads::Pool;
 use serde::Serialize;
 
 /// What one layer did.
@@ -26,7 +25,7 @@ pub struct TracedLayer {
 /// The arithmetic is that of prediction: the same kernels on the same weights. The result of the last primitive is the
 /// output of the network, where that has one output.
 pub fn trace(network: &CheckedNetwork, params: &Params, batch: CheckedBatch<'_>) -> Vec<TracedLayer> {
-    let (pool, mut scratch, rows) = (Pool::single(), Scratch::default(), batch.rows());
+    let (context, mut scratch, rows) = (Context::single(), Scratch::default(), batch.rows());
     let inputs = (0..network.network().inputs.len()).map(|index| batch.input(index).to_vec());
     let mut values: Vec<Vec<f32>> = inputs.collect();
     let mut traced = Vec::new();
@@ -52,9 +51,8 @@ pub fn trace(network: &CheckedNetwork, params: &Params, batch: CheckedBatch<'_>)
             prepared: None,
             function: Function::Identity,
             pooling: false,
-            precision: Precision::Highest,
             scratch: &mut scratch,
-            pool: &pool,
+            context: &context,
         });
         let output = View::of(shape, layout, &output).in_layout(Layout::ChannelsFirst).into_owned();
         values.push(output);
@@ -98,7 +96,7 @@ mod tests {
         let traced = trace(&network, &params, network.batch(&input, 1).unwrap());
         let last = traced.last().unwrap().primitives.last().unwrap().result.values.clone();
         let network = std::sync::Arc::new(network);
-        let plan = crate::plan::Plan::new(network.clone(), &params, Pool::single());
+        let plan = crate::plan::Plan::new(network.clone(), &params, Context::single());
         let mut workspace = crate::plan::Workspace::default();
         let output = plan.run(network.batch(&input, 1).unwrap(), &mut workspace);
         for (a, b) in last.iter().zip(output) {
@@ -125,7 +123,7 @@ mod tests {
         // (0.5 - 0.5) * 3.5, (-1 - 1.5) * 4.5, (2 - 2.5) * 5.5
         assert_eq!(traced[0].primitives[0].result.values, [0.0, -11.25, -2.75]);
         let network = std::sync::Arc::new(network);
-        let plan = crate::plan::Plan::new(network.clone(), &params, Pool::single());
+        let plan = crate::plan::Plan::new(network.clone(), &params, Context::single());
         let mut workspace = crate::plan::Workspace::default();
         let output = plan.run(network.batch(&input, 1).unwrap(), &mut workspace);
         for (a, b) in last.iter().zip(output) {

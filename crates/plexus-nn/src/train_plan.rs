@@ -7,16 +7,14 @@ use crate::params::Params;
 use crate::program::{Port, Program, Purpose};
 use crate::scratch::Scratch;
 use crate::view::View;
+use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
-use plexus_kernels::gemm::Precision;
-use plexus_kernels::threads::{FlushDenormals, Pool};
+use plexus_kernels::threads::flush_denormals;
 use std::sync::Arc;
 
 /// How a plan for training is made.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TrainOptions {
-    /// How exactly products with weights are computed; sums, weights and gradients stay f32.
-    pub precision: Precision,
     /// Also computes the derivatives with respect to the inputs.
     pub input_gradients: bool,
 }
@@ -28,24 +26,23 @@ pub struct TrainPlan {
     program: Program,
     arena: Buffer<u8>,
     scratch: Scratch,
-    precision: Precision,
-    pool: Pool,
+    context: Context,
     rows: usize,
 }
 
 impl TrainPlan {
     /// Plans a network for training.
-    pub fn new(network: Arc<CheckedNetwork>, pool: Pool) -> Self {
-        TrainPlan::with(network, TrainOptions::default(), pool)
+    pub fn new(network: Arc<CheckedNetwork>, context: Context) -> Self {
+        TrainPlan::with(network, TrainOptions::default(), context)
     }
 
     /// As [`TrainPlan::new`], in a chosen way.
-    pub fn with(network: Arc<CheckedNetwork>, options: TrainOptions, pool: Pool) -> Self {
-        let TrainOptions { precision, input_gradients } = options;
+    pub fn with(network: Arc<CheckedNetwork>, options: TrainOptions, context: Context) -> Self {
+        let TrainOptions { input_gradients } = options;
         let purpose = Purpose { training: true, input_gradients, ..Purpose::default() };
         let program = Program::new(&network, &purpose);
         let (arena, scratch) = (Buffer::default(), Scratch::default());
-        TrainPlan { network, program, arena, scratch, precision, pool, rows: 0 }
+        TrainPlan { network, program, arena, scratch, context, rows: 0 }
     }
 
     /// Bytes of memory for a batch, without the memory of kernels.
@@ -67,17 +64,17 @@ impl TrainPlan {
         random: RandomKey,
         observer: Option<&mut dyn Observer>,
     ) -> &[f32] {
-        let _flush = FlushDenormals::new();
         self.rows = batch.rows();
         let mut executor = self.executor(batch);
         executor.grow();
-        executor.forward(&mut Numbers::Training { params, random }, observer);
+        let mut numbers = Numbers::Training { params, random };
+        flush_denormals(|| executor.forward(&mut numbers, observer));
         self.output(0)
     }
 
     fn executor<'a>(&'a mut self, batch: CheckedBatch<'a>) -> Executor<'a> {
-        let TrainPlan { network, program, arena, scratch, precision, pool, .. } = self;
-        let frame = Frame { network, program, batch, precision: *precision, pool };
+        let TrainPlan { network, program, arena, scratch, context, .. } = self;
+        let frame = Frame { network, program, batch, context };
         Executor { frame, arena, scratch }
     }
 
@@ -112,9 +109,9 @@ impl TrainPlan {
         grad_weights: &mut [f32],
         accumulate: bool,
     ) {
-        let _flush = FlushDenormals::new();
         let mut grad_weights = GradWeights { values: grad_weights, accumulate };
-        self.executor(batch).backward(params, random, &mut grad_weights);
+        let mut executor = self.executor(batch);
+        flush_denormals(|| executor.backward(params, random, &mut grad_weights));
     }
 
     /// The derivative with respect to an input, after [`TrainPlan::backward`] with

@@ -8,9 +8,8 @@ mod oracle;
 
 use Fault::*;
 use oracle::{File, file};
-use plexus_kernels::gemm::Precision;
+use plexus_kernels::Context;
 use plexus_kernels::map::Function;
-use plexus_kernels::threads::Pool;
 use plexus_nn::layer::{Backward, Forward, GradInput, Layout, Maps, Pass, RandomKey, Saved};
 use plexus_nn::layers::{
     Activation, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Dropout, Flatten, GlobalAvgPool, KINDS, Layer, LayerNorm,
@@ -166,9 +165,8 @@ impl Wrong {
                 prepared: None,
                 function: Function::Identity,
                 pooling: false,
-                precision: Precision::Highest,
                 scratch: &mut Scratch::default(),
-                pool: &Pool::single(),
+                context: &Context::single(),
             });
             *output = plain(place.output, output, layout);
         };
@@ -229,9 +227,8 @@ impl Wrong {
                 state: &params.state[place.state.clone()],
                 saved: ViewMut::saved(place.output, saved, place.rows, &mut run.saved[place.index]).into_view(),
                 random: RandomKey { layer: place.index as u64, ..KEY },
-                precision: Precision::Highest,
                 scratch: &mut Scratch::default(),
-                pool: &Pool::single(),
+                context: &Context::single(),
             });
             for (grad, shape) in grad_inputs.iter_mut().zip(&place.inputs) {
                 *grad = plain(shape, grad, layout);

@@ -1,8 +1,8 @@
 //! The worked examples of the field, with the numbers that they must give.
 
+use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::map::Function;
-use plexus_kernels::threads::Pool;
 use plexus_nn::convert::absorbed_bias::{absorb, release};
 use plexus_nn::layer::RandomKey;
 use plexus_nn::layers::{Activation, Dense, Layer, Linear, LogSoftmax, Normaliser, Softmax};
@@ -22,7 +22,7 @@ fn forward(layer: &Layer, input: &Shape, batch: usize, values: &[f32], weights: 
     let network = Network::chain(input.clone(), [layer.clone()]).check().expect("the layer fits");
     let mut params = Params::zeros(&network);
     params.weights.copy_from_slice(weights);
-    let plan = Plan::new(Arc::new(network), &params, Pool::single());
+    let plan = Plan::new(Arc::new(network), &params, Context::single());
     let batch = plan.network().batch(values, batch).expect("the input fits");
     plan.run(batch, &mut Workspace::default()).to_vec()
 }
@@ -114,7 +114,7 @@ fn s04_the_wrapper_with_batch_normalisation() {
     assert_eq!(params.weights[4..], [0.0, 0.0], "beta starts at zero");
     let values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 9.0];
     let batch = network.batch(&values, 4).expect("the input fits");
-    let mut training = TrainPlan::new(network.clone(), Pool::single());
+    let mut training = TrainPlan::new(network.clone(), Context::single());
     let output = training.forward(&mut params, batch, RandomKey::default());
     close(output, &[0.0, 0.0, 0.0, 0.0, 0.3901140938, 0.1690211929, 1.3831317870, 1.5211907358], 1e-6);
     close(&params.state, &[0.006625, 0.0065, 1.011421875, 1.00775], 1e-7);
@@ -123,7 +123,7 @@ fn s04_the_wrapper_with_batch_normalisation() {
     let product = [2.0, 3.0, 5.0, 5.0, 8.0, 7.0, 11.5, 11.0];
     let (mean, variance) = ([0.006625, 0.0065], [1.011421875f64, 1.00775]);
     let want: Vec<f64> = (0..8).map(|i| (product[i] - mean[i % 2]) / (variance[i % 2] + 0.001).sqrt()).collect();
-    let plan = Plan::new(network.clone(), &params, Pool::single());
+    let plan = Plan::new(network.clone(), &params, Context::single());
     close(plan.run(batch, &mut Workspace::default()), &want, 1e-5);
 
     let weight_only =
@@ -171,7 +171,7 @@ fn s09_a_deep_network_is_its_formula_layer_by_layer() {
             rows.map(|(row, &bias)| f64::from(bias) + row.iter().zip(&x).map(|(&w, &x)| f64::from(w) * x).sum::<f64>());
         x = sums.map(|sum| if index + 1 < tensors.len() { sum.tanh() } else { sum }).collect();
     }
-    let plan = Plan::new(Arc::new(network.clone()), &params, Pool::single());
+    let plan = Plan::new(Arc::new(network.clone()), &params, Context::single());
     let batch = network.batch(&input, 1).expect("the input fits");
     close(plan.run(batch, &mut Workspace::default()), &x, 1e-6);
     // No hidden layers: a linear model.
@@ -271,7 +271,7 @@ fn gradients_accumulate_over_passes() {
     let layers: [Layer; 2] = [Linear::new(2).into(), Activation::new(Function::Sigmoid).into()];
     let network = Arc::new(Network::chain(Shape::new([3]), layers).check().expect("the layers fit"));
     let mut params = Params::initialise(&network, 1);
-    let mut training = TrainPlan::new(network.clone(), Pool::single());
+    let mut training = TrainPlan::new(network.clone(), Context::single());
     let values = [0.5, -1.0, 2.0];
     let batch = network.batch(&values, 1).expect("the input fits");
     let mut grad = Buffer::zeros(params.weights.len());

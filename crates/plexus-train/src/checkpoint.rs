@@ -10,8 +10,8 @@
 
 use crate::optim::OptimizerState;
 use crate::trainer::{Progress, Settings, Trainer};
+use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
-use plexus_kernels::threads::Pool;
 use plexus_nn::{Network, Params, ShapeError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -100,7 +100,10 @@ impl Trainer {
     ///
     /// # Errors
     /// [`CheckpointError`] for anything but a whole, unchanged checkpoint.
-    pub fn from_checkpoint(bytes: &[u8], pool: Pool) -> Result<(Trainer, BTreeMap<String, String>), CheckpointError> {
+    pub fn from_checkpoint(
+        bytes: &[u8],
+        context: Context,
+    ) -> Result<(Trainer, BTreeMap<String, String>), CheckpointError> {
         let damaged = |what: &str| CheckpointError::Damaged { what: what.to_string() };
         if !bytes.starts_with(MAGIC) {
             let cut = bytes.len() < MAGIC.len() && MAGIC.starts_with(bytes);
@@ -147,7 +150,7 @@ impl Trainer {
             fill(&mut best.state);
             best
         });
-        let mut trainer = Trainer::new(network, params, header.settings, pool);
+        let mut trainer = Trainer::new(network, params, header.settings, context);
         trainer.optimizer = optimizer;
         trainer.best = best;
         trainer.progress = header.progress;

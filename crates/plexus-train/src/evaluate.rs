@@ -5,8 +5,9 @@ use crate::loss::{Loss, LossSums, TargetBatch};
 use crate::metrics::{ConfusionMatrix, RegressionMetrics, argmax, middle, top_k_correct};
 use crate::target::TargetScale;
 use crate::trainer::{gather_targets, scaled_targets};
+use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
-use plexus_kernels::threads::{FlushDenormals, Pool};
+use plexus_kernels::threads::flush_denormals;
 use plexus_nn::{CheckedNetwork, Params, Plan, Workspace};
 use std::sync::Arc;
 
@@ -71,10 +72,10 @@ pub fn evaluate(
     scale: &TargetScale,
     data: &Dataset,
     rows: &[u32],
-    pool: &Pool,
+    context: &Context,
 ) -> Evaluation {
-    let plan = Plan::new(network.clone(), params, pool.clone());
-    evaluate_plan(&plan, loss, scale, data, rows, pool)
+    let plan = Plan::new(network.clone(), params, context.clone());
+    evaluate_plan(&plan, loss, scale, data, rows, context)
 }
 
 /// As [`evaluate`], with a network that is already planned.
@@ -86,7 +87,18 @@ pub fn evaluate_plan(
     scale: &TargetScale,
     data: &Dataset,
     rows: &[u32],
-    pool: &Pool,
+    context: &Context,
+) -> Evaluation {
+    flush_denormals(|| measure(plan, loss, scale, data, rows, context))
+}
+
+fn measure(
+    plan: &Plan,
+    loss: &Loss,
+    scale: &TargetScale,
+    data: &Dataset,
+    rows: &[u32],
+    context: &Context,
 ) -> Evaluation {
     let cols = plan.network().output_len();
     let mut answers = match &data.targets {
@@ -102,7 +114,6 @@ pub fn evaluate_plan(
     };
     let (mut scaled, mut row_answers) = (Vec::new(), Vec::new());
     let mut sums = LossSums::default();
-    let _flush = FlushDenormals::new();
     let (mut workspace, mut inputs) = (Workspace::default(), Buffer::default());
     let (mut classes, mut values) = (Vec::new(), Vec::new());
     for indices in rows.chunks(CHUNK) {
@@ -112,7 +123,7 @@ pub fn evaluate_plan(
         let targets = gather_targets(data, indices, &mut classes, &mut values);
         let batch = plan.network().batch(&inputs[..len], indices.len()).expect("the data fits the network");
         let outputs = plan.run(batch, &mut workspace);
-        sums += loss.sums(outputs, cols, scaled_targets(scale, targets, &mut scaled), pool);
+        sums += loss.sums(outputs, cols, scaled_targets(scale, targets, &mut scaled), context);
         match (&mut answers, targets) {
             (Answers::Classes { confusion, top_5 }, TargetBatch::Classes(classes)) => {
                 for (row, &class) in outputs.chunks_exact(cols).zip(classes) {

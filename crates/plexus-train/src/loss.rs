@@ -1,8 +1,8 @@
 //! Losses: how wrong a batch of outputs is, and in which direction each output would make it better.
 
+use plexus_kernels::Context;
 use plexus_kernels::loss::{PointLoss, pointwise, quantile};
 use plexus_kernels::softmax::{CrossEntropy, Reduction, cross_entropy};
-use plexus_kernels::threads::Pool;
 use serde::{Deserialize, Serialize};
 
 /// A loss with its constants. Each is a row of [`LOSSES`].
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use plexus_train::loss::{Loss, TargetBatch};
-/// let sums = Loss::MeanSquaredError.sums(&[3.0, 1.0], 2, TargetBatch::Values(&[1.0, 1.0]), &Default::default());
+/// let sums = Loss::MeanSquaredError.sums(&[3.0, 1.0], 2, TargetBatch::Values(&[1.0, 1.0]), &plexus_kernels::Context::single());
 /// assert_eq!(sums.mean(), 2.0);
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -125,8 +125,8 @@ impl Loss {
     }
 
     /// The loss of a batch of `[rows, cols]` outputs.
-    pub fn sums(&self, outputs: &[f32], cols: usize, targets: TargetBatch<'_>, pool: &Pool) -> LossSums {
-        self.evaluate(outputs, cols, targets, Reduction::Sum, None, pool)
+    pub fn sums(&self, outputs: &[f32], cols: usize, targets: TargetBatch<'_>, context: &Context) -> LossSums {
+        self.evaluate(outputs, cols, targets, Reduction::Sum, None, context)
     }
 
     /// The loss of a batch, and the derivative of its mean or sum with respect to the outputs.
@@ -140,9 +140,9 @@ impl Loss {
         targets: TargetBatch<'_>,
         reduction: Reduction,
         grad: &mut [f32],
-        pool: &Pool,
+        context: &Context,
     ) -> LossSums {
-        self.evaluate(outputs, cols, targets, reduction, Some(grad), pool)
+        self.evaluate(outputs, cols, targets, reduction, Some(grad), context)
     }
 
     fn evaluate(
@@ -152,7 +152,7 @@ impl Loss {
         targets: TargetBatch<'_>,
         reduction: Reduction,
         grad: Option<&mut [f32]>,
-        pool: &Pool,
+        context: &Context,
     ) -> LossSums {
         let point = match self {
             Loss::CrossEntropy { label_smoothing, class_weights } => {
@@ -167,7 +167,7 @@ impl Loss {
                         reduction,
                         grad_logits: grad,
                     },
-                    pool,
+                    context,
                 );
                 return LossSums { loss: sums.loss, weight: sums.weight };
             }

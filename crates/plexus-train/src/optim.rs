@@ -1,7 +1,7 @@
 //! Optimisers: what a gradient does to the weights.
 
+use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
-use plexus_kernels::threads::Pool;
 use plexus_kernels::update;
 use serde::{Deserialize, Serialize};
 
@@ -127,7 +127,7 @@ impl OptimizerState {
         learning_rate: f64,
         weights: &mut [f32],
         grad: &[f32],
-        pool: &Pool,
+        context: &Context,
     ) {
         self.updates += 1;
         let step = self.updates;
@@ -148,7 +148,7 @@ impl OptimizerState {
                     weight_decay,
                     decoupled,
                 };
-                update::sgd(call, pool);
+                update::sgd(call, context);
             }
             Optimizer::Adam { beta1, beta2, epsilon, decay: Decay { weight_decay, decoupled } } => {
                 let call = update::Adam {
@@ -164,7 +164,7 @@ impl OptimizerState {
                     weight_decay,
                     decoupled,
                 };
-                update::adam(call, pool);
+                update::adam(call, context);
             }
             Optimizer::RmsProp { alpha, epsilon, momentum, decay: Decay { weight_decay, decoupled } } => {
                 let call = update::RmsProp {
@@ -179,7 +179,7 @@ impl OptimizerState {
                     weight_decay,
                     decoupled,
                 };
-                update::rms_prop(call, pool);
+                update::rms_prop(call, context);
             }
         }
     }

@@ -7,12 +7,13 @@ use crate::metrics::{argmax, middle};
 use crate::optim::{Optimizer, OptimizerState};
 use crate::schedule::{Moment, Schedule};
 use crate::target::TargetScale;
+use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::gemm::Precision;
 use plexus_kernels::random::{Random, Stream};
 use plexus_kernels::reduce;
 use plexus_kernels::softmax::Reduction;
-use plexus_kernels::threads::{FlushDenormals, Pool};
+use plexus_kernels::threads::flush_denormals;
 use plexus_nn::layer::RandomKey;
 use plexus_nn::{CheckedNetwork, Params, TrainOptions, TrainPlan};
 use serde::{Deserialize, Serialize};
@@ -192,16 +193,17 @@ pub struct Trainer {
     order: Vec<u32>,
     /// The epoch that `order` is for.
     ordered: Option<u64>,
-    pool: Pool,
+    context: Context,
 }
 
 impl Trainer {
-    /// Starts a run from the given numbers.
-    pub fn new(network: Arc<CheckedNetwork>, params: Params, settings: Settings, pool: Pool) -> Self {
+    /// Starts a run from the given numbers. The precision of training is that of the settings, whatever the context's.
+    pub fn new(network: Arc<CheckedNetwork>, params: Params, settings: Settings, context: Context) -> Self {
+        let context = context.with_precision(settings.precision);
         let optimizer = OptimizerState::new(&settings.optimizer, params.weights.len());
         let options = TrainOptions { precision: settings.precision, ..TrainOptions::default() };
         Trainer {
-            plan: TrainPlan::with(network.clone(), options, pool.clone()),
+            plan: TrainPlan::new(network.clone(), context.clone()),
             grad: Buffer::zeros(params.weights.len()),
             inputs: Buffer::default(),
             classes: Vec::new(),
@@ -215,7 +217,7 @@ impl Trainer {
             settings,
             params,
             optimizer,
-            pool,
+            context,
         }
     }
 
@@ -300,7 +302,10 @@ impl Trainer {
     /// [`NotFinite`] when the loss or the gradient is NaN or infinite; the weights are then as before the step (running
     /// statistics may already hold what the batch did to them).
     pub fn step_on(&mut self, data: &Dataset, rows: &[u32], epoch_rows: usize) -> Result<StepReport, NotFinite> {
-        let _flush = FlushDenormals::new();
+        flush_denormals(|| self.update(data, rows, epoch_rows))
+    }
+
+    fn update(&mut self, data: &Dataset, rows: &[u32], epoch_rows: usize) -> Result<StepReport, NotFinite> {
         let first = self.progress.position;
         let last = first + rows.len();
         let single = rows.len() <= self.settings.batch;
@@ -333,13 +338,13 @@ impl Trainer {
             return Err(self.not_finite("the gradient", value, first..last, tensor, epoch_rows));
         }
         if !single {
-            reduce::scale_in_place(&mut self.grad, (1.0 / sums.weight) as f32, &self.pool);
+            reduce::scale_in_place(&mut self.grad, (1.0 / sums.weight) as f32, &self.context);
         }
         let gradient_norm = self.settings.clip_norm.map(|limit| {
-            let norm = reduce::sum_of_squares_f64(&self.grad, &self.pool).sqrt();
+            let norm = reduce::sum_of_squares_f64(&self.grad, &self.context).sqrt();
             // PyTorch's `clip_grad_norm_`, its 1e-6 included.
             if norm > limit {
-                reduce::scale_in_place(&mut self.grad, (limit / (norm + 1e-6)) as f32, &self.pool);
+                reduce::scale_in_place(&mut self.grad, (limit / (norm + 1e-6)) as f32, &self.context);
             }
             norm
         });
@@ -349,7 +354,7 @@ impl Trainer {
             learning_rate,
             &mut self.params.weights,
             &self.grad,
-            &self.pool,
+            &self.context,
         );
         let progress = &mut self.progress;
         progress.learning_rate = learning_rate;
@@ -416,7 +421,7 @@ impl Trainer {
         let Settings { loss, target_scale, .. } = &self.settings;
         let learnt = scaled_targets(target_scale, targets, &mut self.scaled);
         let (score, scored) = score(outputs, cols, targets, loss, target_scale);
-        let loss = loss.gradient(outputs, cols, learnt, reduction, grad, &self.pool);
+        let loss = loss.gradient(outputs, cols, learnt, reduction, grad, &self.context);
         if !loss.loss.is_finite() {
             let layer = self.plan.first_not_finite(&self.params, batch, random);
             return MicroBatch { loss, score, scored, layer };
@@ -473,10 +478,11 @@ impl Trainer {
         record
     }
 
-    /// Measures the present weights on some rows.
+    /// Measures the present weights on some rows, with products in f32.
     pub fn evaluate(&self, data: &Dataset, rows: &[u32]) -> Evaluation {
         let Settings { loss, target_scale, .. } = &self.settings;
-        evaluate(&self.network, &self.params, loss, target_scale, data, rows, &self.pool)
+        let context = self.context.clone().with_precision(Precision::Highest);
+        evaluate(&self.network, &self.params, loss, target_scale, data, rows, &context)
     }
 }
 

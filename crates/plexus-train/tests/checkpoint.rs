@@ -1,5 +1,6 @@
 //! Runs that are cut, damaged, resumed and repeated.
 
+use plexus_kernels::Context;
 use plexus_kernels::gemm::Precision;
 use plexus_kernels::map::Function;
 use plexus_kernels::random::{Random, Stream};
@@ -65,10 +66,10 @@ fn network() -> Arc<CheckedNetwork> {
     Arc::new(Network::chain(Shape::new([FEATURES]), layers).check().expect("the layers fit"))
 }
 
-fn trainer(settings: Settings, pool: Pool) -> Trainer {
+fn trainer(settings: Settings, context: Context) -> Trainer {
     let network = network();
     let params = Params::initialise(&network, settings.seed);
-    Trainer::new(network, params, settings, pool)
+    Trainer::new(network, params, settings, context)
 }
 
 /// The rows to learn from and the rows to measure on.
@@ -103,7 +104,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 /// A checkpoint in the middle of the second epoch, with best weights.
 fn small_checkpoint() -> Vec<u8> {
     let data = data(60, FEATURES, CLASSES);
-    let mut trainer = trainer(settings(), Pool::single());
+    let mut trainer = trainer(settings(), Context::single());
     for _ in 0..7 {
         advance(&mut trainer, &data).expect("finite losses");
     }
@@ -114,13 +115,13 @@ fn small_checkpoint() -> Vec<u8> {
 #[test]
 fn every_cut_of_a_checkpoint_is_refused() {
     let bytes = small_checkpoint();
-    assert!(Trainer::from_checkpoint(&bytes, Pool::single()).is_ok());
+    assert!(Trainer::from_checkpoint(&bytes, Context::single()).is_ok());
     for len in 0..bytes.len() {
-        assert!(Trainer::from_checkpoint(&bytes[..len], Pool::single()).is_err(), "cut to {len} bytes");
+        assert!(Trainer::from_checkpoint(&bytes[..len], Context::single()).is_err(), "cut to {len} bytes");
     }
     let mut longer = bytes.clone();
     longer.push(0);
-    assert!(Trainer::from_checkpoint(&longer, Pool::single()).is_err());
+    assert!(Trainer::from_checkpoint(&longer, Context::single()).is_err());
     println!("{} of {} cuts refused", bytes.len(), bytes.len());
 }
 
@@ -135,7 +136,7 @@ fn every_flipped_bit_of_a_checkpoint_is_found() {
         let at = ((f64::from(place[0]) * bytes.len() as f64) as usize).min(bytes.len() - 1);
         let bit = 1u8 << ((place[1] * 8.0) as u32).min(7);
         bytes[at] ^= bit;
-        found += usize::from(Trainer::from_checkpoint(&bytes, Pool::single()).is_err());
+        found += usize::from(Trainer::from_checkpoint(&bytes, Context::single()).is_err());
         bytes[at] ^= bit;
     }
     println!("{found} of {count} flipped bits found");
@@ -145,7 +146,7 @@ fn every_flipped_bit_of_a_checkpoint_is_found() {
 #[test]
 fn a_run_resumed_at_any_moment_ends_with_the_same_bits() {
     let data = data(60, FEATURES, CLASSES);
-    let mut whole = trainer(settings(), Pool::single());
+    let mut whole = trainer(settings(), Context::single());
     let mut checkpoints = vec![whole.to_checkpoint(&extra())];
     while !whole.progress().finished {
         advance(&mut whole, &data).expect("finite losses");
@@ -156,7 +157,7 @@ fn a_run_resumed_at_any_moment_ends_with_the_same_bits() {
     assert_eq!(whole.steps_done(), 12);
     let end = checkpoints.last().expect("the last one").clone();
     for (moment, checkpoint) in checkpoints.iter().enumerate() {
-        let (mut resumed, found) = Trainer::from_checkpoint(checkpoint, Pool::single()).expect("a whole checkpoint");
+        let (mut resumed, found) = Trainer::from_checkpoint(checkpoint, Context::single()).expect("a whole checkpoint");
         assert_eq!(found, extra());
         assert!(resumed.to_checkpoint(&extra()) == *checkpoint, "moment {moment}: reading and writing changes it");
         finish(&mut resumed, &data);
@@ -183,7 +184,7 @@ fn the_same_seed_gives_the_same_bits_on_any_number_of_threads() {
     let run = |threads: usize| {
         let settings = Settings { epochs: 2, batch: 128, accumulate: 1, ..settings() };
         let params = Params::initialise(&network, settings.seed);
-        let mut trainer = Trainer::new(network.clone(), params, settings, Pool::new(threads));
+        let mut trainer = Trainer::new(network.clone(), params, settings, Context::detect(Pool::new(threads)));
         finish(&mut trainer, &data);
         assert_eq!(trainer.steps_done(), 8);
         trainer.to_checkpoint(&extra())
@@ -198,7 +199,7 @@ fn the_same_seed_gives_the_same_bits_on_any_number_of_threads() {
 fn another_seed_gives_other_weights() {
     let data = data(60, FEATURES, CLASSES);
     let run = |seed: u64| {
-        let mut trainer = trainer(Settings { seed, ..settings() }, Pool::single());
+        let mut trainer = trainer(Settings { seed, ..settings() }, Context::single());
         finish(&mut trainer, &data);
         bits(&trainer.params().weights)
     };
@@ -218,7 +219,7 @@ fn early_stopping_keeps_the_weights_of_the_best_epoch() {
     }
     let patience = 3;
     let settings = Settings { epochs: 200, patience: Some(patience), schedule: Schedule::Constant, ..settings() };
-    let mut trainer = trainer(settings, Pool::single());
+    let mut trainer = trainer(settings, Context::single());
     let mut snapshots = Vec::new();
     while !trainer.progress().finished {
         if advance(&mut trainer, &data).expect("finite losses").is_some() {
@@ -245,7 +246,7 @@ fn a_nan_in_the_data_stops_with_layer_step_and_batch_and_leaves_the_weights() {
     let row = order[2 * 16 + 11] as usize;
     let Samples::F32(samples) = &mut data.samples else { unreachable!("the data has numbers") };
     samples[row * FEATURES + 1] = f32::NAN;
-    let mut trainer = trainer(settings, Pool::single());
+    let mut trainer = trainer(settings, Context::single());
     for _ in 0..2 {
         trainer.step(&data, &train).expect("the first two steps do not see it");
     }

@@ -2,9 +2,9 @@
 //!
 //! The runs go through the trainer itself; only the choice of the rows is taken from it.
 
+use plexus_kernels::Context;
 use plexus_kernels::gemm::Precision;
 use plexus_kernels::softmax::Reduction;
-use plexus_kernels::threads::Pool;
 use plexus_nn::{ParamEntry, Params};
 use plexus_train::data::{Dataset, Samples, Targets};
 use plexus_train::loss::{LOSSES, Loss, LossSums, TargetBatch};
@@ -193,7 +193,7 @@ fn follow(name: &str) {
         target_scale: Default::default(),
         seed: 0,
     };
-    let mut trainer = Trainer::new(network.clone(), params, settings, Pool::single());
+    let mut trainer = Trainer::new(network.clone(), params, settings, Context::single());
     let rows: Vec<u32> = (0..data.len() as u32).collect();
     assert_eq!((file.step.len(), rows.len()), (10, 10 * file.run.batch));
     let mut tally = Tally::default();
@@ -267,7 +267,7 @@ fn losses(
     file: &LossFile,
     gradient: impl Fn(&Loss, &[f32], usize, TargetBatch<'_>, Reduction, &mut [f32]) -> LossSums,
 ) -> Tally {
-    let pool = Pool::single();
+    let context = Context::single();
     let mut tally = Tally::default();
     for case in &file.case {
         assert_eq!(case.predictions.len(), case.batch * case.features, "{}", case.name);
@@ -284,7 +284,7 @@ fn losses(
         let sums = gradient(&case.loss, &case.predictions, case.features, targets, reduction, &mut grad);
         let value = if reduction == Reduction::Mean { sums.mean() } else { sums.loss };
         tally.compare(&format!("{} value", case.name), value, case.value, case.tolerance.value);
-        let without_gradient = case.loss.sums(&case.predictions, case.features, targets, &pool);
+        let without_gradient = case.loss.sums(&case.predictions, case.features, targets, &context);
         let same = without_gradient.loss.to_bits() == sums.loss.to_bits() && without_gradient.weight == sums.weight;
         assert!(same || sums.loss.is_nan(), "{}: the loss alone is {without_gradient:?}, not {sums:?}", case.name);
         if let Some(want) = &case.grad {
@@ -303,7 +303,7 @@ fn right_loss(
     reduction: Reduction,
     grad: &mut [f32],
 ) -> LossSums {
-    loss.gradient(outputs, cols, targets, reduction, grad, &Pool::single())
+    loss.gradient(outputs, cols, targets, reduction, grad, &Context::single())
 }
 
 #[test]
@@ -390,7 +390,7 @@ fn optimizers(file: &OptimizerFile, change: impl Fn(&mut Optimizer)) -> Tally {
         let steps: Vec<usize> = case.after.iter().map(|after| after.step).collect();
         assert_eq!(steps, [1, 2, 10, 100], "{}", case.name);
         for (index, grad) in file.gradients.chunks(weights.len()).enumerate() {
-            state.update(&optimizer, case.optimizer.learning_rate, &mut weights, grad, &Pool::single());
+            state.update(&optimizer, case.optimizer.learning_rate, &mut weights, grad, &Context::single());
             if let Some(after) = case.after.iter().find(|after| after.step == index + 1) {
                 let place = format!("{} step {}", case.name, after.step);
                 tally.compare_all(&place, &weights, &after.params, after.tolerance);

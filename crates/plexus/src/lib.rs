@@ -4,8 +4,8 @@
 //! planned and ready to predict; [`Run`] trains one and keeps everything about it in a folder.
 //!
 //! ```no_run
-//! use plexus::{Model, Pool, Workspace};
-//! let model = Model::open("model.safetensors", Pool::single())?;
+//! use plexus::{Context, Model, Workspace};
+//! let model = Model::open("model.safetensors", Context::single())?;
 //! let mut workspace = Workspace::default();
 //! let probabilities = model.predict(&[0.0; 64], 1, &mut workspace)?;
 //! println!("{:?}", probabilities);
@@ -26,6 +26,7 @@ mod split;
 pub use choose::{Chosen, Part};
 pub use error::Error;
 pub use model::{Model, Task, Workspace};
+pub use plexus_kernels::Context;
 pub use plexus_kernels::gemm::Precision;
 pub use plexus_kernels::isa::Isa;
 pub use plexus_kernels::threads::Pool;

@@ -3,11 +3,11 @@
 use crate::error::Error;
 use crate::files;
 use crate::split::Split;
+use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
-use plexus_kernels::gemm::Precision;
 use plexus_kernels::softmax;
-use plexus_kernels::threads::{FlushDenormals, Pool};
-use plexus_nn::{CheckedNetwork, Params, Plan, PlanOptions};
+use plexus_kernels::threads::flush_denormals;
+use plexus_nn::{CheckedBatch, CheckedNetwork, Params, Plan};
 use plexus_train::data::{Dataset, Schema, Targets};
 use plexus_train::evaluate::{Evaluation, evaluate_plan};
 use plexus_train::loss::Loss;
@@ -72,7 +72,7 @@ pub struct Model {
     columns: Option<Schema>,
     split: Option<Split>,
     metadata: BTreeMap<String, String>,
-    pool: Pool,
+    context: Context,
 }
 
 /// Memory that predictions run in. It grows to the largest call and is then reused: later calls allocate nothing.
@@ -96,7 +96,7 @@ impl Model {
         task: Task,
         columns: Option<Schema>,
         metadata: BTreeMap<String, String>,
-        pool: Pool,
+        context: Context,
     ) -> Result<Self, Error> {
         if network.output_len() != task.names().len() {
             return Err(Error::Mismatch {
@@ -106,8 +106,8 @@ impl Model {
                 help: "Each output needs one name.".to_string(),
             });
         }
-        let plan = Plan::new(network, &params, pool.clone());
-        Ok(Model { plan, params, task, columns, split: None, metadata, pool })
+        let plan = Plan::new(network, &params, context.clone());
+        Ok(Model { plan, params, task, columns, split: None, metadata, context })
     }
 
     /// The same model, with the rows of its training.
@@ -115,21 +115,11 @@ impl Model {
         Model { split, ..self }
     }
 
-    /// The same model with products of another precision than the default, [`Precision::Highest`].
-    pub fn with_precision(self, precision: Precision) -> Self {
-        if precision == self.plan.precision() {
-            return self;
-        }
-        let options = PlanOptions { precision, ..PlanOptions::default() };
-        let plan = Plan::with(self.plan.network().clone(), &self.params, options, self.pool.clone());
-        Model { plan, ..self }
-    }
-
     /// Opens a model file.
     ///
     /// # Errors
     /// [`Error::Io`] where the file does not read, [`Error::Format`] where it is no model.
-    pub fn open(path: impl AsRef<Path>, pool: Pool) -> Result<Self, Error> {
+    pub fn open(path: impl AsRef<Path>, context: Context) -> Result<Self, Error> {
         let path = path.as_ref();
         let format = |source| Error::Format { path: path.to_path_buf(), source: Box::new(source) };
         let (network, params, mut metadata) = plexus_formats::read_model(&files::read(path)?).map_err(format)?;
@@ -142,7 +132,7 @@ impl Model {
         let input = format!("input {}", network.input());
         let columns = described(path, &mut metadata, COLUMNS, "the columns in the file's metadata", &input)?;
         let split = described(path, &mut metadata, SPLIT, "the split in the file's metadata", &input)?;
-        Ok(Model::new(Arc::new(network), params, task, columns, metadata, pool)?.with_split(split))
+        Ok(Model::new(Arc::new(network), params, task, columns, metadata, context)?.with_split(split))
     }
 
     /// The bytes of a model file.
@@ -217,12 +207,15 @@ impl Model {
     /// [`Error::Shape`] where the input is not `rows` times the width of the model.
     pub fn predict<'w>(&self, input: &[f32], rows: usize, workspace: &'w mut Workspace) -> Result<&'w [f32], Error> {
         let batch = self.network().batch(input, rows)?;
+        Ok(flush_denormals(|| self.answer(batch, rows, workspace)))
+    }
+
+    fn answer<'w>(&self, batch: CheckedBatch<'_>, rows: usize, workspace: &'w mut Workspace) -> &'w [f32] {
         let scores = self.plan.run(batch, &mut workspace.plan);
         workspace.probabilities.grow(scores.len());
         let probabilities = &mut workspace.probabilities[..scores.len()];
-        let _flush = FlushDenormals::new();
         match self.task {
-            Task::Regression { .. } => return Ok(scores),
+            Task::Regression { .. } => return scores,
             Task::Quantiles { .. } => {
                 // Quantiles rise; where the network's cross, they change places (Chernozhukov et al. 2010).
                 probabilities.copy_from_slice(scores);
@@ -231,14 +224,14 @@ impl Model {
                 }
             }
             Task::Classification { .. } => {
-                softmax::softmax(rows, self.network().output_len(), scores, probabilities, &self.pool);
+                softmax::softmax(rows, self.network().output_len(), scores, probabilities, &self.context);
             }
             Task::MultiLabel { .. } => {
                 let sigmoid = plexus_kernels::map::Function::Sigmoid;
-                plexus_kernels::map::forward(sigmoid, scores, probabilities, &self.pool);
+                plexus_kernels::map::forward(sigmoid, scores, probabilities, &self.context);
             }
         }
-        Ok(probabilities)
+        probabilities
     }
 
     /// Checks that a data set has the input shape and the answers of this model, its classes in the same order.
@@ -295,7 +288,7 @@ impl Model {
             Task::Quantiles { quantiles, .. } => Loss::Quantile { quantiles: quantiles.clone() },
         };
         let rows: Vec<u32> = (0..data.len() as u32).collect();
-        Ok(evaluate_plan(&self.plan, &loss, &TargetScale::default(), data, &rows, &self.pool))
+        Ok(evaluate_plan(&self.plan, &loss, &TargetScale::default(), data, &rows, &self.context))
     }
 }
 

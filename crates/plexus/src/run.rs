@@ -5,9 +5,9 @@ use crate::files;
 use crate::model::{Model, Task};
 use crate::spec::{NetworkSpec, RunSpec};
 use crate::split::Split;
+use plexus_kernels::Context;
 use plexus_kernels::map::Function;
 use plexus_kernels::random::{Random, Stream};
-use plexus_kernels::threads::Pool;
 use plexus_nn::layers::{Activation, Layer, Standardise};
 use plexus_nn::{Network, Params};
 use plexus_train::data::{self, DataSource, Dataset, Samples, Targets};
@@ -48,7 +48,7 @@ pub struct Run {
     last_checkpoint: Instant,
     /// Steps between two checkpoints; with zero, time decides.
     checkpoint_every: u64,
-    pool: Pool,
+    context: Context,
     _lock: File,
 }
 
@@ -86,7 +86,7 @@ impl Run {
     ///
     /// # Errors
     /// Whatever does not fit; at most a folder with an empty lock file is left behind then.
-    pub fn start(mut spec: RunSpec, mut source: DataSource, folder: &Path, pool: Pool) -> Result<Run, Error> {
+    pub fn start(mut spec: RunSpec, mut source: DataSource, folder: &Path, context: Context) -> Result<Run, Error> {
         check_settings(&spec)?;
         let fingerprint = fingerprint(&source);
         let (train_rows, validation_rows, split) = split(&spec, &mut source)?;
@@ -131,7 +131,7 @@ impl Run {
             (SPEC.to_string(), serde_json::to_string(&spec).expect("plain data has a JSON form")),
             (FINGERPRINT.to_string(), fingerprint),
         ]);
-        let trainer = Trainer::new(network, params, spec.settings.clone(), pool.clone());
+        let trainer = Trainer::new(network, params, spec.settings.clone(), context.clone());
         let last_checkpoint = Instant::now();
         let run = Run {
             folder: folder.to_path_buf(),
@@ -144,7 +144,7 @@ impl Run {
             extra,
             last_checkpoint,
             checkpoint_every: 0,
-            pool,
+            context,
             _lock: lock,
         };
         let settings = serde_json::to_vec_pretty(&run.spec).expect("plain data has a JSON form");
@@ -159,7 +159,7 @@ impl Run {
     ///
     /// # Errors
     /// [`Error::Checkpoint`] where the checkpoint does not read, [`Error::Resume`] where the data is another.
-    pub fn resume(folder: &Path, epochs: Option<u64>, pool: Pool) -> Result<Run, Error> {
+    pub fn resume(folder: &Path, epochs: Option<u64>, context: Context) -> Result<Run, Error> {
         let refuse = |why: String| Error::Resume { folder: folder.to_path_buf(), why };
         let path = folder.join(Run::CHECKPOINT);
         if !path.exists() {
@@ -167,7 +167,7 @@ impl Run {
         }
         let lock = claim(folder)?;
         let bytes = files::read(&path)?;
-        let (mut trainer, mut extra) = Trainer::from_checkpoint(&bytes, pool.clone())
+        let (mut trainer, mut extra) = Trainer::from_checkpoint(&bytes, context.clone())
             .map_err(|source| Error::Checkpoint { path: path.clone(), source: Box::new(source) })?;
         let spec = extra.get(SPEC).and_then(|text| serde_json::from_str::<RunSpec>(text).ok());
         let mut spec = spec.ok_or_else(|| refuse("its checkpoint was not written by a run".to_string()))?;
@@ -223,7 +223,7 @@ impl Run {
             extra,
             last_checkpoint: Instant::now(),
             checkpoint_every: 0,
-            pool,
+            context,
             _lock: lock,
         })
     }
@@ -364,7 +364,7 @@ impl Run {
             metadata.insert(Model::PIXEL_MAX.to_string(), largest.to_string());
         }
         let (network, params) = self.answering_network()?;
-        let model = Model::new(network, params, task, self.source.schema().cloned(), metadata, self.pool.clone())?;
+        let model = Model::new(network, params, task, self.source.schema().cloned(), metadata, self.context.clone())?;
         Ok(model.with_split(Some(self.split.clone())))
     }
 

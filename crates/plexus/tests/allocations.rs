@@ -2,7 +2,7 @@
 
 use plexus::nn::layers::{Activation, BatchNorm, Flatten, Layer, Linear, Standardise};
 use plexus::nn::{Network, Params, Shape};
-use plexus::{Model, Pool, Task, Workspace};
+use plexus::{Context, Model, Pool, Task, Workspace};
 use plexus_kernels::map::Function;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn model(pool: Pool) -> Model {
+fn model(context: Context) -> Model {
     let layers: [Layer; 9] = [
         Standardise { per_feature: false }.into(),
         Flatten::default().into(),
@@ -65,7 +65,7 @@ fn model(pool: Pool) -> Model {
     let params = Params::initialise(&network, 1);
     let classes = (0..10).map(|digit| digit.to_string()).collect();
     let task = Task::Classification { classes };
-    Model::new(Arc::new(network), params, task, None, BTreeMap::new(), pool).expect("ten names for ten outputs")
+    Model::new(Arc::new(network), params, task, None, BTreeMap::new(), context).expect("ten names for ten outputs")
 }
 
 /// Allocations and bytes of `calls` calls after the first.
@@ -85,7 +85,7 @@ fn allocations(model: &Model, batch: usize, calls: usize) -> (usize, usize) {
 fn predictions_allocate_nothing_after_the_first() {
     let calls = 1000;
     for threads in [1, 2] {
-        let model = model(Pool::new(threads));
+        let model = model(Context::detect(Pool::new(threads)));
         for batch in [1, 64] {
             let (count, bytes) = allocations(&model, batch, calls);
             println!("{threads} threads, batch {batch}: {count} allocations, {bytes} bytes in {calls} calls");

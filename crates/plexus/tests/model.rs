@@ -2,7 +2,7 @@
 
 use plexus::nn::layers::{Activation, BatchNorm, Dropout, Flatten, Layer, LayerNorm, Linear, Standardise};
 use plexus::nn::{Network, Params, Shape};
-use plexus::{Error, Model, Pool, Task, Workspace};
+use plexus::{Context, Error, Model, Pool, Task, Workspace};
 use plexus_kernels::map::Function;
 use plexus_kernels::random::{Random, Stream};
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 const ROW: usize = 4 * 9;
 
 /// Every layer kind that a saved model may hold, wide enough for several tiles.
-fn model(task: Task, pool: Pool) -> Model {
+fn model(task: Task, context: Context) -> Model {
     let outputs = task.names().len();
     let layers: [Layer; 11] = [
         Standardise { per_feature: true }.into(),
@@ -32,7 +32,7 @@ fn model(task: Task, pool: Pool) -> Model {
     let state_len = params.state.len();
     Random::new(6, Stream::Init, [0, 0]).uniform(0.5, 1.5, &mut params.state[..state_len]);
     let metadata = BTreeMap::from([("note".to_string(), "says \"hello\"\nand \u{e4}".to_string())]);
-    Model::new(Arc::new(network), params, task, None, metadata, pool).expect("a name for each output")
+    Model::new(Arc::new(network), params, task, None, metadata, context).expect("a name for each output")
 }
 
 fn names(count: usize) -> Vec<String> {
@@ -65,11 +65,11 @@ fn a_row_has_the_same_bits_alone_and_in_any_batch() {
     let input = rows(count);
     for task in tasks() {
         let outputs = task.names().len();
-        let single = model(task.clone(), Pool::single());
+        let single = model(task.clone(), Context::single());
         let alone: Vec<u32> = input.chunks(ROW).flat_map(|row| predict(&single, row)).collect();
         assert_eq!(alone.len(), count * outputs);
         for threads in [1, 2, 3] {
-            let model = model(task.clone(), Pool::new(threads));
+            let model = model(task.clone(), Context::detect(Pool::new(threads)));
             for batch in [1, 2, 3, 5, 8, 16, 33, count] {
                 let together: Vec<u32> = input.chunks(batch * ROW).flat_map(|rows| predict(&model, rows)).collect();
                 assert_eq!(together, alone, "batch {batch}, {threads} threads");
@@ -81,7 +81,7 @@ fn a_row_has_the_same_bits_alone_and_in_any_batch() {
 #[test]
 fn a_workspace_may_be_used_for_any_batch_and_model_in_turn() {
     let input = rows(9);
-    let models = tasks().map(|task| model(task, Pool::single()));
+    let models = tasks().map(|task| model(task, Context::single()));
     let mut workspace = Workspace::default();
     for batch in [9, 1, 4, 0, 9] {
         for model in &models {
@@ -99,9 +99,9 @@ fn a_saved_and_opened_model_is_the_same() {
     let path = folder.path().join("model.safetensors");
     let input = rows(5);
     for task in tasks() {
-        let saved = model(task, Pool::single());
+        let saved = model(task, Context::single());
         saved.save(&path).expect("the file is written");
-        let opened = Model::open(&path, Pool::single()).expect("the file reads");
+        let opened = Model::open(&path, Context::single()).expect("the file reads");
         assert_eq!(opened.network().network(), saved.network().network());
         assert_eq!(opened.params(), saved.params());
         assert_eq!(opened.task(), saved.task());
@@ -121,7 +121,7 @@ fn small_file() -> Vec<u8> {
     let network = Network::chain(Shape::new([4]), layers).check().expect("the layers fit");
     let params = Params::initialise(&network, 1);
     let task = Task::Classification { classes: names(2) };
-    let model = Model::new(Arc::new(network), params, task, None, BTreeMap::new(), Pool::single());
+    let model = Model::new(Arc::new(network), params, task, None, BTreeMap::new(), Context::single());
     model.expect("two names").to_bytes().expect("bytes")
 }
 
@@ -132,7 +132,7 @@ fn a_file_cut_anywhere_is_refused_and_the_message_names_it() {
     let bytes = small_file();
     for len in 0..bytes.len() {
         std::fs::write(&path, &bytes[..len]).expect("the file is written");
-        let error = Model::open(&path, Pool::single()).expect_err("a cut file");
+        let error = Model::open(&path, Context::single()).expect_err("a cut file");
         assert!(matches!(error, Error::Format { .. }), "cut to {len}: {error:?}");
         assert!(error.to_string().contains("cut.safetensors"), "{error}");
         assert_eq!(error.exit_code(), 2);
@@ -150,7 +150,7 @@ fn a_file_with_any_bit_flipped_gives_a_model_or_an_error_and_never_a_panic() {
         for bit in 0..8 {
             bytes[at] ^= 1 << bit;
             std::fs::write(&path, &bytes).expect("the file is written");
-            match Model::open(&path, Pool::single()) {
+            match Model::open(&path, Context::single()) {
                 Ok(model) => {
                     opened += 1;
                     let width = model.network().input_len();
@@ -173,21 +173,21 @@ fn a_file_with_any_bit_flipped_gives_a_model_or_an_error_and_never_a_panic() {
 #[test]
 fn what_is_no_model_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
-    let missing = Model::open(folder.path().join("missing"), Pool::single()).expect_err("no such file");
+    let missing = Model::open(folder.path().join("missing"), Context::single()).expect_err("no such file");
     assert!(matches!(missing, Error::Io { .. }) && missing.to_string().contains("missing"), "{missing}");
-    let itself = Model::open(folder.path(), Pool::single()).expect_err("a folder");
+    let itself = Model::open(folder.path(), Context::single()).expect_err("a folder");
     assert!(matches!(itself, Error::Io { .. }), "{itself}");
     let path = folder.path().join("other");
     for bytes in [&b""[..], b"\x89PNG\r\n\x1a\n", b"PK\x03\x04", &[0; 64], &[255; 64], b"{}"] {
         std::fs::write(&path, bytes).expect("the file is written");
-        let error = Model::open(&path, Pool::single()).expect_err("no model");
+        let error = Model::open(&path, Context::single()).expect_err("no model");
         assert!(matches!(error, Error::Format { .. }), "{error:?}");
     }
 }
 
 #[test]
 fn rows_of_another_width_are_refused_with_both_numbers() {
-    let model = model(Task::Regression { outputs: names(3) }, Pool::single());
+    let model = model(Task::Regression { outputs: names(3) }, Context::single());
     let mut workspace = Workspace::default();
     let error = model.predict(&[0.0; 2 * 35], 2, &mut workspace).expect_err("35 numbers a row");
     let text = error.to_string();

@@ -10,7 +10,7 @@ use plexus::train::loss::Loss;
 use plexus::train::optim::{Decay, Optimizer};
 use plexus::train::schedule::Schedule;
 use plexus::train::trainer::{Settings, Trainer};
-use plexus::{Isa, Model, Pool, Precision, Task, Workspace};
+use plexus::{Context, Isa, Model, Pool, Precision, Task, Workspace};
 use plexus_kernels::map::FUNCTIONS;
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -99,8 +99,8 @@ fn train_and_predict(threads: usize) {
         target_scale: Default::default(),
         seed: 1,
     };
-    let (data, pool) = (data(), Pool::new(threads));
-    let mut trainer = Trainer::new(network.clone(), params.clone(), settings, pool.clone());
+    let (data, context) = (data(), Context::detect(Pool::new(threads)));
+    let mut trainer = Trainer::new(network.clone(), params.clone(), settings, context.clone());
     let all: Vec<u32> = (0..ROWS as u32).collect();
     for _ in 0..2 {
         let report = trainer.step(&data, &all).expect("the loss is a number");
@@ -109,13 +109,13 @@ fn train_and_predict(threads: usize) {
     assert!(trainer.params().weights[..] != params.weights[..], "a step changes the weights");
 
     let task = Task::Classification { classes: names() };
-    let model = Model::new(network, trainer.params().clone(), task, None, BTreeMap::new(), pool.clone());
+    let model = Model::new(network, trainer.params().clone(), task, None, BTreeMap::new(), context.clone());
     let folder = std::env::temp_dir().join(format!("plexus-small-stack-{}-{threads}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for temporary files");
     let file = folder.join("model.safetensors");
     model.expect("three names for three outputs").save(&file).expect("the file is written");
     for precision in Precision::ALL {
-        let model = Model::open(&file, pool.clone()).expect("the file reads").with_precision(precision);
+        let model = Model::open(&file, context.clone().with_precision(precision)).expect("the file reads");
         let Samples::F32(input) = &data.samples else { unreachable!("the rows are numbers") };
         for rows in [1, 3, 8, ROWS] {
             let mut workspace = Workspace::default();

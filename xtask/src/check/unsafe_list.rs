@@ -17,8 +17,12 @@ const HEADER: &str = "\
 # cargo xtask unsafe-list --write
 ";
 
-/// Crates whose root does not forbid unsafe code, and why.
-const NOT_FORBIDDEN: &[&str] = &["plexus-kernels"];
+/// Crates whose root does not forbid unsafe code: it denies it, and the files of the list allow it.
+const DENIED: &[&str] = &["plexus-kernels"];
+
+const FORBID: &str = "#![forbid(unsafe_code)]";
+const DENY: &str = "#![deny(unsafe_code)]";
+const ALLOW: &str = "#![allow(unsafe_code)]";
 
 /// How often one file says `unsafe`, by what follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,22 +135,32 @@ pub fn run(write: bool) -> Result<Outcome, TaskError> {
     Ok(Outcome::Passed(format!("{LIST} lists {} files", list.len())))
 }
 
-/// Every crate says in its root that it has no unsafe code, except those that are allowed some.
+/// Every crate says in its root that it has no unsafe code. In those that are allowed some, the files that have it say so,
+/// and no others.
 pub fn check_forbidden() -> Result<Outcome, TaskError> {
-    let mut roots = Vec::new();
+    let (mut roots, mut problems) = (0, Vec::new());
     for folder in workspace::crates()?.into_iter().chain(["xtask".into()]) {
-        if !NOT_FORBIDDEN.contains(&workspace::name(&folder).as_str()) {
-            let sources = [folder.join("src/lib.rs"), folder.join("src/main.rs")];
-            roots.extend(sources.into_iter().filter(|path| path.exists()));
+        let expected = if DENIED.contains(&workspace::name(&folder).as_str()) { DENY } else { FORBID };
+        for path in [folder.join("src/lib.rs"), folder.join("src/main.rs")].iter().filter(|path| path.exists()) {
+            roots += 1;
+            if !code_only(&workspace::read(path)?).contains(expected) {
+                problems.push(format!("{}: expected {expected} at the top", workspace::slashed(path)));
+            }
         }
     }
-    let mut problems = Vec::new();
-    for path in &roots {
-        if !code_only(&workspace::read(path)?).contains("#![forbid(unsafe_code)]") {
-            problems.push(format!("{}: expected #![forbid(unsafe_code)] at the top", workspace::slashed(path)));
+    for path in workspace::rust_files()? {
+        let source = workspace::read(&path)?;
+        let path = workspace::slashed(&path);
+        if !DENIED.iter().any(|name| path.starts_with(&format!("crates/{name}/src/"))) {
+            continue;
+        }
+        match (code_only(&source).contains(ALLOW), Counts::of(&source) != Counts::default()) {
+            (true, false) => problems.push(format!("{path}: says {ALLOW} and has none")),
+            (false, true) => problems.push(format!("{path}: has unsafe code; expected {ALLOW} at the top")),
+            _ => {}
         }
     }
-    Ok(Outcome::from_problems(problems, format!("{} crate roots", roots.len())))
+    Ok(Outcome::from_problems(problems, format!("{roots} crate roots")))
 }
 
 #[cfg(test)]

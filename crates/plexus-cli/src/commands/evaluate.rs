@@ -6,11 +6,12 @@ use crate::commands::model_path;
 use crate::commands::results::{Importances, Results, check_threshold};
 use crate::output::{grouped, print_json, say, yellow};
 use crate::pictures::Theme;
-use plexus::{Chosen, Model, Pool};
+use plexus::{Chosen, Context, Model, Pool};
 
 /// Measures a model on a data source.
 pub fn run(args: EvaluateArgs) -> Result<(), Failure> {
-    let model = Model::open(model_path(&args.model)?, Pool::new(args.threads))?.with_precision(args.precision.into());
+    let context = Context::detect(Pool::new(args.threads)).with_precision(args.precision.into());
+    let model = Model::open(model_path(&args.model)?, context)?;
     check_threshold(&model, args.threshold)?;
     let trained_on = model.split().map(|split| split.data.as_str());
     let source = args.data.as_deref().or(trained_on).unwrap_or("digits");

@@ -29,7 +29,7 @@ fn rows() -> Vec<Row> {
                     isa: kernel.isa,
                     tile: (kernel.mr, kernel.nr),
                     consistent: $consistent(kernel),
-                    picked: std::ptr::eq(kernel, $family::Kernel::selected()),
+                    picked: std::ptr::eq(kernel, $family::Kernel::for_isa(Isa::selected())),
                 });
             }
         };

@@ -14,7 +14,7 @@ pub mod train;
 use crate::Failure;
 use crate::output::{program, quoted};
 use crate::pictures::{Picture, Theme};
-use plexus::{Model, NetworkSpec, Pool, Run};
+use plexus::{Context, Model, NetworkSpec, Run};
 use plexus_nn::{CheckedNetwork, Params, Shape};
 use plexus_train::metrics::ConfusionMatrix;
 use std::path::{Path, PathBuf};
@@ -74,7 +74,7 @@ pub(crate) fn open_network(
                 "--input is for networks without weights; the model {name} has its own"
             )));
         }
-        let model = Model::open(model_path(Path::new(name))?, Pool::single())?;
+        let model = Model::open(model_path(Path::new(name))?, Context::single())?;
         return Ok((model.network().clone(), Some(model.params().clone())));
     }
     let input = input.map(parse_shape).transpose()?;

@@ -4,7 +4,7 @@ use crate::Failure;
 use crate::args::SummaryArgs;
 use crate::commands::{describe, is_text, model_path, open_network};
 use crate::output::{bytes, grouped, print_json, say, table};
-use plexus::{Model, Pool};
+use plexus::{Context, Model};
 use plexus_nn::summary::{Summary, summary};
 use plexus_nn::{CheckedNetwork, Shape};
 use std::path::Path;
@@ -17,7 +17,7 @@ pub fn run(args: SummaryArgs) -> Result<(), Failure> {
     let model = if is_text(&args.network) {
         None
     } else {
-        Some(Model::open(model_path(Path::new(&args.network))?, Pool::single())?)
+        Some(Model::open(model_path(Path::new(&args.network))?, Context::single())?)
     };
     if args.json {
         let mut line = serde_json::to_value(&counted).expect("plain data has a JSON form");

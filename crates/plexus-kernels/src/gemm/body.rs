@@ -10,7 +10,6 @@ use crate::buffer::TileMut;
 use crate::isa::{Isa, Simd, Vectorized};
 use crate::map::function::{Formula, LeakyRelu, Relu};
 use crate::map::{self, Function};
-use crate::threads::Pool;
 
 /// The most elements that a register tile may have on any instruction set (12 x 32).
 const TILE: usize = 12 * 32;
@@ -453,6 +452,6 @@ fn in_cache(isa: Isa, function: Function, tile: &mut TileMut<'_>) {
         return;
     }
     for row in 0..tile.rows() {
-        map::forward_in_place_on(isa, function, tile.row(row), &Pool::single());
+        map::apply(isa, function, tile.row(row));
     }
 }

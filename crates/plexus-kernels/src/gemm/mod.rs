@@ -36,6 +36,7 @@ mod avx2;
 mod avx512;
 mod portable;
 
+use crate::Context;
 use crate::buffer::{Buffer, MatrixMut, TileMut, for_each_tile};
 use crate::gemm_bf16::{self, GemmBf16, Parts, gemm_bf16};
 use crate::isa::Isa;
@@ -64,8 +65,8 @@ const TASK_MACS: usize = 1 << 15;
 
 /// How exactly products of f32 have to be computed. Names as in PyTorch's `set_float32_matmul_precision`.
 ///
-/// It is a permission: where the processor has no bfloat16 products, all three are computed in f32, which is then
-/// faster too. Sums are f32 always. See [the family](mod@crate::gemm_bf16) for the bounds.
+/// It is part of the [`Context`], and a permission: where the processor has no bfloat16 products, all three are computed
+/// in f32, which is then faster too. Sums are f32 always. See [the family](mod@crate::gemm_bf16) for the bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Precision {
     /// Products of bfloat16, about 8 bits of mantissa.
@@ -90,14 +91,14 @@ impl Precision {
         }
     }
 
-    /// The bfloat16 that each number is split in on this machine; `None` for f32.
-    pub fn parts(self) -> Option<Parts> {
+    /// The bfloat16 that each number is split in on an instruction set; `None` for f32.
+    pub fn parts(self, isa: Isa) -> Option<Parts> {
         let parts = match self {
             Precision::Highest => None,
             Precision::High => Some(Parts::Two),
             Precision::Medium => Some(Parts::One),
         };
-        parts.filter(|_| gemm_bf16::Kernel::selected().isa != Isa::Portable)
+        parts.filter(|_| gemm_bf16::Kernel::for_isa(isa).isa != Isa::Portable)
     }
 }
 
@@ -139,11 +140,6 @@ impl Kernel {
     pub fn for_isa(isa: Isa) -> &'static Kernel {
         KERNELS.iter().rfind(|kernel| isa.runs(kernel.isa)).expect("the portable row runs everywhere")
     }
-
-    /// The kernel in use on this machine.
-    pub fn selected() -> &'static Kernel {
-        Kernel::for_isa(Isa::selected())
-    }
 }
 
 /// The right operand, re-ordered once for one kernel. Weights that are used many times are kept in this form.
@@ -164,34 +160,24 @@ enum Form {
 }
 
 impl Packed {
-    /// Re-orders the right operand for the kernel in use.
-    pub fn new(b: View<'_>, pool: &Pool) -> Self {
-        Packed::for_kernel(Kernel::selected(), b, pool)
-    }
-
-    /// Re-orders the right operand for the best kernel that a precision allows.
-    pub fn with_precision(b: View<'_>, precision: Precision, pool: &Pool) -> Self {
-        match precision.parts() {
-            None => Packed::new(b, pool),
-            Some(parts) => {
-                let form = Form::Bf16(gemm_bf16::Packed::new(b, parts, pool));
-                Packed { rows: b.rows, cols: b.cols, form }
+    /// Re-orders the right operand for the best kernel that a context's instruction set and precision allow.
+    pub fn new(b: View<'_>, context: &Context) -> Self {
+        let form = match context.precision().parts(context.isa()) {
+            None => {
+                let (kernel, mut panels) = (Kernel::for_isa(context.isa()), Buffer::default());
+                pack::pack(kernel.isa, b, kernel.nr, &mut panels, context.pool());
+                Form::F32 { kernel, panels }
             }
-        }
-    }
-
-    /// Re-orders the right operand for one kernel.
-    pub fn for_kernel(kernel: &'static Kernel, b: View<'_>, pool: &Pool) -> Self {
-        let mut panels = Buffer::default();
-        pack::pack(kernel.isa, b, kernel.nr, &mut panels, pool);
-        Packed { rows: b.rows, cols: b.cols, form: Form::F32 { kernel, panels } }
+            Some(parts) => Form::Bf16(gemm_bf16::Packed::new(b, parts, context)),
+        };
+        Packed { rows: b.rows, cols: b.cols, form }
     }
 
     /// The name of the kernel that will run it.
     pub fn kernel(&self) -> &'static str {
         match &self.form {
             Form::F32 { kernel, .. } => kernel.name,
-            Form::Bf16(_) => gemm_bf16::Kernel::selected().name,
+            Form::Bf16(packed) => packed.kernel().name,
         }
     }
 
@@ -244,8 +230,6 @@ pub struct Gemm<'a> {
     pub bias: Option<&'a [f32]>,
     /// Applied to the finished sums while they are in registers.
     pub function: Function,
-    /// How exactly, where `b` is plain; packed weights were packed for a precision.
-    pub precision: Precision,
 }
 
 /// The left operand as a kernel reads it.
@@ -281,31 +265,28 @@ struct Block<'a> {
     col: usize,
 }
 
-/// Computes one product with the best kernel for its precision, or with the one that `b` was packed for.
+/// Computes one product with the best kernel for the precision, or with the one that `b` was packed for.
 ///
 /// # Panics
 /// Where the sizes of `a`, `b`, `c` and `bias` do not fit each other.
-pub fn gemm(call: Gemm<'_>, scratch: &mut Scratch, pool: &Pool) {
+pub fn gemm(call: Gemm<'_>, scratch: &mut Scratch, context: &Context) {
     let (parts, b) = match call.b {
-        Operand::Plain(view) => match call.precision.parts() {
+        Operand::Plain(view) => match context.precision().parts(context.isa()) {
             Some(parts) => (parts, gemm_bf16::Operand::Plain(view)),
-            None => return gemm_with(Kernel::selected(), call, scratch, pool),
+            None => return in_f32(Kernel::for_isa(context.isa()), call, scratch, context.pool()),
         },
         Operand::Packed(packed) => match &packed.form {
             Form::Bf16(packed) => (packed.parts(), gemm_bf16::Operand::Packed(packed)),
-            Form::F32 { kernel, .. } => return gemm_with(kernel, call, scratch, pool),
+            Form::F32 { kernel, .. } => return in_f32(kernel, call, scratch, context.pool()),
         },
     };
     let Gemm { a, c, accumulate, bias, function, .. } = call;
-    gemm_bf16(GemmBf16 { a, b, c, parts, accumulate, bias, function }, &mut scratch.bf16, pool);
+    gemm_bf16(GemmBf16 { a, b, c, parts, accumulate, bias, function }, &mut scratch.bf16, context);
 }
 
-/// Computes one product in f32 with a chosen kernel.
-///
-/// # Panics
-/// As [`gemm`], and where `b` was packed for another kernel.
-pub fn gemm_with(kernel: &'static Kernel, call: Gemm<'_>, scratch: &mut Scratch, pool: &Pool) {
-    let Gemm { a, b, c, accumulate, bias, function, precision: _ } = call;
+/// Computes one product in f32; packed weights were packed for this kernel.
+fn in_f32(kernel: &'static Kernel, call: Gemm<'_>, scratch: &mut Scratch, pool: &Pool) {
+    let Gemm { a, b, c, accumulate, bias, function } = call;
     let (m, n, k) = (c.rows, c.cols, a.cols);
     let (b_rows, b_cols) = match b {
         Operand::Plain(view) => (view.rows, view.cols),
@@ -323,8 +304,8 @@ pub fn gemm_with(kernel: &'static Kernel, call: Gemm<'_>, scratch: &mut Scratch,
     let b = match b {
         Operand::Plain(view) => RightOperand::View(view),
         Operand::Packed(packed) => match &packed.form {
-            Form::F32 { kernel: own, panels } if std::ptr::eq(*own, kernel) => RightOperand::Panels(panels),
-            _ => panic!("{kernel:?} cannot run weights packed for {}", packed.kernel()),
+            Form::F32 { panels, .. } => RightOperand::Panels(panels),
+            Form::Bf16(_) => unreachable!("weights in bfloat16 go to their own kernels"),
         },
     };
     let height = body::height(m, kernel.mr, kernel.vectors);

@@ -1,6 +1,7 @@
 //! Every row of the table against the reference.
 
 use super::*;
+use crate::isa::Isa;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
@@ -49,10 +50,10 @@ struct Product<'a> {
 /// A kernel of the table.
 fn row(kernel: &'static Kernel) -> impl Fn(Product<'_>) {
     move |Product { a, b, packed, c, accumulate, bias, function }| {
-        let weights = packed.then(|| Packed::for_kernel(kernel, b, &Pool::single()));
+        let weights = packed.then(|| Packed::new(b, &Context::new(kernel.isa, Pool::single())));
         let b = weights.as_ref().map_or(Operand::Plain(b), Operand::Packed);
-        let call = Gemm { a, b, c, accumulate, bias, function, precision: Precision::Highest };
-        gemm_with(kernel, call, &mut Scratch::default(), &Pool::single());
+        let call = Gemm { a, b, c, accumulate, bias, function };
+        gemm(call, &mut Scratch::default(), &Context::new(kernel.isa, Pool::single()));
     }
 }
 
@@ -137,8 +138,8 @@ fn every_row_matches_the_reference_at_odd_sizes() {
     }
 }
 
-/// The whole result for one kernel and pool.
-fn product(kernel: &'static Kernel, pool: &Pool, a: &[f32], b: &[f32], (m, n, k): (usize, usize, usize)) -> Vec<u32> {
+/// The bits of a whole result.
+fn product(context: &Context, a: &[f32], b: &[f32], (m, n, k): (usize, usize, usize)) -> Vec<u32> {
     let mut c = vec![0.0; m * n];
     let call = Gemm {
         a: View::row_major(a, m, k),
@@ -147,9 +148,8 @@ fn product(kernel: &'static Kernel, pool: &Pool, a: &[f32], b: &[f32], (m, n, k)
         accumulate: false,
         bias: None,
         function: Function::Tanh,
-        precision: Precision::Highest,
     };
-    gemm_with(kernel, call, &mut Scratch::default(), pool);
+    gemm(call, &mut Scratch::default(), context);
     c.iter().map(|x| x.to_bits()).collect()
 }
 
@@ -158,9 +158,13 @@ fn output_is_the_same_for_any_thread_count() {
     for kernel in available() {
         for size in [(1, 3000, 400), (130, 517, 300), (64, 64, 64), (7, 1000, 601)] {
             let (a, b) = (values(size.0 * size.2, 5), values(size.1 * size.2, 6));
-            let one = product(kernel, &Pool::new(1), &a, &b, size);
+            let one = product(&Context::new(kernel.isa, Pool::new(1)), &a, &b, size);
             for threads in [2, 7] {
-                assert_eq!(one, product(kernel, &Pool::new(threads), &a, &b, size), "{kernel:?} {size:?} {threads}");
+                assert_eq!(
+                    one,
+                    product(&Context::new(kernel.isa, Pool::new(threads)), &a, &b, size),
+                    "{kernel:?} {size:?} {threads}"
+                );
             }
         }
     }
@@ -171,9 +175,9 @@ fn a_row_of_a_batch_has_the_bits_of_the_row_alone() {
     for kernel in available() {
         let (m, n, k) = (23, 150, 700);
         let (a, b) = (values(m * k, 7), values(n * k, 8));
-        let batch = product(kernel, &Pool::single(), &a, &b, (m, n, k));
+        let batch = product(&Context::new(kernel.isa, Pool::single()), &a, &b, (m, n, k));
         for i in 0..m {
-            let alone = product(kernel, &Pool::single(), &a[i * k..(i + 1) * k], &b, (1, n, k));
+            let alone = product(&Context::new(kernel.isa, Pool::single()), &a[i * k..(i + 1) * k], &b, (1, n, k));
             assert_eq!(alone, batch[i * n..(i + 1) * n], "{kernel:?} row {i}");
         }
     }
@@ -193,9 +197,8 @@ fn consistent_rows_give_the_same_bits() {
             accumulate: false,
             bias: None,
             function: Function::Identity,
-            precision: Precision::Highest,
         };
-        gemm_with(kernel, call, &mut Scratch::default(), &Pool::single());
+        gemm(call, &mut Scratch::default(), &Context::new(kernel.isa, Pool::single()));
         c
     });
     if let Some(first) = results.next() {
@@ -226,9 +229,8 @@ fn nan_infinity_and_zero_go_through_as_in_the_reference() {
                     accumulate: false,
                     bias: None,
                     function: Function::Identity,
-                    precision: Precision::Highest,
                 };
-                gemm_with(kernel, call, &mut Scratch::default(), &Pool::single());
+                gemm(call, &mut Scratch::default(), &Context::new(kernel.isa, Pool::single()));
                 for (got, want) in c.iter().zip(&want) {
                     assert_eq!(got.is_nan(), want.is_nan(), "{kernel:?} {special} {got} {want}");
                     assert_eq!(got.is_infinite(), want.is_infinite(), "{kernel:?} {special} {got} {want}");
@@ -306,8 +308,8 @@ fn last_block_only(a: View<'_>) -> Vec<f32> {
 
 #[test]
 fn a_wrong_product_is_refused() {
-    let right = row(Kernel::selected());
-    let (mr, nr) = (Kernel::selected().mr, Kernel::selected().nr);
+    let kernel = Kernel::for_isa(Isa::selected());
+    let (right, mr, nr) = (row(kernel), kernel.mr, kernel.nr);
     type Fault<'a> = (&'a str, &'a dyn Fn(Product<'_>));
     let faults: [Fault<'_>; 8] = [
         ("rows of a tile mixed up", &|call| {
@@ -349,7 +351,7 @@ fn a_wrong_product_is_refused() {
             let MatrixMut { values, rows, cols, stride } = c;
             let c = MatrixMut { values: &mut *values, rows, cols, stride };
             right(Product { a, b, packed, c, accumulate, bias, function });
-            crate::map::forward_in_place(function, values, &Pool::single());
+            crate::map::forward_in_place(function, values, &Context::single());
         }),
         ("function before the bias", &|call| {
             let Product { a, b, packed, c, accumulate, bias, function } = call;
@@ -376,7 +378,6 @@ fn sizes_that_do_not_fit_are_refused() {
         accumulate: false,
         bias: None,
         function: Function::Identity,
-        precision: Precision::Highest,
     };
-    gemm(call, &mut Scratch::default(), &Pool::single());
+    gemm(call, &mut Scratch::default(), &Context::single());
 }

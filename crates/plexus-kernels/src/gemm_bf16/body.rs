@@ -10,7 +10,6 @@ use crate::isa::pairs::{COLS, PairDot, ROWS, STEP, Strip, Sums, widen};
 use crate::isa::{Simd, Vectorized};
 use crate::map::function::{Formula, LeakyRelu, Relu};
 use crate::map::{self, Function};
-use crate::threads::Pool;
 
 /// What computes the sums of a register tile.
 pub(super) trait Unit {
@@ -98,7 +97,7 @@ impl<U: Unit> Vectorized for Tiles<'_, '_, U> {
         }
         if !matches!(block.function, Function::Identity | Function::Relu | Function::LeakyRelu { .. }) {
             for row in 0..rows {
-                map::forward_in_place_on(S::ISA, block.function, tile.row(row), &Pool::single());
+                map::apply(S::ISA, block.function, tile.row(row));
             }
         }
     }

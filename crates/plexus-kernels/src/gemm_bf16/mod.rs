@@ -50,6 +50,7 @@ mod amx;
 mod avx512bf16;
 mod portable;
 
+use crate::Context;
 use crate::buffer::{Buffer, MatrixMut, TileMut, for_each_tile};
 use crate::isa::Isa;
 use crate::map::Function;
@@ -119,11 +120,6 @@ impl Kernel {
     pub fn for_isa(isa: Isa) -> &'static Kernel {
         KERNELS.iter().rfind(|kernel| isa.runs(kernel.isa)).expect("the portable row runs everywhere")
     }
-
-    /// The kernel in use on this machine.
-    pub fn selected() -> &'static Kernel {
-        Kernel::for_isa(Isa::selected())
-    }
 }
 
 /// The right operand, split and re-ordered once. Weights that are used many times are kept in this form.
@@ -131,6 +127,7 @@ impl Kernel {
 /// All kernels read the same form.
 #[derive(Clone, Debug)]
 pub struct Packed {
+    kernel: &'static Kernel,
     parts: Parts,
     rows: usize,
     cols: usize,
@@ -138,11 +135,16 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Splits and re-orders the right operand, `[k, n]`.
-    pub fn new(b: View<'_>, parts: Parts, pool: &Pool) -> Self {
-        let mut panels = Buffer::default();
-        pack::panels(Isa::selected(), b, parts, &mut panels, pool);
-        Packed { parts, rows: b.rows(), cols: b.cols(), panels }
+    /// Splits and re-orders the right operand, `[k, n]`, for the kernel of a context.
+    pub fn new(b: View<'_>, parts: Parts, context: &Context) -> Self {
+        let (kernel, mut panels) = (Kernel::for_isa(context.isa()), Buffer::default());
+        pack::panels(kernel.isa, b, parts, &mut panels, context.pool());
+        Packed { kernel, parts, rows: b.rows(), cols: b.cols(), panels }
+    }
+
+    /// The kernel that will run it.
+    pub fn kernel(&self) -> &'static Kernel {
+        self.kernel
     }
 
     /// The parts it holds: products of fewer parts can be computed from it too.
@@ -215,24 +217,16 @@ struct Block<'a> {
     col: usize,
 }
 
-/// Computes one product with the kernel in use.
+/// Computes one product with the kernel of the context, or with the one that `b` was packed for.
 ///
 /// # Panics
 /// Where the sizes of `a`, `b`, `c` and `bias` do not fit each other, or `b` was packed with fewer parts.
-pub fn gemm_bf16(call: GemmBf16<'_>, scratch: &mut Scratch, pool: &Pool) {
-    gemm_bf16_with(Kernel::selected(), call, scratch, pool);
-}
-
-/// Computes one product with a chosen kernel.
-///
-/// # Panics
-/// As [`gemm_bf16`].
-pub fn gemm_bf16_with(kernel: &'static Kernel, call: GemmBf16<'_>, scratch: &mut Scratch, pool: &Pool) {
+pub fn gemm_bf16(call: GemmBf16<'_>, scratch: &mut Scratch, context: &Context) {
     let GemmBf16 { a, b, c, parts, accumulate, bias, function } = call;
     let (m, n, k) = (c.rows, c.cols, a.cols());
-    let (b_rows, b_cols) = match b {
-        Operand::Plain(view) => (view.rows(), view.cols()),
-        Operand::Packed(packed) => (packed.rows, packed.cols),
+    let (kernel, b_rows, b_cols) = match b {
+        Operand::Plain(view) => (Kernel::for_isa(context.isa()), view.rows(), view.cols()),
+        Operand::Packed(packed) => (packed.kernel, packed.rows, packed.cols),
     };
     assert_eq!(a.rows(), m, "rows of a and of c");
     assert_eq!((b_rows, b_cols), (k, n), "rows and columns of b");
@@ -241,7 +235,7 @@ pub fn gemm_bf16_with(kernel: &'static Kernel, call: GemmBf16<'_>, scratch: &mut
         return;
     }
     let single = Pool::single();
-    let pool = if m.saturating_mul(n).saturating_mul(k) < PARALLEL_MACS { &single } else { pool };
+    let pool = if m.saturating_mul(n).saturating_mul(k) < PARALLEL_MACS { &single } else { context.pool() };
 
     let b = match b {
         Operand::Plain(view) => {

@@ -66,12 +66,12 @@ fn check(kernel: &'static Kernel, order: Order, size: (usize, usize, usize), acc
             for i in 0..m {
                 c[5 + i * stride..][..n].copy_from_slice(&start[i * n..][..n]);
             }
-            let weights = packed.map(|parts| Packed::new(b, parts, &Pool::single()));
+            let weights = packed.map(|parts| Packed::new(b, parts, &Context::new(kernel.isa, Pool::single())));
             let b_operand = weights.as_ref().map_or(Operand::Plain(b), Operand::Packed);
             let matrix = MatrixMut { values: &mut c[5..5 + m * stride], rows: m, cols: n, stride };
             let function = Function::Identity;
             let call = GemmBf16 { a, b: b_operand, c: matrix, parts, accumulate, bias, function };
-            gemm_bf16_with(kernel, call, &mut Scratch::default(), &Pool::single());
+            gemm_bf16(call, &mut Scratch::default(), &Context::new(kernel.isa, Pool::single()));
             for (at, &got) in c.iter().enumerate() {
                 let inside = at >= 5 && at - 5 < m * stride && (at - 5) % stride < n;
                 if !inside {
@@ -138,7 +138,7 @@ struct Product<'a> {
 }
 
 impl Product<'_> {
-    fn run(&self, pool: &Pool) -> Vec<f32> {
+    fn run(&self, pool: Pool) -> Vec<f32> {
         let (m, n, k) = self.size;
         let mut c = vec![0.0; m * n];
         let call = GemmBf16 {
@@ -150,7 +150,7 @@ impl Product<'_> {
             bias: None,
             function: self.function,
         };
-        gemm_bf16_with(self.kernel, call, &mut Scratch::default(), pool);
+        gemm_bf16(call, &mut Scratch::default(), &Context::new(self.kernel.isa, pool));
         c
     }
 }
@@ -166,9 +166,9 @@ fn output_is_the_same_for_any_thread_count() {
             let (a, b) = (values(size.0 * size.2, 5), values(size.1 * size.2, 6));
             for parts in [Parts::One, Parts::Two] {
                 let product = Product { kernel, parts, a: &a, b: &b, size, function: Function::Tanh };
-                let one = bits(&product.run(&Pool::new(1)));
+                let one = bits(&product.run(Pool::new(1)));
                 for threads in [2, 7] {
-                    assert_eq!(one, bits(&product.run(&Pool::new(threads))), "{kernel:?} {size:?} {threads}");
+                    assert_eq!(one, bits(&product.run(Pool::new(threads))), "{kernel:?} {size:?} {threads}");
                 }
             }
         }
@@ -183,10 +183,10 @@ fn a_row_of_a_batch_has_the_bits_of_the_row_alone() {
             let (a, b) = (values(m * k, 7), values(n * k, 8));
             for parts in [Parts::One, Parts::Two] {
                 let function = Function::Identity;
-                let batch = Product { kernel, parts, a: &a, b: &b, size: (m, n, k), function }.run(&Pool::single());
+                let batch = Product { kernel, parts, a: &a, b: &b, size: (m, n, k), function }.run(Pool::single());
                 for i in 0..m {
                     let a = &a[i * k..(i + 1) * k];
-                    let alone = Product { kernel, parts, a, b: &b, size: (1, n, k), function }.run(&Pool::single());
+                    let alone = Product { kernel, parts, a, b: &b, size: (1, n, k), function }.run(Pool::single());
                     assert_eq!(bits(&alone), bits(&batch[i * n..(i + 1) * n]), "{kernel:?} row {i} of {m}");
                 }
             }
@@ -202,10 +202,10 @@ fn the_function_is_applied_once_to_the_finished_sum() {
             let (a, b) = (values(m * k, 13), values(n * k, 14));
             for function in [Function::Relu, Function::LeakyRelu { slope: 0.25 }, Function::Tanh] {
                 let product = Product { kernel, parts: Parts::Two, a: &a, b: &b, size: (m, n, k), function };
-                let plain = Product { function: Function::Identity, ..product }.run(&Pool::single());
+                let plain = Product { function: Function::Identity, ..product }.run(Pool::single());
                 let mut want = plain.clone();
-                crate::map::forward_in_place(function, &mut want, &Pool::single());
-                for (got, want) in product.run(&Pool::single()).iter().zip(&want) {
+                crate::map::forward_in_place(function, &mut want, &Context::single());
+                for (got, want) in product.run(Pool::single()).iter().zip(&want) {
                     assert!((got - want).abs() < 1e-6, "{kernel:?} {function:?} {got} {want}");
                 }
             }
@@ -236,7 +236,7 @@ fn infinities_and_nan_are_those_of_the_plain_product() {
                     b[(n - 1) * k + 2] = -f32::INFINITY;
                     let product =
                         Product { kernel, parts, a: &a, b: &b, size: (m, n, k), function: Function::Identity };
-                    let got = product.run(&Pool::single());
+                    let got = product.run(Pool::single());
                     let mut want = vec![0.0f64; m * n];
                     let (av, bv) = (View::row_major(&a, m, k), View::row_major(&b, n, k).transposed());
                     gemm::reference::gemm(av, bv, None, |x| x, &mut want, false);
@@ -276,7 +276,7 @@ fn products_near_the_largest_number_are_finite() {
                 (a[39], b[39], b[79], b[119]) = (x, w, -w, 0.0);
                 let size = (1, 3, 40);
                 let got =
-                    Product { kernel, parts, a: &a, b: &b, size, function: Function::Identity }.run(&Pool::single());
+                    Product { kernel, parts, a: &a, b: &b, size, function: Function::Identity }.run(Pool::single());
                 let exact = f64::from(x) * f64::from(w);
                 let relative = if parts == Parts::One { 2f64.powi(-7) } else { 4.0 * 2f64.powi(-16) };
                 assert!(
@@ -299,7 +299,7 @@ fn small_numbers_lose_no_more_than_denormals() {
             let b = values(n * k, 32);
             let size = (m, n, k);
             let product = Product { kernel, parts: Parts::Two, a: &a, b: &b, size, function: Function::Identity };
-            let got = product.run(&Pool::single());
+            let got = product.run(Pool::single());
             let mut want = vec![0.0f64; m * n];
             let (av, bv) = (View::row_major(&a, m, k), View::row_major(&b, n, k).transposed());
             gemm::reference::gemm(av, bv, None, |x| x, &mut want, false);
@@ -317,7 +317,7 @@ fn small_numbers_lose_no_more_than_denormals() {
 #[should_panic(expected = "weights packed with one part")]
 fn weights_with_one_part_do_not_give_two() {
     let (a, b, mut c) = (values(6, 1), values(6, 2), vec![0.0; 4]);
-    let packed = Packed::new(View::row_major(&b, 3, 2), Parts::One, &Pool::single());
+    let packed = Packed::new(View::row_major(&b, 3, 2), Parts::One, &Context::single());
     let call = GemmBf16 {
         a: View::row_major(&a, 2, 3),
         b: Operand::Packed(&packed),
@@ -327,5 +327,5 @@ fn weights_with_one_part_do_not_give_two() {
         bias: None,
         function: Function::Identity,
     };
-    gemm_bf16(call, &mut Scratch::default(), &Pool::single());
+    gemm_bf16(call, &mut Scratch::default(), &Context::single());
 }

@@ -36,6 +36,7 @@ mod avx2;
 mod avx512;
 mod portable;
 
+use crate::Context;
 use crate::buffer::{Buffer, MatrixMut, TileMut, for_each_tile};
 use crate::gemm_i8::pack::{Pairs, Rows, Term};
 use crate::gemm_i8::tiles::Words;
@@ -86,11 +87,6 @@ impl Kernel {
     /// The best kernel that runs while an instruction set is in use.
     pub fn for_isa(isa: Isa) -> &'static Kernel {
         KERNELS.iter().rfind(|kernel| isa.runs(kernel.isa)).expect("the portable row runs everywhere")
-    }
-
-    /// The kernel in use on this machine.
-    pub fn selected() -> &'static Kernel {
-        Kernel::for_isa(Isa::selected())
     }
 }
 
@@ -149,19 +145,12 @@ enum Start {
 }
 
 impl Packed {
-    /// Re-orders a weight for the kernel in use.
+    /// Re-orders a weight for the kernel of a context.
     ///
     /// # Panics
     /// Where the lengths of the weight or of the bias do not fit the features.
-    pub fn new(weight: Weight<'_>, pool: &Pool) -> Self {
-        Packed::for_kernel(Kernel::selected(), weight, pool)
-    }
-
-    /// Re-orders a weight for one kernel.
-    ///
-    /// # Panics
-    /// As [`new`](Packed::new).
-    pub fn for_kernel(kernel: &'static Kernel, weight: Weight<'_>, pool: &Pool) -> Self {
+    pub fn new(weight: Weight<'_>, context: &Context) -> Self {
+        let kernel = Kernel::for_isa(context.isa());
         let Weight { values, out_features: n, in_features: k, bias } = weight;
         let (len, biases) = match (values, bias) {
             (Values::I8(values), Bias::I32(bias)) => (values.len(), bias.map(<[i32]>::len)),
@@ -172,8 +161,8 @@ impl Packed {
         assert_eq!(Some(len), n.checked_mul(k), "a weight of {n} x {k}");
         assert!(biases.is_none_or(|biases| biases == n), "one bias for each output");
         let panels = match values {
-            Values::I8(values) => PackedValues::I8(gemm_i8::pack::weights(values, (n, k), kernel.nr, pool)),
-            Values::I16(values) => PackedValues::I16(pack::weights(values, (n, k), kernel.nr, pool)),
+            Values::I8(values) => PackedValues::I8(gemm_i8::pack::weights(values, (n, k), kernel.nr, context.pool())),
+            Values::I16(values) => PackedValues::I16(pack::weights(values, (n, k), kernel.nr, context.pool())),
         };
         let padded = n.next_multiple_of(kernel.nr);
         let start = match bias {
@@ -284,7 +273,7 @@ enum Target<'a> {
 /// # Panics
 /// Where the sizes of input, weight and output do not fit each other, the output takes sums of another width than the
 /// bias has, or the scales are neither one nor one a column.
-pub fn gemm_i16(call: GemmI16<'_>, scratch: &mut Scratch, pool: &Pool) {
+pub fn gemm_i16(call: GemmI16<'_>, scratch: &mut Scratch, context: &Context) {
     let GemmI16 { input, weight, output } = call;
     let (kernel, n, k) = (weight.kernel, weight.out_features, weight.in_features);
     let (m, cols, channels) = match &output {
@@ -303,7 +292,7 @@ pub fn gemm_i16(call: GemmI16<'_>, scratch: &mut Scratch, pool: &Pool) {
         return;
     }
     let single = Pool::single();
-    let pool = if m.saturating_mul(n).saturating_mul(k) < PARALLEL_MACS { &single } else { pool };
+    let pool = if m.saturating_mul(n).saturating_mul(k) < PARALLEL_MACS { &single } else { context.pool() };
 
     Rows { values: input, rows: m, k }.words::<Pairs, 2>(kernel.isa, &mut scratch.words, Term::default(), pool);
     let sizes = (kernel.mr, kernel.nr);

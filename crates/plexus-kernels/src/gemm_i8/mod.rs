@@ -45,6 +45,7 @@ mod portable;
 
 pub use interleaved::Interleaved;
 
+use crate::Context;
 use crate::buffer::{Buffer, MatrixMut, TileMut, for_each_tile};
 use crate::isa::Isa;
 use crate::requantize::Requantize;
@@ -120,11 +121,6 @@ impl Kernel {
     pub fn for_isa(isa: Isa) -> &'static Kernel {
         KERNELS.iter().rfind(|kernel| isa.runs(kernel.isa)).expect("the portable row runs everywhere")
     }
-
-    /// The kernel in use on this machine.
-    pub fn selected() -> &'static Kernel {
-        Kernel::for_isa(Isa::selected())
-    }
 }
 
 /// What stands for zero in the operands: `real = (quantised - zero_point) · scale`.
@@ -168,23 +164,16 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Re-orders a weight for the kernel in use.
+    /// Re-orders a weight for the kernel of a context.
     ///
     /// # Panics
     /// Where the lengths of the weight or of the bias do not fit the features.
-    pub fn new(weight: Weight<'_>, pool: &Pool) -> Self {
-        Packed::for_kernel(Kernel::selected(), weight, pool)
-    }
-
-    /// Re-orders a weight for one kernel.
-    ///
-    /// # Panics
-    /// As [`new`](Packed::new).
-    pub fn for_kernel(kernel: &'static Kernel, weight: Weight<'_>, pool: &Pool) -> Self {
+    pub fn new(weight: Weight<'_>, context: &Context) -> Self {
+        let kernel = Kernel::for_isa(context.isa());
         let Weight { values, out_features: n, in_features: k, bias, offsets } = weight;
         assert_eq!(Some(values.len()), n.checked_mul(k), "a weight of {n} x {k}");
         assert!(bias.is_none_or(|bias| bias.len() == n), "one bias for each output");
-        let panels = pack::weights(values, (n, k), kernel.nr, pool);
+        let panels = pack::weights(values, (n, k), kernel.nr, context.pool());
         let mut start = Buffer::zeros(n.next_multiple_of(kernel.nr));
         let (mut start_from_128, mut start_crossed) = (start.clone(), start.clone());
         let (x_zero, w_zero) = (offsets.input_zero_point, offsets.weight_zero_point);
@@ -303,7 +292,7 @@ enum Target<'a> {
 ///
 /// # Panics
 /// Where the sizes of input, weight and output do not fit each other, or the scales are neither one nor one a column.
-pub fn gemm_i8(call: GemmI8<'_>, scratch: &mut Scratch, pool: &Pool) {
+pub fn gemm_i8(call: GemmI8<'_>, scratch: &mut Scratch, context: &Context) {
     let GemmI8 { input, weight, output } = call;
     let (kernel, n, k) = (weight.kernel, weight.out_features, weight.in_features);
     let (m, cols, requantize) = match &output {
@@ -323,7 +312,7 @@ pub fn gemm_i8(call: GemmI8<'_>, scratch: &mut Scratch, pool: &Pool) {
         return;
     }
     let single = Pool::single();
-    let pool = if m.saturating_mul(n).saturating_mul(k) < PARALLEL_MACS { &single } else { pool };
+    let pool = if m.saturating_mul(n).saturating_mul(k) < PARALLEL_MACS { &single } else { context.pool() };
 
     let form = (kernel.form)(m);
     let (words, isa) = (&mut scratch.words, kernel.isa);

@@ -67,7 +67,7 @@ fn check(kernel: &'static Kernel, (m, n, k): (usize, usize, usize), fills: (Fill
     let zeros = [(0, 0), (0, 0), (-128, 0), (37, -5)][(m + n + k) % 4];
     let offsets = Offsets { input_zero_point: zeros.0, weight_zero_point: zeros.1 };
     let weight = Weight { values: w, out_features: n, in_features: k, bias, offsets };
-    let packed = Packed::for_kernel(kernel, weight, &Pool::single());
+    let packed = Packed::new(weight, &Context::new(kernel.isa, Pool::single()));
     let scales: Vec<Multiplier> =
         (0..n).map(|_| Multiplier::new(rng.random_range(1 << 30..=i32::MAX), rng.random_range(-14..=0))).collect();
     let scales = if k % 2 == 0 && n > 0 { &scales[..1] } else { &scales[..] };
@@ -83,7 +83,7 @@ fn check(kernel: &'static Kernel, (m, n, k): (usize, usize, usize), fills: (Fill
         let end = y.len() - 5;
         let output = MatrixMut { values: &mut y[5..end], rows: m, cols: n, stride };
         let call = GemmI8 { input, weight: &packed, output: Output::Sums(output) };
-        gemm_i8(call, &mut scratch, &Pool::single());
+        gemm_i8(call, &mut scratch, &Context::single());
         assert_eq!(inside(&y, n, GUARD, what), sums, "{what}");
 
         let want = |low, high| -> Vec<i32> {
@@ -92,14 +92,14 @@ fn check(kernel: &'static Kernel, (m, n, k): (usize, usize, usize), fills: (Fill
         let mut y = guarded(m, n, GUARD as i8);
         let output = MatrixMut { values: &mut y[5..end], rows: m, cols: n, stride };
         let call = GemmI8 { input, weight: &packed, output: Output::I8(output, &requantize) };
-        gemm_i8(call, &mut scratch, &Pool::single());
+        gemm_i8(call, &mut scratch, &Context::single());
         let got: Vec<i32> = inside(&y, n, GUARD as i8, what).into_iter().map(i32::from).collect();
         assert_eq!(got, want(-128, 127), "{what}");
 
         let mut y = guarded(m, n, GUARD as u8);
         let output = MatrixMut { values: &mut y[5..end], rows: m, cols: n, stride };
         let call = GemmI8 { input, weight: &packed, output: Output::U8(output, &requantize) };
-        gemm_i8(call, &mut scratch, &Pool::single());
+        gemm_i8(call, &mut scratch, &Context::single());
         let got: Vec<i32> = inside(&y, n, GUARD as u8, what).into_iter().map(i32::from).collect();
         assert_eq!(got, want(0, 255), "{what}");
     }
@@ -153,12 +153,12 @@ fn every_mode_of_rounding_reaches_the_output() {
         let want: Vec<i8> =
             sums.iter().enumerate().map(|(at, &sum)| requantize.apply(sum, at % n).clamp(-128, 127) as i8).collect();
         for kernel in available() {
-            let packed = Packed::for_kernel(kernel, weight, &Pool::single());
+            let packed = Packed::new(weight, &Context::new(kernel.isa, Pool::single()));
             let mut y = vec![0i8; m * n];
             let output = MatrixMut { values: &mut y, rows: m, cols: n, stride: n };
             let output = Output::I8(output, &requantize);
             let call = GemmI8 { input: Input::I8(&x), weight: &packed, output };
-            gemm_i8(call, &mut Scratch::default(), &Pool::single());
+            gemm_i8(call, &mut Scratch::default(), &Context::single());
             assert_eq!(y, want, "{kernel:?} {requantize:?}");
         }
     }
@@ -172,13 +172,13 @@ fn output_is_the_same_for_any_thread_count() {
             let (x, w) = (Fill::Random.u8(&mut rng, m * k), Fill::Random.i8(&mut rng, n * k));
             let offsets = Offsets { input_zero_point: 100, weight_zero_point: 3 };
             let run = |threads| {
-                let pool = Pool::new(threads);
+                let context = Context::new(kernel.isa, Pool::new(threads));
                 let weight = Weight { values: &w, out_features: n, in_features: k, bias: None, offsets };
-                let packed = Packed::for_kernel(kernel, weight, &pool);
+                let packed = Packed::new(weight, &context);
                 let mut y = vec![0i32; m * n];
                 let output = Output::Sums(MatrixMut { values: &mut y, rows: m, cols: n, stride: n });
                 let call = GemmI8 { input: Input::U8(&x), weight: &packed, output };
-                gemm_i8(call, &mut Scratch::default(), &pool);
+                gemm_i8(call, &mut Scratch::default(), &context);
                 y
             };
             let want = reference::sums(&x, &w, None, k, n, offsets);
@@ -194,8 +194,8 @@ fn output_is_the_same_for_any_thread_count() {
 fn sizes_that_do_not_fit_are_refused() {
     let offsets = Offsets::default();
     let weight = Weight { values: &[1; 6], out_features: 2, in_features: 3, bias: None, offsets };
-    let packed = Packed::new(weight, &Pool::single());
+    let packed = Packed::new(weight, &Context::single());
     let mut y = [0i32; 4];
     let output = Output::Sums(MatrixMut { values: &mut y, rows: 2, cols: 2, stride: 2 });
-    gemm_i8(GemmI8 { input: Input::I8(&[1; 5]), weight: &packed, output }, &mut Scratch::default(), &Pool::single());
+    gemm_i8(GemmI8 { input: Input::I8(&[1; 5]), weight: &packed, output }, &mut Scratch::default(), &Context::single());
 }

@@ -15,6 +15,7 @@
 //! # Source
 //! Intel 64 manual, volume 2 (LDTILECFG, TDPBF16PS, TDPBSSD), volume 1 chapter 18; Linux,
 //! `Documentation/arch/x86/xstate.rst` for the permission.
+#![allow(unsafe_code)]
 
 use super::Vectorized;
 use super::avx512bf16::Avx512Bf16;

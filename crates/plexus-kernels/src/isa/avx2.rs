@@ -1,4 +1,5 @@
 //! The verbs on AVX2 with FMA: eight lanes.
+#![allow(unsafe_code)]
 
 use super::{Isa, Simd, Vectorized};
 use std::arch::x86_64::*;

@@ -1,4 +1,5 @@
 //! The verbs on whole numbers with 256-bit registers: AVX2, and AVX2 with byte dot products (AVX-VNNI).
+#![allow(unsafe_code)]
 
 use super::avx2::Avx2;
 use super::{Isa, SimdInt, VectorizedInt};

@@ -1,4 +1,5 @@
 //! The verbs on AVX-512 (F, DQ, BW, VL): sixteen lanes.
+#![allow(unsafe_code)]
 
 use super::{Isa, Simd, Vectorized};
 use std::arch::x86_64::*;

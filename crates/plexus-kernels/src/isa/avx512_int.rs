@@ -1,4 +1,5 @@
 //! The verbs on whole numbers with 512-bit registers: AVX-512 BW, and AVX-512 with byte dot products.
+#![allow(unsafe_code)]
 
 use super::avx512::Avx512;
 use super::{Isa, SimdInt, VectorizedInt};

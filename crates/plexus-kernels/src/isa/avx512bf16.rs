@@ -1,4 +1,5 @@
 //! The dot products of bfloat16 pairs in registers (AVX512-BF16).
+#![allow(unsafe_code)]
 
 use super::avx512::Avx512;
 use super::pairs::PairDot;

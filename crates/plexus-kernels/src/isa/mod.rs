@@ -19,7 +19,7 @@ pub mod avx512_int;
 pub mod avx512bf16;
 mod lanes;
 mod lanes_int;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 pub(crate) mod mode;
 pub mod pairs;
 pub mod portable;

@@ -1,4 +1,5 @@
 //! The widening verbs on AVX2 and AVX-512.
+#![allow(unsafe_code)]
 
 use super::avx2::Avx2;
 use super::avx512::Avx512;

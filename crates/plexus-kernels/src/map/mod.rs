@@ -24,8 +24,8 @@ pub mod math;
 pub(crate) mod pieces;
 pub mod reference;
 
+use crate::Context;
 use crate::isa::{Isa, Simd, Vectorized};
-use crate::threads::Pool;
 use function::{Formula, with_formula};
 
 /// A function of one number.
@@ -172,30 +172,20 @@ impl<'a> Saved<'a> {
 /// ```
 /// use plexus_kernels::map::{Function, forward};
 /// let mut output = [0.0; 3];
-/// forward(Function::Relu, &[-1.0, 0.0, 2.0], &mut output, &plexus_kernels::threads::Pool::single());
+/// forward(Function::Relu, &[-1.0, 0.0, 2.0], &mut output, &plexus_kernels::Context::single());
 /// assert_eq!(output, [0.0, 0.0, 2.0]);
 /// ```
-pub fn forward(function: Function, input: &[f32], output: &mut [f32], pool: &Pool) {
-    forward_on(Isa::selected(), function, input, output, pool);
-}
-
-/// [`forward`] on a given instruction set.
-pub fn forward_on(isa: Isa, function: Function, input: &[f32], output: &mut [f32], pool: &Pool) {
+pub fn forward(function: Function, input: &[f32], output: &mut [f32], context: &Context) {
     assert_eq!(input.len(), output.len(), "one output for each input");
-    pieces::for_each(pool, 1, (input, output), |_, (input, output)| {
-        with_formula!(function, formula => isa.run(Forward { formula, input, output }));
+    pieces::for_each(context.pool(), 1, (input, output), |_, (input, output)| {
+        with_formula!(function, formula => context.isa().run(Forward { formula, input, output }));
     });
 }
 
 /// Applies a function where the values are: `values[i] = f(values[i])`.
-pub fn forward_in_place(function: Function, values: &mut [f32], pool: &Pool) {
-    forward_in_place_on(Isa::selected(), function, values, pool);
-}
-
-/// [`forward_in_place`] on a given instruction set.
-pub fn forward_in_place_on(isa: Isa, function: Function, values: &mut [f32], pool: &Pool) {
-    pieces::for_each(pool, 1, values, |_, values| {
-        with_formula!(function, formula => isa.run(ForwardInPlace { formula, values }));
+pub fn forward_in_place(function: Function, values: &mut [f32], context: &Context) {
+    pieces::for_each(context.pool(), 1, values, |_, values| {
+        with_formula!(function, formula => context.isa().run(ForwardInPlace { formula, values }));
     });
 }
 
@@ -203,25 +193,13 @@ pub fn forward_in_place_on(isa: Isa, function: Function, values: &mut [f32], poo
 ///
 /// # Panics
 /// Where the lengths differ, or the output was saved and the function needs its input.
-pub fn backward(function: Function, saved: Saved<'_>, grad_output: &[f32], grad_input: &mut [f32], pool: &Pool) {
-    backward_on(Isa::selected(), function, saved, grad_output, grad_input, pool);
-}
-
-/// [`backward`] on a given instruction set.
-pub fn backward_on(
-    isa: Isa,
-    function: Function,
-    saved: Saved<'_>,
-    grad_output: &[f32],
-    grad_input: &mut [f32],
-    pool: &Pool,
-) {
+pub fn backward(function: Function, saved: Saved<'_>, grad_output: &[f32], grad_input: &mut [f32], context: &Context) {
     assert_eq!(grad_output.len(), grad_input.len(), "one gradient in for each gradient out");
     let (from_output, saved) = saved.check(function, grad_output.len());
-    pieces::for_each(pool, 1, (saved, grad_output, grad_input), |_, (saved, grad_output, grad_input)| {
+    pieces::for_each(context.pool(), 1, (saved, grad_output, grad_input), |_, (saved, grad_output, grad_input)| {
         with_formula!(function, formula => match from_output {
-            true => isa.run(Backward::<_, true> { formula, saved, grad_output, grad_input }),
-            false => isa.run(Backward::<_, false> { formula, saved, grad_output, grad_input }),
+            true => context.isa().run(Backward::<_, true> { formula, saved, grad_output, grad_input }),
+            false => context.isa().run(Backward::<_, false> { formula, saved, grad_output, grad_input }),
         });
     });
 }
@@ -230,19 +208,19 @@ pub fn backward_on(
 ///
 /// # Panics
 /// Where the lengths differ, or the output was saved and the function needs its input.
-pub fn backward_in_place(function: Function, saved: Saved<'_>, grad: &mut [f32], pool: &Pool) {
-    backward_in_place_on(Isa::selected(), function, saved, grad, pool);
-}
-
-/// [`backward_in_place`] on a given instruction set.
-pub fn backward_in_place_on(isa: Isa, function: Function, saved: Saved<'_>, grad: &mut [f32], pool: &Pool) {
+pub fn backward_in_place(function: Function, saved: Saved<'_>, grad: &mut [f32], context: &Context) {
     let (from_output, saved) = saved.check(function, grad.len());
-    pieces::for_each(pool, 1, (saved, grad), |_, (saved, grad)| {
+    pieces::for_each(context.pool(), 1, (saved, grad), |_, (saved, grad)| {
         with_formula!(function, formula => match from_output {
-            true => isa.run(BackwardInPlace::<_, true> { formula, saved, grad }),
-            false => isa.run(BackwardInPlace::<_, false> { formula, saved, grad }),
+            true => context.isa().run(BackwardInPlace::<_, true> { formula, saved, grad }),
+            false => context.isa().run(BackwardInPlace::<_, false> { formula, saved, grad }),
         });
     });
+}
+
+/// As [`forward_in_place`], all of it on this thread: for the rows of a tile inside a task.
+pub(crate) fn apply(isa: Isa, function: Function, values: &mut [f32]) {
+    with_formula!(function, formula => isa.run(ForwardInPlace { formula, values }));
 }
 
 struct Forward<'a, F> {

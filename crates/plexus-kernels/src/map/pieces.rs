@@ -3,7 +3,7 @@
 //! The cut, and the order in which the results of pieces are combined, depend on the sizes alone, so the number of
 //! threads never changes a bit. Nothing is allocated.
 
-use crate::threads::{FlushDenormals, Pool};
+use crate::threads::{Pool, flush_denormals};
 use std::sync::{Mutex, PoisonError};
 
 /// Elements of one piece: 64 KiB of floats, which stay in the second level of cache with one or two operands.
@@ -152,8 +152,7 @@ pub(crate) fn reduce<P: Pieces, R: Send>(
         });
         parts.combine(LEVELS, piece, len, &mut 0, &combine)
     } else {
-        let _flush = FlushDenormals::new();
-        tree(piece, 0, pieces, &work, &combine)
+        flush_denormals(|| tree(piece, 0, pieces, &work, &combine))
     }
 }
 

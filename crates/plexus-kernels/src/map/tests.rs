@@ -1,5 +1,6 @@
 use super::*;
 use crate::isa::Isa;
+use crate::threads::Pool;
 
 #[derive(Clone, Copy)]
 enum Math {
@@ -122,7 +123,7 @@ fn every_function_is_its_formula_within_its_tolerance() {
         for function in functions() {
             let row = function.row();
             let mut outputs = vec![0.0; inputs.len()];
-            forward_on(isa, function, &inputs, &mut outputs, &Pool::single());
+            forward(function, &inputs, &mut outputs, &Context::new(isa, Pool::single()));
             for (&x, &y) in inputs.iter().zip(&outputs) {
                 let want = reference::apply(function, f64::from(x));
                 let what = format!("{} on {}", row.name, isa.name());
@@ -139,9 +140,9 @@ fn every_derivative_is_its_formula() {
     for isa in Isa::available() {
         for function in functions() {
             let mut grad_input = vec![f32::NAN; inputs.len()];
-            backward_on(isa, function, Saved::Input(&inputs), &grads, &mut grad_input, &Pool::single());
+            backward(function, Saved::Input(&inputs), &grads, &mut grad_input, &Context::new(isa, Pool::single()));
             let mut in_place = grads.clone();
-            backward_in_place_on(isa, function, Saved::Input(&inputs), &mut in_place, &Pool::single());
+            backward_in_place(function, Saved::Input(&inputs), &mut in_place, &Context::new(isa, Pool::single()));
             for ((&x, &g), &got) in inputs.iter().zip(&grads).zip(&grad_input) {
                 // The formulas with a product of huge and tiny numbers are not numbers at the ends, in both.
                 if x.is_nan() || x.abs() > 1e9 || x.abs() < f32::MIN_POSITIVE {
@@ -167,10 +168,10 @@ fn the_derivative_from_the_output_is_the_one_from_the_input() {
     for isa in Isa::available() {
         for function in functions().into_iter().filter(|function| function.derivative_from_output()) {
             let (mut outputs, mut from_input) = (inputs.clone(), grads.clone());
-            forward_in_place_on(isa, function, &mut outputs, &Pool::single());
-            backward_in_place_on(isa, function, Saved::Input(&inputs), &mut from_input, &Pool::single());
+            forward_in_place(function, &mut outputs, &Context::new(isa, Pool::single()));
+            backward_in_place(function, Saved::Input(&inputs), &mut from_input, &Context::new(isa, Pool::single()));
             let mut from_output = vec![0.0; inputs.len()];
-            backward_on(isa, function, Saved::Output(&outputs), &grads, &mut from_output, &Pool::single());
+            backward(function, Saved::Output(&outputs), &grads, &mut from_output, &Context::new(isa, Pool::single()));
             for i in 0..inputs.len() {
                 let what = format!("{}' on {} from its output", function.name(), isa.name());
                 assert_close(&what, inputs[i], from_output[i], from_input[i].into(), 4.0, 3e-7);
@@ -196,7 +197,7 @@ fn the_reference_derivative_is_the_slope_of_the_reference() {
 fn corners_have_the_subgradients_of_the_contract() {
     let at = |function, x: f32| {
         let mut grad = [1.0];
-        backward_in_place(function, Saved::Input(&[x]), &mut grad, &Pool::single());
+        backward_in_place(function, Saved::Input(&[x]), &mut grad, &Context::single());
         grad[0]
     };
     for zero in [0.0, -0.0] {
@@ -212,7 +213,7 @@ fn corners_have_the_subgradients_of_the_contract() {
 fn relu_keeps_nan_and_the_sign_of_zero() {
     for isa in Isa::available() {
         let mut values = [f32::NAN, -0.0, 0.0, -1.0, f32::INFINITY, f32::NEG_INFINITY];
-        forward_in_place_on(isa, Function::Relu, &mut values, &Pool::single());
+        forward_in_place(Function::Relu, &mut values, &Context::new(isa, Pool::single()));
         assert!(values[0].is_nan());
         let bits: Vec<u32> = values[1..].iter().map(|v| v.to_bits()).collect();
         assert_eq!(bits, [-0.0f32, 0.0, 0.0, f32::INFINITY, 0.0].map(f32::to_bits));
@@ -225,19 +226,24 @@ fn every_length_and_alignment_gives_the_same_values_and_leaves_the_guards() {
     for isa in Isa::available() {
         for function in functions() {
             let mut whole = vec![0.0; source.len()];
-            forward_on(isa, function, &source, &mut whole, &Pool::single());
+            forward(function, &source, &mut whole, &Context::new(isa, Pool::single()));
             let mut whole_grad = vec![0.0; source.len()];
-            backward_on(isa, function, Saved::Input(&source), &source, &mut whole_grad, &Pool::single());
+            backward(function, Saved::Input(&source), &source, &mut whole_grad, &Context::new(isa, Pool::single()));
             for len in [0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 61] {
                 for start in [0, 1, 3] {
                     let range = start..start + len;
                     let mut output = vec![-77.0; len + 4];
-                    forward_on(isa, function, &source[range.clone()], &mut output[2..2 + len], &Pool::single());
+                    forward(
+                        function,
+                        &source[range.clone()],
+                        &mut output[2..2 + len],
+                        &Context::new(isa, Pool::single()),
+                    );
                     assert_eq!(output[2..2 + len], whole[range.clone()]);
                     let mut grad = vec![-77.0; len + 4];
                     let saved = Saved::Input(&source[range.clone()]);
                     let grads = &source[range.clone()];
-                    backward_on(isa, function, saved, grads, &mut grad[2..2 + len], &Pool::single());
+                    backward(function, saved, grads, &mut grad[2..2 + len], &Context::new(isa, Pool::single()));
                     assert_eq!(grad[2..2 + len], whole_grad[range]);
                     for guarded in [&output, &grad] {
                         assert!([0, 1, len + 2, len + 3].iter().all(|&i| guarded[i] == -77.0));
@@ -253,10 +259,10 @@ fn the_output_is_the_same_for_any_thread_count() {
     let input: Vec<f32> = (0..100_003).map(|i| (i as f32 * 0.7).sin() * 12.0).chain([1e-40]).collect();
     for function in functions() {
         let run = |threads| {
-            let pool = Pool::new(threads);
+            let context = Context::detect(Pool::new(threads));
             let (mut output, mut grad) = (vec![0.0; input.len()], input.clone());
-            forward(function, &input, &mut output, &pool);
-            backward_in_place(function, Saved::Input(&input), &mut grad, &pool);
+            forward(function, &input, &mut output, &context);
+            backward_in_place(function, Saved::Input(&input), &mut grad, &context);
             output.into_iter().chain(grad).map(f32::to_bits).collect::<Vec<u32>>()
         };
         assert!(run(1) == run(2) && run(1) == run(7), "{}", function.name());
@@ -275,5 +281,5 @@ fn names_are_unique_and_found_again() {
 #[test]
 #[should_panic(expected = "gelu needs its input")]
 fn an_output_that_does_not_determine_the_derivative_is_refused() {
-    backward_in_place(Function::Gelu, Saved::Output(&[1.0]), &mut [1.0], &Pool::single());
+    backward_in_place(Function::Gelu, Saved::Output(&[1.0]), &mut [1.0], &Context::single());
 }

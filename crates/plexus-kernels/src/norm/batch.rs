@@ -1,9 +1,9 @@
 //! Batch norm: every column by its statistics over the batch, or by running averages of them.
 
-use crate::isa::{Isa, Simd, Vectorized};
+use crate::Context;
+use crate::isa::{Simd, Vectorized};
 use crate::map::pieces::{self, Rows};
 use crate::reduce::columns::{self, load, load_or};
-use crate::threads::Pool;
 
 /// Running averages of the statistics, which inference uses.
 #[derive(Debug)]
@@ -49,24 +49,19 @@ pub struct BatchNorm<'a> {
 ///
 /// # Panics
 /// Where the lengths disagree.
-pub fn batch_norm(arguments: BatchNorm<'_>, pool: &Pool) {
-    batch_norm_on(Isa::selected(), arguments, pool);
-}
-
-/// [`batch_norm`] on a given instruction set.
-pub fn batch_norm_on(isa: Isa, arguments: BatchNorm<'_>, pool: &Pool) {
+pub fn batch_norm(arguments: BatchNorm<'_>, context: &Context) {
     let BatchNorm { rows, cols, epsilon, input, weight, bias, output, mean, rstd, running } = arguments;
     assert_eq!(input.len(), rows * cols, "the input has rows · cols elements");
     assert!(mean.len() == cols && rstd.len() == cols, "one mean and one rstd for each column");
     let count = rows.max(1) as f64;
     mean.fill(0.0);
-    crate::reduce::add_column_sums_on(isa, rows, cols, input, mean, pool);
+    crate::reduce::add_column_sums(rows, cols, input, mean, context);
     for mean in mean.iter_mut() {
         *mean = (f64::from(*mean) / count) as f32;
     }
     let variance = rstd;
     variance.fill(0.0);
-    columns::add(isa, (rows, cols), &Squares { cols, input, mean }, [&mut *variance], pool);
+    columns::add(context.isa(), (rows, cols), &Squares { cols, input, mean }, [&mut *variance], context.pool());
     for variance in variance.iter_mut() {
         *variance = (f64::from(*variance) / count) as f32;
     }
@@ -77,7 +72,7 @@ pub fn batch_norm_on(isa: Isa, arguments: BatchNorm<'_>, pool: &Pool) {
     for rstd in rstd.iter_mut() {
         *rstd = reciprocal(*rstd, epsilon);
     }
-    batch_norm_inference_on(isa, BatchNormInference { rows, cols, input, mean, rstd, weight, bias, output }, pool);
+    batch_norm_inference(BatchNormInference { rows, cols, input, mean, rstd, weight, bias, output }, context);
 }
 
 impl RunningStatistics<'_> {
@@ -152,12 +147,7 @@ pub struct BatchNormInference<'a> {
 ///
 /// # Panics
 /// Where the lengths disagree.
-pub fn batch_norm_inference(arguments: BatchNormInference<'_>, pool: &Pool) {
-    batch_norm_inference_on(Isa::selected(), arguments, pool);
-}
-
-/// [`batch_norm_inference`] on a given instruction set.
-pub fn batch_norm_inference_on(isa: Isa, arguments: BatchNormInference<'_>, pool: &Pool) {
+pub fn batch_norm_inference(arguments: BatchNormInference<'_>, context: &Context) {
     let BatchNormInference { rows, cols, input, mean, rstd, weight, bias, output } = arguments;
     assert_eq!(input.len(), rows * cols, "the input has rows · cols elements");
     assert_eq!(output.len(), rows * cols, "the output has rows · cols elements");
@@ -168,8 +158,8 @@ pub fn batch_norm_inference_on(isa: Isa, arguments: BatchNormInference<'_>, pool
         return;
     }
     let columns = Columns { cols, mean, rstd, weight };
-    pieces::for_each(pool, cols, (Rows(input, cols), Rows(output, cols)), |_, (input, output)| {
-        isa.run(Forward { columns, input: input.0, bias, output: output.0 });
+    pieces::for_each(context.pool(), cols, (Rows(input, cols), Rows(output, cols)), |_, (input, output)| {
+        context.isa().run(Forward { columns, input: input.0, bias, output: output.0 });
     });
 }
 
@@ -258,12 +248,7 @@ pub struct BatchNormBackward<'a> {
 ///
 /// # Panics
 /// Where the lengths disagree.
-pub fn batch_norm_backward(arguments: BatchNormBackward<'_>, pool: &Pool) {
-    batch_norm_backward_on(Isa::selected(), arguments, pool);
-}
-
-/// [`batch_norm_backward`] on a given instruction set.
-pub fn batch_norm_backward_on(isa: Isa, arguments: BatchNormBackward<'_>, pool: &Pool) {
+pub fn batch_norm_backward(arguments: BatchNormBackward<'_>, context: &Context) {
     let BatchNormBackward { rows, cols, batch_statistics, input, weight, mean, rstd, grad_output, scratch, .. } =
         arguments;
     assert_eq!(input.len(), rows * cols, "the input has rows · cols elements");
@@ -280,11 +265,11 @@ pub fn batch_norm_backward_on(isa: Isa, arguments: BatchNormBackward<'_>, pool: 
         first.fill(0.0);
         second.fill(0.0);
         let sums = [&mut *first, &mut *second];
-        columns::add(isa, (rows, cols), &Terms { columns, input, grad_output }, sums, pool);
+        columns::add(context.isa(), (rows, cols), &Terms { columns, input, grad_output }, sums, context.pool());
     }
     for (grad, sums) in [(arguments.grad_weight, &*first), (arguments.grad_bias, &*second)] {
         if let Some(grad) = grad {
-            crate::reduce::add_assign_on(isa, grad, sums, pool);
+            crate::reduce::add_assign(grad, sums, context);
         }
     }
     if let Some(grad_input) = arguments.grad_input {
@@ -294,9 +279,9 @@ pub fn batch_norm_backward_on(isa: Isa, arguments: BatchNormBackward<'_>, pool: 
         }
         let (first, second) = (&*first, &*second);
         let operands = (Rows(input, cols), Rows(grad_output, cols), Rows(grad_input, cols));
-        pieces::for_each(pool, cols, operands, |_, (input, grad_output, grad_input)| {
+        pieces::for_each(context.pool(), cols, operands, |_, (input, grad_output, grad_input)| {
             let (input, grad_output, grad_input) = (input.0, grad_output.0, grad_input.0);
-            isa.run(Backward { columns, first, second, input, grad_output, grad_input });
+            context.isa().run(Backward { columns, first, second, input, grad_output, grad_input });
         });
     }
 }

@@ -1,9 +1,9 @@
 //! Layer norm: every row by its own statistics.
 
-use crate::isa::{Isa, Simd, Vectorized};
+use crate::Context;
+use crate::isa::{Simd, Vectorized};
 use crate::map::pieces::{self, Rows};
 use crate::reduce::columns::{self, load, load_or};
-use crate::threads::Pool;
 
 /// Elements that are summed in 32 bits before they join a 64-bit sum; a whole number of vectors.
 const STRETCH: usize = 512;
@@ -35,12 +35,7 @@ pub struct LayerNorm<'a> {
 ///
 /// # Panics
 /// Where the lengths disagree.
-pub fn layer_norm(arguments: LayerNorm<'_>, pool: &Pool) {
-    layer_norm_on(Isa::selected(), arguments, pool);
-}
-
-/// [`layer_norm`] on a given instruction set.
-pub fn layer_norm_on(isa: Isa, arguments: LayerNorm<'_>, pool: &Pool) {
+pub fn layer_norm(arguments: LayerNorm<'_>, context: &Context) {
     let LayerNorm { rows, cols, epsilon, input, weight, bias, output, mean, rstd } = arguments;
     assert_eq!(input.len(), rows * cols, "the input has rows · cols elements");
     assert_eq!(output.len(), rows * cols, "the output has rows · cols elements");
@@ -51,8 +46,8 @@ pub fn layer_norm_on(isa: Isa, arguments: LayerNorm<'_>, pool: &Pool) {
         return;
     }
     let operands = (Rows(input, cols), Rows(output, cols), mean, rstd);
-    pieces::for_each(pool, cols, operands, |_, (input, output, mean, rstd)| {
-        isa.run(Forward { cols, epsilon, input: input.0, weight, bias, output: output.0, mean, rstd });
+    pieces::for_each(context.pool(), cols, operands, |_, (input, output, mean, rstd)| {
+        context.isa().run(Forward { cols, epsilon, input: input.0, weight, bias, output: output.0, mean, rstd });
     });
 }
 
@@ -163,12 +158,7 @@ pub struct LayerNormBackward<'a> {
 ///
 /// # Panics
 /// Where the lengths disagree.
-pub fn layer_norm_backward(arguments: LayerNormBackward<'_>, pool: &Pool) {
-    layer_norm_backward_on(Isa::selected(), arguments, pool);
-}
-
-/// [`layer_norm_backward`] on a given instruction set.
-pub fn layer_norm_backward_on(isa: Isa, arguments: LayerNormBackward<'_>, pool: &Pool) {
+pub fn layer_norm_backward(arguments: LayerNormBackward<'_>, context: &Context) {
     let LayerNormBackward { rows, cols, input, weight, mean, rstd, grad_output, .. } = arguments;
     assert_eq!(input.len(), rows * cols, "the input has rows · cols elements");
     assert_eq!(grad_output.len(), rows * cols, "the gradient of the output has rows · cols elements");
@@ -180,18 +170,20 @@ pub fn layer_norm_backward_on(isa: Isa, arguments: LayerNormBackward<'_>, pool: 
     if let Some(grad_input) = arguments.grad_input {
         assert_eq!(grad_input.len(), rows * cols, "the gradient of the input has rows · cols elements");
         let operands = (Rows(input, cols), Rows(grad_output, cols), Rows(grad_input, cols), (mean, rstd));
-        pieces::for_each(pool, cols, operands, |_, (input, grad_output, grad_input, (mean, rstd))| {
+        pieces::for_each(context.pool(), cols, operands, |_, (input, grad_output, grad_input, (mean, rstd))| {
             let (input, grad_output, grad_input) = (input.0, grad_output.0, grad_input.0);
-            isa.run(Backward { cols, input, weight, mean, rstd, grad_output, grad_input });
+            context.isa().run(Backward { cols, input, weight, mean, rstd, grad_output, grad_input });
         });
     }
     let terms = Terms { cols, input, mean, rstd, grad_output };
     match (arguments.grad_weight, arguments.grad_bias) {
         (Some(grad_weight), Some(grad_bias)) => {
-            columns::add::<2>(isa, (rows, cols), &terms, [grad_weight, grad_bias], pool);
+            columns::add::<2>(context.isa(), (rows, cols), &terms, [grad_weight, grad_bias], context.pool());
         }
-        (Some(grad_weight), None) => columns::add::<1>(isa, (rows, cols), &terms, [grad_weight], pool),
-        (None, Some(grad_bias)) => crate::reduce::add_column_sums_on(isa, rows, cols, grad_output, grad_bias, pool),
+        (Some(grad_weight), None) => {
+            columns::add::<1>(context.isa(), (rows, cols), &terms, [grad_weight], context.pool())
+        }
+        (None, Some(grad_bias)) => crate::reduce::add_column_sums(rows, cols, grad_output, grad_bias, context),
         (None, None) => {}
     }
 }

@@ -22,14 +22,14 @@ pub mod reference;
 
 pub use batch::{
     BatchNorm, BatchNormBackward, BatchNormInference, RunningStatistics, batch_norm, batch_norm_backward,
-    batch_norm_backward_on, batch_norm_inference, batch_norm_inference_on, batch_norm_on, reciprocal_std,
+    batch_norm_inference, reciprocal_std,
 };
-pub use layer::{LayerNorm, LayerNormBackward, layer_norm, layer_norm_backward, layer_norm_backward_on, layer_norm_on};
+pub use layer::{LayerNorm, LayerNormBackward, layer_norm, layer_norm_backward};
 
-use crate::isa::{Isa, Simd, Vectorized};
+use crate::Context;
+use crate::isa::{Simd, Vectorized};
 use crate::map::pieces::{self, Rows};
 use crate::reduce::columns;
-use crate::threads::Pool;
 
 /// The arguments of [`standardise`].
 #[derive(Debug)]
@@ -57,17 +57,12 @@ pub struct Standardise<'a> {
 /// ```
 /// use plexus_kernels::norm::{Standardise, standardise};
 /// let (input, mut output) = ([1.0, 10.0, 3.0, 30.0], [0.0; 4]);
-/// let pool = plexus_kernels::threads::Pool::single();
+/// let context = plexus_kernels::Context::single();
 /// let (mean, scale) = (&[2.0, 20.0], &[0.5]);
-/// standardise(Standardise { rows: 2, cols: 2, input: &input, mean, scale, output: &mut output }, &pool);
+/// standardise(Standardise { rows: 2, cols: 2, input: &input, mean, scale, output: &mut output }, &context);
 /// assert_eq!(output, [-0.5, -5.0, 0.5, 5.0]);
 /// ```
-pub fn standardise(arguments: Standardise<'_>, pool: &Pool) {
-    standardise_on(Isa::selected(), arguments, pool);
-}
-
-/// [`standardise`] on a given instruction set.
-pub fn standardise_on(isa: Isa, arguments: Standardise<'_>, pool: &Pool) {
+pub fn standardise(arguments: Standardise<'_>, context: &Context) {
     let Standardise { rows, cols, input, mean, scale, output } = arguments;
     assert_eq!(input.len(), rows * cols, "the input has rows · cols elements");
     assert_eq!(output.len(), rows * cols, "the output has rows · cols elements");
@@ -76,8 +71,8 @@ pub fn standardise_on(isa: Isa, arguments: Standardise<'_>, pool: &Pool) {
     if input.is_empty() {
         return;
     }
-    pieces::for_each(pool, cols, (Rows(input, cols), Rows(output, cols)), |_, (input, output)| {
-        isa.run(Shift { cols, input: input.0, mean: Some(mean), scale, output: output.0 });
+    pieces::for_each(context.pool(), cols, (Rows(input, cols), Rows(output, cols)), |_, (input, output)| {
+        context.isa().run(Shift { cols, input: input.0, mean: Some(mean), scale, output: output.0 });
     });
 }
 
@@ -100,12 +95,7 @@ pub struct StandardiseBackward<'a> {
 ///
 /// # Panics
 /// Where the lengths disagree.
-pub fn standardise_backward(arguments: StandardiseBackward<'_>, pool: &Pool) {
-    standardise_backward_on(Isa::selected(), arguments, pool);
-}
-
-/// [`standardise_backward`] on a given instruction set.
-pub fn standardise_backward_on(isa: Isa, arguments: StandardiseBackward<'_>, pool: &Pool) {
+pub fn standardise_backward(arguments: StandardiseBackward<'_>, context: &Context) {
     let StandardiseBackward { rows, cols, scale, grad_output, grad_input } = arguments;
     assert_eq!(grad_output.len(), rows * cols, "the gradient of the output has rows · cols elements");
     assert_eq!(grad_input.len(), rows * cols, "the gradient of the input has rows · cols elements");
@@ -113,8 +103,8 @@ pub fn standardise_backward_on(isa: Isa, arguments: StandardiseBackward<'_>, poo
     if grad_output.is_empty() {
         return;
     }
-    pieces::for_each(pool, cols, (Rows(grad_output, cols), Rows(grad_input, cols)), |_, (input, output)| {
-        isa.run(Shift { cols, input: input.0, mean: None, scale, output: output.0 });
+    pieces::for_each(context.pool(), cols, (Rows(grad_output, cols), Rows(grad_input, cols)), |_, (input, output)| {
+        context.isa().run(Shift { cols, input: input.0, mean: None, scale, output: output.0 });
     });
 }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::isa::Isa;
+use crate::threads::Pool;
 
 const COLS: [usize; 8] = [1, 2, 7, 8, 9, 17, 33, 515];
 
@@ -50,11 +52,10 @@ fn slopes(at: &[f64], grad: &[f32], f: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> 
 
 /// Output, mean, rstd.
 fn run_layer_norm(
-    isa: Isa,
     (rows, cols): (usize, usize),
     input: &[f32],
     affine: Option<(&[f32], &[f32])>,
-    pool: &Pool,
+    context: &Context,
 ) -> [Vec<f32>; 3] {
     let (mut output, mut mean, mut rstd) = (Guarded::new(rows * cols), Guarded::new(rows), Guarded::new(rows));
     let arguments = LayerNorm {
@@ -68,7 +69,7 @@ fn run_layer_norm(
         mean: mean.inner(),
         rstd: rstd.inner(),
     };
-    layer_norm_on(isa, arguments, pool);
+    layer_norm(arguments, context);
     [output.take(), mean.take(), rstd.take()]
 }
 
@@ -80,10 +81,11 @@ fn layer_norm_is_the_reference() {
                 let padded = wave(rows * cols + 1, 1.3);
                 let input = &padded[1..];
                 let (weight, bias) = (wave(cols, 0.7), wave(cols, 0.3));
-                let [got, ..] = run_layer_norm(isa, (rows, cols), input, Some((&weight, &bias)), &Pool::single());
+                let [got, ..] =
+                    run_layer_norm((rows, cols), input, Some((&weight, &bias)), &Context::new(isa, Pool::single()));
                 let want = reference::layer_norm(cols, 1e-3f32.into(), &wide(input), &wide(&weight), &wide(&bias));
                 assert_near(&got, &want, 3e-6);
-                let [got, ..] = run_layer_norm(isa, (rows, cols), input, None, &Pool::single());
+                let [got, ..] = run_layer_norm((rows, cols), input, None, &Context::new(isa, Pool::single()));
                 let (ones, zeros) = (vec![1.0; cols], vec![0.0; cols]);
                 assert_near(&got, &reference::layer_norm(cols, 1e-3f32.into(), &wide(input), &ones, &zeros), 3e-6);
             }
@@ -94,10 +96,10 @@ fn layer_norm_is_the_reference() {
 #[test]
 fn layer_norm_of_a_large_offset_keeps_its_precision() {
     let input: Vec<f32> = (0..1000).map(|i| 4096.0 + (i % 7) as f32).collect();
-    let [got, ..] = run_layer_norm(Isa::selected(), (1, 1000), &input, None, &Pool::single());
+    let [got, ..] = run_layer_norm((1, 1000), &input, None, &Context::single());
     let (ones, zeros) = (vec![1.0; 1000], vec![0.0; 1000]);
     assert_near(&got, &reference::layer_norm(1000, 1e-3f32.into(), &wide(&input), &ones, &zeros), 3e-4);
-    let [constant, ..] = run_layer_norm(Isa::selected(), (1, 9), &[4097.3; 9], None, &Pool::single());
+    let [constant, ..] = run_layer_norm((1, 9), &[4097.3; 9], None, &Context::single());
     assert_eq!(constant, [0.0; 9]);
 }
 
@@ -108,7 +110,8 @@ fn layer_norm_gradients_are_slopes() {
             let rows = 3;
             let (input, grad_output) = (wave(rows * cols, 1.3), wave(rows * cols, 2.1));
             let (weight, bias) = (wave(cols, 0.7), wave(cols, 0.3));
-            let [_, mean, rstd] = run_layer_norm(isa, (rows, cols), &input, Some((&weight, &bias)), &Pool::single());
+            let [_, mean, rstd] =
+                run_layer_norm((rows, cols), &input, Some((&weight, &bias)), &Context::new(isa, Pool::single()));
             let (mut grad_input, mut grad_weight, mut grad_bias) =
                 (Guarded::new(rows * cols), vec![1.0; cols], vec![2.0; cols]);
             let arguments = LayerNormBackward {
@@ -123,7 +126,7 @@ fn layer_norm_gradients_are_slopes() {
                 grad_weight: Some(&mut grad_weight),
                 grad_bias: Some(&mut grad_bias),
             };
-            layer_norm_backward_on(isa, arguments, &Pool::single());
+            layer_norm_backward(arguments, &Context::new(isa, Pool::single()));
             let (x, w, b) = (wide(&input), wide(&weight), wide(&bias));
             let epsilon = 1e-3f32.into();
             let want = slopes(&x, &grad_output, |x| reference::layer_norm(cols, epsilon, x, &w, &b));
@@ -147,7 +150,7 @@ fn layer_norm_gradients_are_slopes() {
                     grad_weight: weight_too.then_some(&mut again_weight[..]),
                     grad_bias: bias_too.then_some(&mut again_bias[..]),
                 };
-                layer_norm_backward_on(isa, arguments, &Pool::single());
+                layer_norm_backward(arguments, &Context::new(isa, Pool::single()));
                 assert_eq!(again_weight == grad_weight, weight_too);
                 assert_eq!(again_bias == grad_bias, bias_too);
             }
@@ -157,12 +160,11 @@ fn layer_norm_gradients_are_slopes() {
 
 /// Output, mean, rstd.
 fn run_batch_norm(
-    isa: Isa,
     (rows, cols): (usize, usize),
     input: &[f32],
     (weight, bias): (&[f32], &[f32]),
     running: Option<RunningStatistics<'_>>,
-    pool: &Pool,
+    context: &Context,
 ) -> [Vec<f32>; 3] {
     let (mut output, mut mean, mut rstd) = (Guarded::new(rows * cols), Guarded::new(cols), Guarded::new(cols));
     let arguments = BatchNorm {
@@ -177,7 +179,7 @@ fn run_batch_norm(
         rstd: rstd.inner(),
         running,
     };
-    batch_norm_on(isa, arguments, pool);
+    batch_norm(arguments, context);
     [output.take(), mean.take(), rstd.take()]
 }
 
@@ -199,7 +201,7 @@ fn batch_norm_is_the_reference_and_updates_the_running_statistics() {
                     };
                     let affine = (&weight[..], &bias[..]);
                     let [got, mean, _] =
-                        run_batch_norm(isa, (rows, cols), input, affine, Some(running), &Pool::single());
+                        run_batch_norm((rows, cols), input, affine, Some(running), &Context::new(isa, Pool::single()));
                     let (x, w, b) = (wide(input), wide(&weight), wide(&bias));
                     assert_near(&got, &reference::batch_norm(cols, 1e-3f32.into(), &x, &w, &b), 1e-5);
                     for j in 0..cols {
@@ -222,7 +224,7 @@ fn batch_norm_of_no_rows_leaves_the_running_statistics() {
     let (mut mean, mut variance) = ([3.0; 2], [4.0; 2]);
     let running = RunningStatistics { mean: &mut mean, variance: &mut variance, momentum: 0.5, unbiased: true };
     let affine = (&[1.0; 2][..], &[0.0; 2][..]);
-    let [_, saved_mean, _] = run_batch_norm(Isa::selected(), (0, 2), &[], affine, Some(running), &Pool::single());
+    let [_, saved_mean, _] = run_batch_norm((0, 2), &[], affine, Some(running), &Context::single());
     assert_eq!((mean, variance, saved_mean), ([3.0; 2], [4.0; 2], vec![0.0; 2]));
 }
 
@@ -234,7 +236,8 @@ fn batch_norm_gradients_are_slopes() {
                 let (input, grad_output) = (wave(rows * cols, 1.3), wave(rows * cols, 2.1));
                 let (weight, bias) = (wave(cols, 0.7), wave(cols, 0.3));
                 let affine = (&weight[..], &bias[..]);
-                let [_, mut mean, mut rstd] = run_batch_norm(isa, (rows, cols), &input, affine, None, &Pool::single());
+                let [_, mut mean, mut rstd] =
+                    run_batch_norm((rows, cols), &input, affine, None, &Context::new(isa, Pool::single()));
                 if !batch_statistics {
                     mean = wave(cols, 0.2);
                     reciprocal_std(&vec![1.5; cols], 1e-3, &mut rstd);
@@ -255,7 +258,7 @@ fn batch_norm_gradients_are_slopes() {
                     grad_bias: Some(&mut grad_bias),
                     scratch: scratch.inner(),
                 };
-                batch_norm_backward_on(isa, arguments, &Pool::single());
+                batch_norm_backward(arguments, &Context::new(isa, Pool::single()));
                 scratch.take();
                 let (x, w, b) = (wide(&input), wide(&weight), wide(&bias));
                 let (mean, rstd) = (wide(&mean), wide(&rstd));
@@ -287,10 +290,10 @@ fn standardising_takes_one_number_or_one_for_each_column() {
             for (mean, scale) in [(&mean[..], &scale[..]), (&mean[..1], &scale[..]), (&mean[..], &scale[..1])] {
                 let mut output = Guarded::new(rows * cols);
                 let arguments = Standardise { rows, cols, input, mean, scale, output: output.inner() };
-                standardise_on(isa, arguments, &Pool::single());
+                standardise(arguments, &Context::new(isa, Pool::single()));
                 let mut grad = Guarded::new(rows * cols);
                 let arguments = StandardiseBackward { rows, cols, scale, grad_output: input, grad_input: grad.inner() };
-                standardise_backward_on(isa, arguments, &Pool::single());
+                standardise_backward(arguments, &Context::new(isa, Pool::single()));
                 let (output, grad) = (output.take(), grad.take());
                 for i in 0..rows * cols {
                     let of = |values: &[f32]| values[if values.len() == 1 { 0 } else { i % cols }];
@@ -307,9 +310,9 @@ fn not_a_number_stays_in_its_row_or_column() {
     for isa in Isa::available() {
         let mut input = wave(3 * 9, 1.0);
         input[9 + 8] = f32::NAN;
-        let [rows, ..] = run_layer_norm(isa, (3, 9), &input, None, &Pool::single());
+        let [rows, ..] = run_layer_norm((3, 9), &input, None, &Context::new(isa, Pool::single()));
         let affine = (&[1.0; 9][..], &[0.0; 9][..]);
-        let [columns, ..] = run_batch_norm(isa, (3, 9), &input, affine, None, &Pool::single());
+        let [columns, ..] = run_batch_norm((3, 9), &input, affine, None, &Context::new(isa, Pool::single()));
         assert!((0..27).all(|i| rows[i].is_nan() == (i / 9 == 1) && columns[i].is_nan() == (i % 9 == 8)));
     }
 }
@@ -319,11 +322,10 @@ fn results_are_the_same_for_any_thread_count() {
     for (rows, cols) in [(3001, 33), (40, 2100)] {
         let (input, grad_output) = (wave(rows * cols, 1.3), wave(rows * cols, 2.1));
         let (weight, bias) = (wave(cols, 0.7), wave(cols, 0.3));
-        let isa = Isa::selected();
         let run = |threads| {
-            let pool = Pool::new(threads);
-            let [a, row_mean, row_rstd] = run_layer_norm(isa, (rows, cols), &input, Some((&weight, &bias)), &pool);
-            let [b, mean, rstd] = run_batch_norm(isa, (rows, cols), &input, (&weight, &bias), None, &pool);
+            let context = Context::detect(Pool::new(threads));
+            let [a, row_mean, row_rstd] = run_layer_norm((rows, cols), &input, Some((&weight, &bias)), &context);
+            let [b, mean, rstd] = run_batch_norm((rows, cols), &input, (&weight, &bias), None, &context);
             let (mut c, mut d) = (vec![0.0; rows * cols], vec![0.0; rows * cols]);
             let mut grads = vec![0.0; 6 * cols];
             let (layer_grads, batch_grads) = grads.split_at_mut(2 * cols);
@@ -340,7 +342,7 @@ fn results_are_the_same_for_any_thread_count() {
                 grad_weight: Some(grad_weight),
                 grad_bias: Some(grad_bias),
             };
-            layer_norm_backward(arguments, &pool);
+            layer_norm_backward(arguments, &context);
             let (params, scratch) = batch_grads.split_at_mut(2 * cols);
             let (grad_weight, grad_bias) = params.split_at_mut(cols);
             let arguments = BatchNormBackward {
@@ -357,7 +359,7 @@ fn results_are_the_same_for_any_thread_count() {
                 grad_bias: Some(grad_bias),
                 scratch,
             };
-            batch_norm_backward(arguments, &pool);
+            batch_norm_backward(arguments, &context);
             [a, b, c, d, mean, rstd, grads].concat().into_iter().map(f32::to_bits).collect::<Vec<u32>>()
         };
         assert!(run(1) == run(2) && run(1) == run(7));

@@ -12,8 +12,8 @@
 mod gauss;
 pub mod reference;
 
+use crate::Context;
 use crate::map::pieces;
-use crate::threads::Pool;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
@@ -138,10 +138,10 @@ impl Random {
 ///
 /// # Panics
 /// Where `probability` is not in `0..=1`. At 1 the mask is zero.
-pub fn dropout_mask(seed: u64, (layer, step): (u64, u64), probability: f32, mask: &mut [f32], pool: &Pool) {
+pub fn dropout_mask(seed: u64, (layer, step): (u64, u64), probability: f32, mask: &mut [f32], context: &Context) {
     assert!((0.0..=1.0).contains(&probability), "a probability is between 0 and 1");
     let (least, kept) = dropout_constants(probability);
-    pieces::for_each(pool, 1, mask, |start, mask| {
+    pieces::for_each(context.pool(), 1, mask, |start, mask| {
         let mut random = Random::new(seed, Stream::Dropout, [layer, step]);
         random.set_position(start as u64);
         // Many words at a time, which the generator hands out faster than one after the other.

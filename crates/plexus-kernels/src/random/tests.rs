@@ -1,4 +1,5 @@
 use super::*;
+use crate::threads::Pool;
 
 fn init(seed: u64) -> Random {
     Random::new(seed, Stream::Init, [0, 0])
@@ -130,7 +131,7 @@ fn a_dropout_mask_does_not_depend_on_the_threads_and_is_the_reference() {
             let want = reference::dropout_mask(9, 2, 5, probability, len);
             for threads in [1, 2, 7] {
                 let mut mask = vec![-77.0; len + 2];
-                dropout_mask(9, (2, 5), probability, &mut mask[1..=len], &Pool::new(threads));
+                dropout_mask(9, (2, 5), probability, &mut mask[1..=len], &Context::detect(Pool::new(threads)));
                 assert!(mask[1..=len] == want[..], "{len} {probability} {threads}");
                 assert_eq!((mask[0], mask[len + 1]), (-77.0, -77.0));
             }
@@ -147,5 +148,5 @@ fn a_dropout_mask_does_not_depend_on_the_threads_and_is_the_reference() {
 #[test]
 #[should_panic(expected = "between 0 and 1")]
 fn a_probability_above_one_is_refused() {
-    dropout_mask(0, (0, 0), 1.5, &mut [0.0], &Pool::single());
+    dropout_mask(0, (0, 0), 1.5, &mut [0.0], &Context::single());
 }

@@ -15,15 +15,16 @@
 //!
 //! # Numerics
 //! The order of additions depends on the sizes alone: results are the same bits for any number of threads. Sums over
-//! everything accumulate in 64 bits. Column sums accumulate in 32 bits, pairwise above 64 rows, which keeps the error
-//! below `(20 + log2(rows)) · 2^-24 · Σ|x|`. NaN and infinities propagate.
+//! everything accumulate in 64 bits and are, as scaling, adding and multiplying, the same bits on every instruction
+//! set. Column sums accumulate in 32 bits, pairwise above 64 rows, which keeps the error below
+//! `(20 + log2(rows)) · 2^-24 · Σ|x|`. NaN and infinities propagate.
 
 pub(crate) mod columns;
 pub mod reference;
 
-use crate::isa::{Isa, Simd, Vectorized};
+use crate::Context;
+use crate::isa::{Simd, Vectorized};
 use crate::map::pieces;
-use crate::threads::Pool;
 
 /// Adds the sum of every column: `sums[j] += Σ_i matrix[i, j]`.
 ///
@@ -37,18 +38,13 @@ use crate::threads::Pool;
 /// # Examples
 /// ```
 /// let mut sums = [10.0, 20.0];
-/// let pool = plexus_kernels::threads::Pool::single();
-/// plexus_kernels::reduce::add_column_sums(2, 2, &[1.0, 2.0, 3.0, 4.0], &mut sums, &pool);
+/// let context = plexus_kernels::Context::single();
+/// plexus_kernels::reduce::add_column_sums(2, 2, &[1.0, 2.0, 3.0, 4.0], &mut sums, &context);
 /// assert_eq!(sums, [14.0, 26.0]);
 /// ```
-pub fn add_column_sums(rows: usize, cols: usize, matrix: &[f32], sums: &mut [f32], pool: &Pool) {
-    add_column_sums_on(Isa::selected(), rows, cols, matrix, sums, pool);
-}
-
-/// [`add_column_sums`] on a given instruction set.
-pub fn add_column_sums_on(isa: Isa, rows: usize, cols: usize, matrix: &[f32], sums: &mut [f32], pool: &Pool) {
+pub fn add_column_sums(rows: usize, cols: usize, matrix: &[f32], sums: &mut [f32], context: &Context) {
     assert_eq!(matrix.len(), rows * cols, "the matrix has rows · cols elements");
-    columns::add(isa, (rows, cols), &Plain { matrix, cols }, [sums], pool);
+    columns::add(context.isa(), (rows, cols), &Plain { matrix, cols }, [sums], context.pool());
 }
 
 /// The elements of a matrix.
@@ -65,28 +61,18 @@ impl columns::Terms<1> for Plain<'_> {
 }
 
 /// The sum of all values, accumulated in 64 bits.
-pub fn sum_f64(values: &[f32], pool: &Pool) -> f64 {
-    sum_f64_on(Isa::selected(), values, pool)
-}
-
-/// [`sum_f64`] on a given instruction set; all give the same bits.
-pub fn sum_f64_on(isa: Isa, values: &[f32], pool: &Pool) -> f64 {
-    pieces::reduce(pool, 1, values, |_, values| isa.run(Sum::<false>(values)), |a, b| a + b)
+pub fn sum_f64(values: &[f32], context: &Context) -> f64 {
+    pieces::reduce(context.pool(), 1, values, |_, values| context.isa().run(Sum::<false>(values)), |a, b| a + b)
 }
 
 /// Sets every value.
-pub fn fill(values: &mut [f32], value: f32, pool: &Pool) {
-    pieces::for_each(pool, 1, values, |_, values| values.fill(value));
+pub fn fill(values: &mut [f32], value: f32, context: &Context) {
+    pieces::for_each(context.pool(), 1, values, |_, values| values.fill(value));
 }
 
 /// The sum of the squares of all values, accumulated in 64 bits.
-pub fn sum_of_squares_f64(values: &[f32], pool: &Pool) -> f64 {
-    sum_of_squares_f64_on(Isa::selected(), values, pool)
-}
-
-/// [`sum_of_squares_f64`] on a given instruction set; all give the same bits.
-pub fn sum_of_squares_f64_on(isa: Isa, values: &[f32], pool: &Pool) -> f64 {
-    pieces::reduce(pool, 1, values, |_, values| isa.run(Sum::<true>(values)), |a, b| a + b)
+pub fn sum_of_squares_f64(values: &[f32], context: &Context) -> f64 {
+    pieces::reduce(context.pool(), 1, values, |_, values| context.isa().run(Sum::<true>(values)), |a, b| a + b)
 }
 
 struct Sum<'a, const SQUARED: bool>(&'a [f32]);
@@ -118,13 +104,8 @@ impl<const SQUARED: bool> Vectorized for Sum<'_, SQUARED> {
 }
 
 /// Multiplies every value: `values[i] = factor · values[i]`.
-pub fn scale_in_place(values: &mut [f32], factor: f32, pool: &Pool) {
-    scale_in_place_on(Isa::selected(), values, factor, pool);
-}
-
-/// [`scale_in_place`] on a given instruction set; all give the same bits.
-pub fn scale_in_place_on(isa: Isa, values: &mut [f32], factor: f32, pool: &Pool) {
-    pieces::for_each(pool, 1, values, |_, values| isa.run(Scale(values, factor)));
+pub fn scale_in_place(values: &mut [f32], factor: f32, context: &Context) {
+    pieces::for_each(context.pool(), 1, values, |_, values| context.isa().run(Scale(values, factor)));
 }
 
 struct Scale<'a>(&'a mut [f32], f32);
@@ -143,14 +124,9 @@ impl Vectorized for Scale<'_> {
 ///
 /// # Panics
 /// Where the lengths differ.
-pub fn add_assign(into: &mut [f32], from: &[f32], pool: &Pool) {
-    add_assign_on(Isa::selected(), into, from, pool);
-}
-
-/// [`add_assign`] on a given instruction set; all give the same bits.
-pub fn add_assign_on(isa: Isa, into: &mut [f32], from: &[f32], pool: &Pool) {
+pub fn add_assign(into: &mut [f32], from: &[f32], context: &Context) {
     assert_eq!(into.len(), from.len(), "one addend for each element");
-    pieces::for_each(pool, 1, (into, from), |_, (into, from)| isa.run(Add(into, from)));
+    pieces::for_each(context.pool(), 1, (into, from), |_, (into, from)| context.isa().run(Add(into, from)));
 }
 
 struct Add<'a>(&'a mut [f32], &'a [f32]);
@@ -169,14 +145,9 @@ impl Vectorized for Add<'_> {
 ///
 /// # Panics
 /// Where the lengths differ.
-pub fn multiply(a: &[f32], b: &[f32], output: &mut [f32], pool: &Pool) {
-    multiply_on(Isa::selected(), a, b, output, pool);
-}
-
-/// [`multiply`] on a given instruction set; all give the same bits.
-pub fn multiply_on(isa: Isa, a: &[f32], b: &[f32], output: &mut [f32], pool: &Pool) {
+pub fn multiply(a: &[f32], b: &[f32], output: &mut [f32], context: &Context) {
     assert!(a.len() == output.len() && b.len() == output.len(), "two factors for each element");
-    pieces::for_each(pool, 1, (a, b, output), |_, (a, b, output)| isa.run(Multiply(a, b, output)));
+    pieces::for_each(context.pool(), 1, (a, b, output), |_, (a, b, output)| context.isa().run(Multiply(a, b, output)));
 }
 
 struct Multiply<'a>(&'a [f32], &'a [f32], &'a mut [f32]);
@@ -195,14 +166,9 @@ impl Vectorized for Multiply<'_> {
 ///
 /// # Panics
 /// Where the lengths differ.
-pub fn multiply_assign(into: &mut [f32], by: &[f32], pool: &Pool) {
-    multiply_assign_on(Isa::selected(), into, by, pool);
-}
-
-/// [`multiply_assign`] on a given instruction set; all give the same bits.
-pub fn multiply_assign_on(isa: Isa, into: &mut [f32], by: &[f32], pool: &Pool) {
+pub fn multiply_assign(into: &mut [f32], by: &[f32], context: &Context) {
     assert_eq!(into.len(), by.len(), "one factor for each element");
-    pieces::for_each(pool, 1, (into, by), |_, (into, by)| isa.run(MultiplyAssign(into, by)));
+    pieces::for_each(context.pool(), 1, (into, by), |_, (into, by)| context.isa().run(MultiplyAssign(into, by)));
 }
 
 struct MultiplyAssign<'a>(&'a mut [f32], &'a [f32]);
@@ -218,18 +184,13 @@ impl Vectorized for MultiplyAssign<'_> {
 }
 
 /// The index of the first value that is NaN or infinite.
-pub fn first_not_finite(values: &[f32], pool: &Pool) -> Option<usize> {
-    first_not_finite_on(Isa::selected(), values, pool)
-}
-
-/// [`first_not_finite`] on a given instruction set.
-pub fn first_not_finite_on(isa: Isa, values: &[f32], pool: &Pool) -> Option<usize> {
+pub fn first_not_finite(values: &[f32], context: &Context) -> Option<usize> {
     pieces::reduce(
-        pool,
+        context.pool(),
         1,
         values,
         |start, values| {
-            let suspect = !isa.run(AllFinite(values));
+            let suspect = !context.isa().run(AllFinite(values));
             let found = if suspect { values.iter().position(|value| !value.is_finite()) } else { None };
             found.map(|at| start + at)
         },

@@ -1,4 +1,6 @@
 use super::*;
+use crate::isa::Isa;
+use crate::threads::Pool;
 
 fn wave(len: usize) -> Vec<f32> {
     (0..len).map(|i| (i as f32 * 0.731).sin() * 3.0 + 0.1).collect()
@@ -31,7 +33,7 @@ fn check_column_sums(add: &impl Fn(usize, usize, &[f32], &mut [f32])) -> Result<
 fn column_sums_are_added_for_every_size() {
     for isa in Isa::available() {
         let add = |rows, cols, matrix: &[f32], sums: &mut [f32]| {
-            add_column_sums_on(isa, rows, cols, matrix, sums, &Pool::single());
+            add_column_sums(rows, cols, matrix, sums, &Context::new(isa, Pool::single()));
         };
         check_column_sums(&add).unwrap_or_else(|refusal| panic!("{isa:?} {refusal}"));
     }
@@ -40,7 +42,7 @@ fn column_sums_are_added_for_every_size() {
 #[test]
 fn wrong_column_sums_are_refused() {
     let right = |rows, cols, matrix: &[f32], sums: &mut [f32]| {
-        add_column_sums(rows, cols, matrix, sums, &Pool::single());
+        add_column_sums(rows, cols, matrix, sums, &Context::single());
     };
     type Fault<'a> = (&'a str, &'a dyn Fn(usize, usize, &[f32], &mut [f32]));
     let faults: [Fault<'_>; 4] = [
@@ -73,7 +75,7 @@ fn long_columns_keep_their_precision() {
     let (rows, cols) = (100_000, 3);
     let matrix = vec![0.1f32; rows * cols];
     let mut sums = [0.0; 3];
-    add_column_sums(rows, cols, &matrix, &mut sums, &Pool::single());
+    add_column_sums(rows, cols, &matrix, &mut sums, &Context::single());
     let want = f64::from(0.1f32) * rows as f64;
     assert!(sums.iter().all(|&sum| (f64::from(sum) / want - 1.0).abs() < 2e-6), "{sums:?} {want}");
 }
@@ -83,8 +85,8 @@ fn sums_are_exact_to_64_bits_and_equal_on_every_instruction_set() {
     for len in [0, 1, 15, 16, 17, 1000, 100_001] {
         let values = &wave(len + 1)[1..];
         let bits = |isa: Isa| {
-            let pool = Pool::single();
-            [sum_f64_on(isa, values, &pool), sum_of_squares_f64_on(isa, values, &pool)].map(f64::to_bits)
+            let context = Context::new(isa, Pool::single());
+            [sum_f64(values, &context), sum_of_squares_f64(values, &context)].map(f64::to_bits)
         };
         let [sum, squares] = bits(Isa::Portable).map(f64::from_bits);
         assert!((sum - reference::sum(values)).abs() < 1e-9);
@@ -99,14 +101,14 @@ fn results_are_the_same_for_any_thread_count() {
     for (rows, cols) in [(5000, 17), (33, 4099), (70, 300)] {
         let values = wave(rows * cols);
         let run = |threads| {
-            let pool = Pool::new(threads);
+            let context = Context::detect(Pool::new(threads));
             let mut sums = vec![0.0; cols];
-            add_column_sums(rows, cols, &values, &mut sums, &pool);
+            add_column_sums(rows, cols, &values, &mut sums, &context);
             let mut scaled = values.clone();
-            scale_in_place(&mut scaled, 1.7, &pool);
-            add_assign(&mut scaled, &values, &pool);
+            scale_in_place(&mut scaled, 1.7, &context);
+            add_assign(&mut scaled, &values, &context);
             let bits: Vec<u32> = sums.iter().chain(&scaled).map(|x| x.to_bits()).collect();
-            (bits, sum_f64(&values, &pool).to_bits(), sum_of_squares_f64(&values, &pool).to_bits())
+            (bits, sum_f64(&values, &context).to_bits(), sum_of_squares_f64(&values, &context).to_bits())
         };
         assert!(run(1) == run(2) && run(1) == run(7));
     }
@@ -118,16 +120,16 @@ fn scaling_and_adding_are_the_plain_loops() {
         for len in [0, 1, 7, 8, 9, 16, 17, 100] {
             let values = wave(len + 2);
             let mut got = values.clone();
-            scale_in_place_on(isa, &mut got[1..len + 1], -0.5, &Pool::single());
-            add_assign_on(isa, &mut got[1..len + 1], &values[1..len + 1], &Pool::single());
+            scale_in_place(&mut got[1..len + 1], -0.5, &Context::new(isa, Pool::single()));
+            add_assign(&mut got[1..len + 1], &values[1..len + 1], &Context::new(isa, Pool::single()));
             assert_eq!((got[0], got[len + 1]), (values[0], values[len + 1]));
             assert!((1..len + 1).all(|i| got[i] == values[i] * -0.5 + values[i]));
             let mut product = vec![-77.0; len + 2];
-            multiply_on(isa, &values[1..len + 1], &values[2..], &mut product[1..len + 1], &Pool::single());
+            multiply(&values[1..len + 1], &values[2..], &mut product[1..len + 1], &Context::new(isa, Pool::single()));
             assert_eq!((product[0], product[len + 1]), (-77.0, -77.0));
             assert!((1..len + 1).all(|i| product[i] == values[i] * values[i + 1]));
             let mut into = values[1..len + 1].to_vec();
-            multiply_assign_on(isa, &mut into, &values[2..], &Pool::single());
+            multiply_assign(&mut into, &values[2..], &Context::new(isa, Pool::single()));
             assert_eq!(into, product[1..len + 1]);
         }
     }
@@ -140,18 +142,18 @@ fn the_first_number_that_is_not_finite_is_found() {
             let mut values = wave(len);
             values[0] = f32::MAX;
             values[len / 2] = -f32::MAX;
-            assert_eq!(first_not_finite_on(isa, &values, &Pool::new(2)), None);
+            assert_eq!(first_not_finite(&values, &Context::new(isa, Pool::new(2))), None);
             for at in [0, len / 3, len - 1] {
                 for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
                     let mut values = values.clone();
                     values[at] = bad;
                     values[len - 1] = bad;
-                    let found = first_not_finite_on(isa, &values, &Pool::new(2));
+                    let found = first_not_finite(&values, &Context::new(isa, Pool::new(2)));
                     assert_eq!(found, reference::first_not_finite(&values));
                 }
             }
         }
-        assert_eq!(first_not_finite_on(isa, &[], &Pool::single()), None);
+        assert_eq!(first_not_finite(&[], &Context::new(isa, Pool::single())), None);
     }
 }
 
@@ -161,7 +163,7 @@ fn not_a_number_propagates_into_its_column_alone() {
         let mut matrix = wave(9 * 20);
         matrix[4 * 20 + 18] = f32::NAN;
         let mut sums = [0.0; 20];
-        add_column_sums_on(isa, 9, 20, &matrix, &mut sums, &Pool::single());
+        add_column_sums(9, 20, &matrix, &mut sums, &Context::new(isa, Pool::single()));
         assert!((0..20).all(|j| sums[j].is_nan() == (j == 18)));
     }
 }
@@ -171,7 +173,7 @@ fn filling_sets_every_value_and_nothing_else() {
     for len in [0, 1, 7, 100_003] {
         for threads in [1, 2, 7] {
             let mut values = vec![1.0; len + 2];
-            super::fill(&mut values[1..=len], 3.0, &crate::threads::Pool::new(threads));
+            super::fill(&mut values[1..=len], 3.0, &Context::detect(Pool::new(threads)));
             assert!(values[1..=len].iter().all(|&value| value == 3.0));
             assert_eq!((values[0], values[len + 1]), (1.0, 1.0));
         }

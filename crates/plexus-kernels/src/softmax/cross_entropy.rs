@@ -1,9 +1,9 @@
 //! Cross-entropy of logits against class numbers: loss and gradient in one visit of each row.
 
 use super::{exp_and_sum, max, sum_exp};
-use crate::isa::{Isa, Simd, Vectorized};
+use crate::Context;
+use crate::isa::{Simd, Vectorized};
 use crate::map::pieces::{self, Maybe, Rows};
-use crate::threads::Pool;
 
 /// What the loss of a batch is: the mean or the sum over its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,12 +67,7 @@ impl CrossEntropySums {
 /// # Numerics
 /// The loss is summed in 64 bits in an order that depends on the sizes alone. A target whose logit is −∞ has infinite
 /// loss. Where all weights of the targets are zero, the mean and its gradient are NaN, as PyTorch.
-pub fn cross_entropy(arguments: CrossEntropy<'_>, pool: &Pool) -> CrossEntropySums {
-    cross_entropy_on(Isa::selected(), arguments, pool)
-}
-
-/// [`cross_entropy`] on a given instruction set.
-pub fn cross_entropy_on(isa: Isa, arguments: CrossEntropy<'_>, pool: &Pool) -> CrossEntropySums {
+pub fn cross_entropy(arguments: CrossEntropy<'_>, context: &Context) -> CrossEntropySums {
     let CrossEntropy { cols, logits, targets, class_weights, label_smoothing, reduction, grad_logits } = arguments;
     assert_eq!(logits.len(), targets.len() * cols, "the logits have one row for each target");
     assert!(targets.iter().all(|&target| (target as usize) < cols), "every target is below the number of classes");
@@ -95,11 +90,11 @@ pub fn cross_entropy_on(isa: Isa, arguments: CrossEntropy<'_>, pool: &Pool) -> C
     };
     let grad_logits = Maybe(grad_logits.map(|grad| Rows(grad, cols)), targets.len());
     let loss = pieces::reduce(
-        pool,
+        context.pool(),
         cols,
         (Rows(logits, cols), targets, grad_logits),
         |_, (logits, targets, grad)| {
-            isa.run(Body { common, logits: logits.0, targets, grad: grad.0.map(|rows| rows.0) })
+            context.isa().run(Body { common, logits: logits.0, targets, grad: grad.0.map(|rows| rows.0) })
         },
         |a, b| a + b,
     );

@@ -18,8 +18,9 @@
 mod cross_entropy;
 pub mod reference;
 
-pub use cross_entropy::{CrossEntropy, CrossEntropySums, Reduction, cross_entropy, cross_entropy_on};
+pub use cross_entropy::{CrossEntropy, CrossEntropySums, Reduction, cross_entropy};
 
+use crate::Context;
 use crate::isa::{Isa, Simd, Vectorized};
 use crate::map::math;
 use crate::map::pieces::{self, Rows};
@@ -36,30 +37,20 @@ const STRETCH: usize = 512;
 /// # Examples
 /// ```
 /// let mut output = [0.0; 4];
-/// let pool = plexus_kernels::threads::Pool::single();
-/// plexus_kernels::softmax::softmax(2, 2, &[5.0, 5.0, 0.0, f32::NEG_INFINITY], &mut output, &pool);
+/// let context = plexus_kernels::Context::single();
+/// plexus_kernels::softmax::softmax(2, 2, &[5.0, 5.0, 0.0, f32::NEG_INFINITY], &mut output, &context);
 /// assert_eq!(output, [0.5, 0.5, 1.0, 0.0]);
 /// ```
-pub fn softmax(rows: usize, cols: usize, input: &[f32], output: &mut [f32], pool: &Pool) {
-    softmax_on(Isa::selected(), rows, cols, input, output, pool);
-}
-
-/// [`softmax`] on a given instruction set.
-pub fn softmax_on(isa: Isa, rows: usize, cols: usize, input: &[f32], output: &mut [f32], pool: &Pool) {
-    forward::<false>(isa, (rows, cols), input, output, pool);
+pub fn softmax(rows: usize, cols: usize, input: &[f32], output: &mut [f32], context: &Context) {
+    forward::<false>(context.isa(), (rows, cols), input, output, context.pool());
 }
 
 /// Turns every row into logarithms of probabilities.
 ///
 /// # Panics
 /// Where the lengths disagree.
-pub fn log_softmax(rows: usize, cols: usize, input: &[f32], output: &mut [f32], pool: &Pool) {
-    log_softmax_on(Isa::selected(), rows, cols, input, output, pool);
-}
-
-/// [`log_softmax`] on a given instruction set.
-pub fn log_softmax_on(isa: Isa, rows: usize, cols: usize, input: &[f32], output: &mut [f32], pool: &Pool) {
-    forward::<true>(isa, (rows, cols), input, output, pool);
+pub fn log_softmax(rows: usize, cols: usize, input: &[f32], output: &mut [f32], context: &Context) {
+    forward::<true>(context.isa(), (rows, cols), input, output, context.pool());
 }
 
 /// Turns the gradient of the probabilities into that of the input.
@@ -71,21 +62,9 @@ pub fn softmax_backward(
     output: &[f32],
     grad_output: &[f32],
     grad_input: &mut [f32],
-    pool: &Pool,
+    context: &Context,
 ) {
-    softmax_backward_on(Isa::selected(), (rows, cols), output, grad_output, grad_input, pool);
-}
-
-/// [`softmax_backward`] on a given instruction set.
-pub fn softmax_backward_on(
-    isa: Isa,
-    (rows, cols): (usize, usize),
-    output: &[f32],
-    grad_output: &[f32],
-    grad_input: &mut [f32],
-    pool: &Pool,
-) {
-    backward::<false>(isa, (rows, cols), output, grad_output, grad_input, pool);
+    backward::<false>(context.isa(), (rows, cols), output, grad_output, grad_input, context.pool());
 }
 
 /// Turns the gradient of the logarithms of probabilities into that of the input.
@@ -97,21 +76,9 @@ pub fn log_softmax_backward(
     output: &[f32],
     grad_output: &[f32],
     grad_input: &mut [f32],
-    pool: &Pool,
+    context: &Context,
 ) {
-    log_softmax_backward_on(Isa::selected(), (rows, cols), output, grad_output, grad_input, pool);
-}
-
-/// [`log_softmax_backward`] on a given instruction set.
-pub fn log_softmax_backward_on(
-    isa: Isa,
-    (rows, cols): (usize, usize),
-    output: &[f32],
-    grad_output: &[f32],
-    grad_input: &mut [f32],
-    pool: &Pool,
-) {
-    backward::<true>(isa, (rows, cols), output, grad_output, grad_input, pool);
+    backward::<true>(context.isa(), (rows, cols), output, grad_output, grad_input, context.pool());
 }
 
 fn forward<const LOG: bool>(isa: Isa, (rows, cols): (usize, usize), input: &[f32], output: &mut [f32], pool: &Pool) {

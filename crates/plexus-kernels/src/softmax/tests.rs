@@ -25,8 +25,8 @@ fn rows_are_softmax_of_every_length_and_alignment() {
                 let input = &padded[1..];
                 let mut output = vec![-77.0; rows * cols + 2];
                 let mut log = output.clone();
-                softmax_on(isa, rows, cols, input, &mut output[1..=rows * cols], &Pool::single());
-                log_softmax_on(isa, rows, cols, input, &mut log[1..=rows * cols], &Pool::single());
+                softmax(rows, cols, input, &mut output[1..=rows * cols], &Context::new(isa, Pool::single()));
+                log_softmax(rows, cols, input, &mut log[1..=rows * cols], &Context::new(isa, Pool::single()));
                 for (i, row) in input.chunks(cols).enumerate() {
                     let (want, want_log) = (reference::softmax(&wide(row)), reference::log_softmax(&wide(row)));
                     for j in 0..cols {
@@ -39,7 +39,7 @@ fn rows_are_softmax_of_every_length_and_alignment() {
                 }
             }
         }
-        softmax_on(isa, 3, 0, &[], &mut [], &Pool::single());
+        softmax(3, 0, &[], &mut [], &Context::new(isa, Pool::single()));
     }
 }
 
@@ -49,8 +49,8 @@ fn extreme_rows_have_the_answers_of_the_contract() {
     for isa in Isa::available() {
         let of = |row: &[f32]| {
             let (mut output, mut log) = (row.to_vec(), row.to_vec());
-            softmax_on(isa, 1, row.len(), row, &mut output, &Pool::single());
-            log_softmax_on(isa, 1, row.len(), row, &mut log, &Pool::single());
+            softmax(1, row.len(), row, &mut output, &Context::new(isa, Pool::single()));
+            log_softmax(1, row.len(), row, &mut log, &Context::new(isa, Pool::single()));
             (output, log)
         };
         assert_eq!(of(&[1e4, -1e4]).0, [1.0, 0.0]);
@@ -83,16 +83,17 @@ fn gradients_are_the_slopes_of_the_reference() {
             let input = logits(rows * cols);
             let grad_output: Vec<f32> = (0..rows * cols).map(|i| (i as f32 * 0.9).cos()).collect();
             let (mut output, mut grad) = (input.clone(), vec![0.0; input.len()]);
-            type Backward = fn(Isa, (usize, usize), &[f32], &[f32], &mut [f32], &Pool);
-            type Forward = fn(Isa, usize, usize, &[f32], &mut [f32], &Pool);
+            type Backward = fn((usize, usize), &[f32], &[f32], &mut [f32], &Context);
+            type Forward = fn(usize, usize, &[f32], &mut [f32], &Context);
             type Reference = fn(&[f64]) -> Vec<f64>;
             let pairs: [(Forward, Backward, Reference); 2] = [
-                (softmax_on, softmax_backward_on, reference::softmax),
-                (log_softmax_on, log_softmax_backward_on, reference::log_softmax),
+                (softmax, softmax_backward, reference::softmax),
+                (log_softmax, log_softmax_backward, reference::log_softmax),
             ];
+            let context = Context::new(isa, Pool::single());
             for (forward, backward, reference) in pairs {
-                forward(isa, rows, cols, &input, &mut output, &Pool::single());
-                backward(isa, (rows, cols), &output, &grad_output, &mut grad, &Pool::single());
+                forward(rows, cols, &input, &mut output, &context);
+                backward((rows, cols), &output, &grad_output, &mut grad, &context);
                 let loss = |row: &[f64], at: usize| -> f64 {
                     let grads = &grad_output[at..at + cols];
                     reference(row).iter().zip(grads).map(|(y, &g)| y * f64::from(g)).sum()
@@ -135,8 +136,8 @@ fn cross_entropy_and_its_gradient_are_the_reference_and_its_slope() {
                             reduction,
                             grad_logits,
                         };
-                        let sums = cross_entropy_on(isa, arguments(Some(&mut grad)), &Pool::single());
-                        assert_eq!(sums, cross_entropy_on(isa, arguments(None), &Pool::single()));
+                        let sums = cross_entropy(arguments(Some(&mut grad)), &Context::new(isa, Pool::single()));
+                        assert_eq!(sums, cross_entropy(arguments(None), &Context::new(isa, Pool::single())));
                         let loss = |logits: &[f64]| {
                             let smoothing = label_smoothing.into();
                             let (loss, weight) =
@@ -169,7 +170,7 @@ fn cross_entropy_survives_masked_and_extreme_logits() {
             reduction: Reduction::Mean,
             grad_logits: Some(&mut grad),
         };
-        (cross_entropy(arguments, &Pool::single()).loss, grad)
+        (cross_entropy(arguments, &Context::single()).loss, grad)
     };
     assert_eq!(run(&[0.0, f32::NEG_INFINITY], 0), (0.0, vec![0.0, 0.0]));
     assert_eq!(run(&[1e4, -1e4], 1), (2e4, vec![1.0, -1.0]));
@@ -188,7 +189,7 @@ fn an_empty_batch_has_no_loss() {
         reduction: Reduction::Mean,
         grad_logits: None,
     };
-    assert_eq!(cross_entropy(arguments, &Pool::single()), CrossEntropySums { loss: 0.0, weight: 0.0 });
+    assert_eq!(cross_entropy(arguments, &Context::single()), CrossEntropySums { loss: 0.0, weight: 0.0 });
 }
 
 #[test]
@@ -203,7 +204,7 @@ fn a_target_outside_the_classes_is_refused() {
         reduction: Reduction::Sum,
         grad_logits: None,
     };
-    cross_entropy(arguments, &Pool::single());
+    cross_entropy(arguments, &Context::single());
 }
 
 #[test]
@@ -212,12 +213,12 @@ fn results_are_the_same_for_any_thread_count() {
     let input = logits(rows * cols);
     let targets: Vec<u32> = (0..rows as u32).map(|i| i % 10).collect();
     let run = |threads| {
-        let pool = Pool::new(threads);
+        let context = Context::detect(Pool::new(threads));
         let (mut output, mut log, mut grad) = (input.clone(), input.clone(), input.clone());
-        softmax(rows, cols, &input, &mut output, &pool);
-        log_softmax(rows, cols, &input, &mut log, &pool);
+        softmax(rows, cols, &input, &mut output, &context);
+        log_softmax(rows, cols, &input, &mut log, &context);
         let mut back = input.clone();
-        softmax_backward((rows, cols), &output, &input, &mut back, &pool);
+        softmax_backward((rows, cols), &output, &input, &mut back, &context);
         let arguments = CrossEntropy {
             cols,
             logits: &input,
@@ -227,7 +228,7 @@ fn results_are_the_same_for_any_thread_count() {
             reduction: Reduction::Mean,
             grad_logits: Some(&mut grad),
         };
-        let sums = cross_entropy(arguments, &pool);
+        let sums = cross_entropy(arguments, &context);
         let bits: Vec<u32> = [output, log, grad, back].concat().into_iter().map(f32::to_bits).collect();
         (bits, sums.loss.to_bits())
     };

@@ -4,18 +4,25 @@
 #[derive(Debug)]
 pub(super) struct Place;
 
-/// A processor; nobody asks which.
+/// Where a thread makes a team; nobody asks.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Processor;
+pub(super) struct Maker;
 
-/// The processor of the calling thread.
-pub(super) fn processor() -> Processor {
-    Processor
+impl Maker {
+    /// The calling thread.
+    pub(super) fn this_thread() -> Self {
+        Maker
+    }
+}
+
+/// How many processors the calling thread may use: as many as were `seen`.
+pub(super) fn processors(seen: usize) -> usize {
+    seen
 }
 
 impl Place {
     /// The calling thread's.
-    pub(super) fn of_this_thread(_: Processor) -> Self {
+    pub(super) fn of_this_thread(_: Maker) -> Self {
         Place
     }
 

@@ -3,8 +3,14 @@
 //! A caller publishes a job (a function of the task number), takes tasks itself, and the workers take the others: one
 //! shared counter, so that a thread held up by another program leaves its share to the rest. A worker that was not
 //! there in time is not waited for. After a job workers watch for the next one for [`LINGER`] before they sleep.
+//!
+//! A child after `fork` has a copy of all this and none of the workers. A team that was idle then does the child's jobs on
+//! the caller's thread, because nobody else takes tasks; one that was busy (with a job of another thread) stays so, with
+//! the same result. Only where somebody is woken, waited for or joined is it asked whether this is the process that made
+//! the team: [`Shared::is_foreign`].
+#![allow(unsafe_code)]
 
-use super::place::{Place, processor};
+use super::place::{Maker, Place};
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::hint::spin_loop;
@@ -53,6 +59,9 @@ struct Shared {
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     /// For each worker: whether it sleeps.
     asleep: Vec<AtomicBool>,
+    /// The process in which the workers are, and where to ask for the present one.
+    process: u32,
+    present: fn() -> u32,
 }
 
 // SAFETY: `job` is the only field that is not `Sync` by itself. It is written only by the thread that set `busy`, while
@@ -72,8 +81,14 @@ struct Worker {
 }
 
 impl Team {
-    /// Starts `workers` threads, or as many as the system gives, and waits until they run. Each first calls `prepare`.
-    pub(super) fn new(workers: usize, prepare: fn()) -> Self {
+    /// Starts `workers` threads, or as many as the system gives, and waits until they run. The whole work of each is
+    /// called by `around`.
+    pub(super) fn new(workers: usize, around: fn(&mut dyn FnMut())) -> Self {
+        Team::of_process(std::process::id, workers, around)
+    }
+
+    /// As [`Team::new`], with another way to tell processes apart.
+    fn of_process(present: fn() -> u32, workers: usize, around: fn(&mut dyn FnMut())) -> Self {
         let shared = Arc::new(Shared {
             busy: AtomicBool::new(false),
             job: UnsafeCell::new(None),
@@ -85,15 +100,16 @@ impl Team {
             caller: Mutex::new(None),
             panic: Mutex::new(None),
             asleep: (0..workers).map(|_| AtomicBool::new(false)).collect(),
+            process: present(),
+            present,
         });
-        let caller = processor();
+        let maker = Maker::this_thread();
         let start = |index: usize| {
             let shared = Arc::clone(&shared);
             let (tell, told) = mpsc::channel();
             let body = move || {
-                prepare();
-                let _ = tell.send(Place::of_this_thread(caller));
-                shared.serve(index);
+                let _ = tell.send(Place::of_this_thread(maker));
+                around(&mut || shared.serve(index));
             };
             let thread = thread::Builder::new().name(format!("plexus-{}", index + 1)).spawn(body).ok()?;
             Some((thread, told))
@@ -118,7 +134,8 @@ impl Team {
     /// calling thread does all of it.
     ///
     /// # Panics
-    /// Where a task panics, after the others that had begun have ended.
+    /// Where a task panics, after the others that had begun have ended; in a child of a `fork` that a task of the calling
+    /// thread made, when that task returns in it.
     pub(super) fn run(&self, tasks: usize, work: &(dyn Fn(usize) + Sync)) {
         let shared = &*self.shared;
         if shared.busy.swap(true, Ordering::Acquire) {
@@ -126,7 +143,8 @@ impl Team {
             return;
         }
         // SAFETY: only the lifetime is changed. The reference is called by this thread, below, and by workers inside;
-        // this function ends, also by a panic, after `close`, which returns when nobody is inside and nobody can enter.
+        // this function ends, also by a panic, after `close`, which returns when nobody is inside and nobody can enter, or
+        // panics where the workers inside are those of another process.
         let work: &'static (dyn Fn(usize) + Sync) = unsafe { std::mem::transmute(work) };
         let job = Job { work, tasks };
         // SAFETY: `busy` was free, so no other thread writes, and `state` is zero, so none reads.
@@ -134,11 +152,16 @@ impl Team {
         shared.next.store(0, Ordering::Relaxed);
         shared.state.store(OPEN, Ordering::Release);
         shared.turn.fetch_add(1, Ordering::SeqCst);
-        // No more than can find a task.
+        // No more than can find a task. Those of another process are not ours to move.
         for (worker, asleep) in self.workers.iter().zip(&shared.asleep).take(tasks - 1) {
-            if asleep.load(Ordering::SeqCst) && asleep.swap(false, Ordering::SeqCst) {
-                worker.place.away_from_caller();
-                worker.thread.thread().unpark();
+            if asleep.load(Ordering::SeqCst) {
+                if shared.is_foreign() {
+                    break;
+                }
+                if asleep.swap(false, Ordering::SeqCst) {
+                    worker.place.away_from_caller();
+                    worker.thread.thread().unpark();
+                }
             }
         }
         shared.take(job);
@@ -153,6 +176,11 @@ impl Team {
 
 impl Drop for Team {
     fn drop(&mut self) {
+        if self.shared.is_foreign() {
+            // There is nobody to end. Even letting go of a handle would tell the system about a thread that is not here.
+            self.workers.drain(..).for_each(std::mem::forget);
+            return;
+        }
         self.shared.ended.store(true, Ordering::SeqCst);
         self.shared.turn.fetch_add(1, Ordering::SeqCst);
         for worker in self.workers.drain(..) {
@@ -170,6 +198,11 @@ impl std::fmt::Debug for Team {
 }
 
 impl Shared {
+    /// Whether this is another process than that of the workers: a child after `fork`.
+    fn is_foreign(&self) -> bool {
+        (self.present)() != self.process
+    }
+
     /// Does tasks until none is left. A panic is kept, and ends the job.
     fn take(&self, job: Job) {
         let tasks = || {
@@ -199,6 +232,7 @@ impl Shared {
                 spin_loop();
             }
             if begin.elapsed() > PATIENCE {
+                assert!(!self.is_foreign(), "a task forked, and its child returned from it: the other tasks are lost");
                 *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current());
                 self.waiting.store(true, Ordering::SeqCst);
                 while self.state.load(Ordering::SeqCst) != 0 {
@@ -306,7 +340,7 @@ mod tests {
     #[test]
     fn jobs_one_after_the_other_run_every_task_once() {
         for workers in [0, 1, 3, 8] {
-            let team = Team::new(workers, || ());
+            let team = Team::new(workers, |work| work());
             for job in 0..5000 {
                 let tasks = 1 + job % 37;
                 assert_eq!(counts(&team, tasks), vec![1; tasks]);
@@ -316,7 +350,7 @@ mod tests {
 
     #[test]
     fn jobs_wake_the_workers_that_went_to_sleep() {
-        let team = Team::new(2, || ());
+        let team = Team::new(2, |work| work());
         for _ in 0..20 {
             wait_for_sleep(&team);
             assert_eq!(counts(&team, 50), vec![1; 50]);
@@ -333,7 +367,7 @@ mod tests {
             eprintln!("skipped: one processor");
             return;
         }
-        let team = Team::new(1, || ());
+        let team = Team::new(1, |work| work());
         // A worker begins away from the processor of its maker; only one that is moved passes for both.
         for processor in [processors[0], processors[1], processors[0]] {
             thread::scope(|scope| {
@@ -351,7 +385,7 @@ mod tests {
 
     #[test]
     fn a_job_inside_a_task_and_callers_at_the_same_time_are_served() {
-        let team = Team::new(3, || ());
+        let team = Team::new(3, |work| work());
         let total = AtomicUsize::new(0);
         thread::scope(|scope| {
             for _ in 0..4 {
@@ -371,7 +405,7 @@ mod tests {
 
     #[test]
     fn all_tasks_have_ended_when_a_job_returns() {
-        let team = Team::new(3, || ());
+        let team = Team::new(3, |work| work());
         for _ in 0..50 {
             let (begun, ended) = (AtomicUsize::new(0), AtomicUsize::new(0));
             team.run(9, &|task| {
@@ -385,9 +419,87 @@ mod tests {
         }
     }
 
+    /// What the tests below take for the number of this process.
+    static PRESENT: AtomicUsize = AtomicUsize::new(0);
+
+    fn present() -> u32 {
+        PRESENT.load(Ordering::SeqCst) as u32
+    }
+
+    /// A test of a team whose maker is process 1. `PRESENT` is one for all, so there is one test at a time.
+    fn in_process_1(test: impl FnOnce(Team)) {
+        static ONE: Mutex<()> = Mutex::new(());
+        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        PRESENT.store(1, Ordering::SeqCst);
+        test(Team::of_process(present, 2, |work| work()));
+    }
+
+    /// Lets the workers end that a team of another process left alone. Those asleep end with the program.
+    fn end(shared: &Shared) {
+        shared.ended.store(true, Ordering::SeqCst);
+        shared.turn.fetch_add(1, Ordering::SeqCst);
+    }
+
+    #[test]
+    fn a_child_leaves_the_workers_of_its_parent_alone() {
+        in_process_1(|team| {
+            let shared = Arc::clone(&team.shared);
+            PRESENT.store(2, Ordering::SeqCst);
+            drop(team);
+            assert!(!shared.ended.load(Ordering::SeqCst));
+            assert!(Arc::strong_count(&shared) > 2, "the workers still run");
+            end(&shared);
+        });
+    }
+
+    #[test]
+    fn a_child_wakes_nobody() {
+        in_process_1(|team| {
+            wait_for_sleep(&team);
+            PRESENT.store(2, Ordering::SeqCst);
+            let here = thread::current().id();
+            team.run(20, &|_| assert_eq!(thread::current().id(), here));
+            assert_eq!(counts(&team, 20), vec![1; 20]);
+            PRESENT.store(1, Ordering::SeqCst);
+            assert_eq!(counts(&team, 20), vec![1; 20]);
+        });
+    }
+
+    #[test]
+    fn a_child_does_not_wait_for_a_worker_that_was_inside() {
+        /// Tasks begun, and whether those that wait may end.
+        static BEGUN: AtomicUsize = AtomicUsize::new(0);
+        static RELEASED: AtomicBool = AtomicBool::new(false);
+        in_process_1(|team| {
+            let caller = thread::current().id();
+            // Leaked: a worker of this process calls it after `run` has given up, which no child's worker does.
+            let work: &'static (dyn Fn(usize) + Sync) = Box::leak(Box::new(move |_| {
+                BEGUN.fetch_add(1, Ordering::SeqCst);
+                if thread::current().id() == caller {
+                    while BEGUN.load(Ordering::SeqCst) < 2 {
+                        thread::yield_now();
+                    }
+                    PRESENT.store(2, Ordering::SeqCst);
+                } else {
+                    while !RELEASED.load(Ordering::SeqCst) {
+                        thread::yield_now();
+                    }
+                }
+            }));
+            let panic = catch_unwind(AssertUnwindSafe(|| team.run(2, work))).expect_err("half of the tasks are lost");
+            assert!(panic.downcast_ref::<&str>().is_some_and(|message| message.contains("forked")));
+            // Jobs go on, on this thread.
+            assert_eq!(counts(&team, 5), vec![1; 5]);
+            RELEASED.store(true, Ordering::SeqCst);
+            let shared = Arc::clone(&team.shared);
+            drop(team);
+            end(&shared);
+        });
+    }
+
     #[test]
     fn a_panic_of_any_task_reaches_the_caller_and_the_team_goes_on() {
-        let team = Team::new(2, || ());
+        let team = Team::new(2, |work| work());
         for bad in 0..20 {
             let result = catch_unwind(AssertUnwindSafe(|| {
                 team.run(20, &|task| {

@@ -1,8 +1,8 @@
 //! Adam and AdamW.
 
-use crate::isa::{Isa, Simd, Vectorized};
+use crate::Context;
+use crate::isa::{Simd, Vectorized};
 use crate::map::pieces;
-use crate::threads::Pool;
 
 /// The arguments of [`adam`].
 #[derive(Debug)]
@@ -42,12 +42,7 @@ pub struct Adam<'a> {
 ///
 /// # Panics
 /// Where the lengths differ, or `step` is zero.
-pub fn adam(arguments: Adam<'_>, pool: &Pool) {
-    adam_on(Isa::selected(), arguments, pool);
-}
-
-/// [`adam`] on a given instruction set; all give the same bits.
-pub fn adam_on(isa: Isa, arguments: Adam<'_>, pool: &Pool) {
+pub fn adam(arguments: Adam<'_>, context: &Context) {
     let Adam { params, grads, first_moment, second_moment, step, learning_rate, beta1, beta2, .. } = arguments;
     assert_eq!(params.len(), grads.len(), "one gradient for each parameter");
     assert!(first_moment.len() == grads.len() && second_moment.len() == grads.len(), "two moments for each parameter");
@@ -63,9 +58,14 @@ pub fn adam_on(isa: Isa, arguments: Adam<'_>, pool: &Pool) {
         rate: (learning_rate / (1.0 - beta1.powf(step as f64))) as f32,
         epsilon: arguments.epsilon as f32,
     };
-    pieces::for_each(pool, 1, (params, grads, first_moment, second_moment), |_, (params, grads, first, second)| {
-        isa.run(Body { scalars, params, grads, first, second });
-    });
+    pieces::for_each(
+        context.pool(),
+        1,
+        (params, grads, first_moment, second_moment),
+        |_, (params, grads, first, second)| {
+            context.isa().run(Body { scalars, params, grads, first, second });
+        },
+    );
 }
 
 #[derive(Clone, Copy)]

@@ -16,9 +16,9 @@ pub mod reference;
 mod rms_prop;
 mod sgd;
 
-pub use adam::{Adam, adam, adam_on};
-pub use rms_prop::{RmsProp, rms_prop, rms_prop_on};
-pub use sgd::{Sgd, sgd, sgd_on};
+pub use adam::{Adam, adam};
+pub use rms_prop::{RmsProp, rms_prop};
+pub use sgd::{Sgd, sgd};
 
 /// What the decay does to gradient and parameter: `(l2, keep)` in `g + l2 · p` and `keep · p`.
 fn decay(learning_rate: f64, weight_decay: f64, decoupled: bool) -> (f32, f32) {

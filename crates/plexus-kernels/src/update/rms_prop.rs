@@ -1,8 +1,8 @@
 //! RMSprop.
 
-use crate::isa::{Isa, Simd, Vectorized};
+use crate::Context;
+use crate::isa::{Simd, Vectorized};
 use crate::map::pieces;
-use crate::threads::Pool;
 
 /// The arguments of [`rms_prop`].
 #[derive(Debug)]
@@ -39,12 +39,7 @@ pub struct RmsProp<'a> {
 ///
 /// # Panics
 /// Where the lengths differ, or momentum has no velocity.
-pub fn rms_prop(arguments: RmsProp<'_>, pool: &Pool) {
-    rms_prop_on(Isa::selected(), arguments, pool);
-}
-
-/// [`rms_prop`] on a given instruction set; all give the same bits.
-pub fn rms_prop_on(isa: Isa, arguments: RmsProp<'_>, pool: &Pool) {
+pub fn rms_prop(arguments: RmsProp<'_>, context: &Context) {
     let RmsProp { params, grads, square_average, velocity, learning_rate, alpha, momentum, .. } = arguments;
     assert_eq!(params.len(), grads.len(), "one gradient for each parameter");
     assert_eq!(square_average.len(), grads.len(), "one average for each parameter");
@@ -59,15 +54,15 @@ pub fn rms_prop_on(isa: Isa, arguments: RmsProp<'_>, pool: &Pool) {
         rate: learning_rate as f32,
     };
     if momentum == 0.0 {
-        pieces::for_each(pool, 1, (params, grads, square_average), |_, (params, grads, average)| {
-            isa.run(Plain { scalars, params, grads, average });
+        pieces::for_each(context.pool(), 1, (params, grads, square_average), |_, (params, grads, average)| {
+            context.isa().run(Plain { scalars, params, grads, average });
         });
     } else {
         let velocity = velocity.expect("momentum needs the velocity of every parameter");
         assert_eq!(velocity.len(), grads.len(), "one velocity for each parameter");
         let operands = (params, grads, square_average, velocity);
-        pieces::for_each(pool, 1, operands, |_, (params, grads, average, velocity)| {
-            isa.run(WithMomentum { scalars, params, grads, average, velocity });
+        pieces::for_each(context.pool(), 1, operands, |_, (params, grads, average, velocity)| {
+            context.isa().run(WithMomentum { scalars, params, grads, average, velocity });
         });
     }
 }

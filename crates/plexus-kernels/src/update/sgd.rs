@@ -1,8 +1,8 @@
 //! Stochastic gradient descent, with momentum.
 
-use crate::isa::{Isa, Simd, Vectorized};
+use crate::Context;
+use crate::isa::{Simd, Vectorized};
 use crate::map::pieces;
-use crate::threads::Pool;
 
 /// The arguments of [`sgd`].
 #[derive(Debug)]
@@ -37,26 +37,21 @@ pub struct Sgd<'a> {
 ///
 /// # Panics
 /// Where the lengths differ, or momentum has no velocity.
-pub fn sgd(arguments: Sgd<'_>, pool: &Pool) {
-    sgd_on(Isa::selected(), arguments, pool);
-}
-
-/// [`sgd`] on a given instruction set; all give the same bits.
-pub fn sgd_on(isa: Isa, arguments: Sgd<'_>, pool: &Pool) {
+pub fn sgd(arguments: Sgd<'_>, context: &Context) {
     let Sgd { params, grads, velocity, step, learning_rate, momentum, nesterov, weight_decay, decoupled } = arguments;
     assert_eq!(params.len(), grads.len(), "one gradient for each parameter");
     let (l2, keep) = super::decay(learning_rate, weight_decay, decoupled);
     let scalars =
         Scalars { l2, keep, rate: learning_rate as f32, momentum: momentum as f32, first: step <= 1, nesterov };
     if momentum == 0.0 {
-        pieces::for_each(pool, 1, (params, grads), |_, (params, grads)| {
-            isa.run(Plain { scalars, params, grads });
+        pieces::for_each(context.pool(), 1, (params, grads), |_, (params, grads)| {
+            context.isa().run(Plain { scalars, params, grads });
         });
     } else {
         let velocity = velocity.expect("momentum needs the velocity of every parameter");
         assert_eq!(velocity.len(), grads.len(), "one velocity for each parameter");
-        pieces::for_each(pool, 1, (params, grads, velocity), |_, (params, grads, velocity)| {
-            isa.run(WithMomentum { scalars, params, grads, velocity });
+        pieces::for_each(context.pool(), 1, (params, grads, velocity), |_, (params, grads, velocity)| {
+            context.isa().run(WithMomentum { scalars, params, grads, velocity });
         });
     }
 }

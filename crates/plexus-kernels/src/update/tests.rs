@@ -1,5 +1,6 @@
 use super::reference::Common;
 use super::*;
+use crate::Context;
 use crate::isa::Isa;
 use crate::threads::Pool;
 
@@ -33,14 +34,7 @@ const COMMONS: [Common; 3] = [
 /// Parameters, two slices of state.
 type State = [Vec<f32>; 3];
 
-fn step(
-    (isa, pool): (Isa, &Pool),
-    (kind, common): (Kind, Common),
-    step: u64,
-    state: &mut State,
-    grads: &[f32],
-    at: usize,
-) {
+fn step(context: &Context, (kind, common): (Kind, Common), step: u64, state: &mut State, grads: &[f32], at: usize) {
     let range = at..at + grads.len();
     let [params, first, second] = state;
     let (params, first, second) = (&mut params[range.clone()], &mut first[range.clone()], &mut second[range]);
@@ -48,10 +42,9 @@ fn step(
     match kind {
         Kind::Sgd { momentum, nesterov } => {
             let velocity = (momentum != 0.0).then_some(first);
-            sgd_on(
-                isa,
+            sgd(
                 Sgd { params, grads, velocity, step, learning_rate, momentum, nesterov, weight_decay, decoupled },
-                pool,
+                context,
             );
         }
         Kind::Adam => {
@@ -68,7 +61,7 @@ fn step(
                 weight_decay,
                 decoupled,
             };
-            adam_on(isa, arguments, pool);
+            adam(arguments, context);
         }
         Kind::RmsProp { momentum } => {
             let arguments = RmsProp {
@@ -83,7 +76,7 @@ fn step(
                 weight_decay,
                 decoupled,
             };
-            rms_prop_on(isa, arguments, pool);
+            rms_prop(arguments, context);
         }
     }
 }
@@ -110,7 +103,7 @@ fn five_steps_follow_the_reference_at_every_length_and_leave_the_guards() {
                         state[0][1..=len].iter().map(|&p| (p.into(), (0.0, 0.0))).collect();
                     for t in 1..=5 {
                         let grads = wave(len, 1.1 + t as f32);
-                        step((isa, &Pool::single()), (kind, common), t, &mut state, &grads, 1);
+                        step(&Context::new(isa, Pool::single()), (kind, common), t, &mut state, &grads, 1);
                         for ((param, state), &grad) in wanted.iter_mut().zip(&grads) {
                             step_reference(kind, common, t, param, state, grad.into());
                         }
@@ -135,9 +128,9 @@ fn bits_are_the_same_for_any_thread_count_cut_and_instruction_set() {
         let mut state: State = [wave(len, 0.7), vec![0.0; len], vec![0.0; len]];
         for t in 1..=2 {
             let grads = wave(len, 1.3 + t as f32);
-            let pool = Pool::new(threads);
-            step((isa, &pool), (kind, COMMONS[1]), t, &mut state, &grads[..cut], 0);
-            step((isa, &pool), (kind, COMMONS[1]), t, &mut state, &grads[cut..], cut);
+            let context = Context::new(isa, Pool::new(threads));
+            step(&context, (kind, COMMONS[1]), t, &mut state, &grads[..cut], 0);
+            step(&context, (kind, COMMONS[1]), t, &mut state, &grads[cut..], cut);
         }
         state.concat().into_iter().map(f32::to_bits).collect::<Vec<u32>>()
     };
@@ -154,8 +147,7 @@ fn bits_are_the_same_for_any_thread_count_cut_and_instruction_set() {
 #[test]
 fn the_first_step_of_adam_is_the_learning_rate_along_the_sign() {
     let mut state: State = [vec![1.0, 1.0], vec![0.0; 2], vec![0.0; 2]];
-    let here = (Isa::selected(), &Pool::single());
-    step(here, (Kind::Adam, COMMONS[0]), 1, &mut state, &[1e-3, -50.0], 0);
+    step(&Context::single(), (Kind::Adam, COMMONS[0]), 1, &mut state, &[1e-3, -50.0], 0);
     assert!((state[0][0] - 0.99).abs() < 1e-6 && (state[0][1] - 1.01).abs() < 1e-6, "{:?}", state[0]);
 }
 
@@ -164,7 +156,7 @@ fn the_first_step_with_momentum_forgets_what_was_in_the_buffer() {
     let mut state: State = [vec![1.0], vec![f32::NAN], vec![]];
     state[2].push(0.0);
     let kind = Kind::Sgd { momentum: 0.9, nesterov: false };
-    step((Isa::selected(), &Pool::single()), (kind, COMMONS[0]), 1, &mut state, &[2.0], 0);
+    step(&Context::single(), (kind, COMMONS[0]), 1, &mut state, &[2.0], 0);
     assert_eq!((state[0][0], state[1][0]), (1.0 - 0.01 * 2.0, 2.0));
 }
 
@@ -182,5 +174,5 @@ fn momentum_without_a_buffer_is_refused() {
         weight_decay: 0.0,
         decoupled: false,
     };
-    sgd(arguments, &Pool::single());
+    sgd(arguments, &Context::single());
 }

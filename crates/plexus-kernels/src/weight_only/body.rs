@@ -9,7 +9,6 @@ use super::{Group, Job, LARGE, Values, WIDTH};
 use crate::buffer::TileMut;
 use crate::isa::{Widen, Widening};
 use crate::map::{self, Function};
-use crate::threads::Pool;
 
 /// Rows of the batch that pass over one block of weights while it is in the first-level cache.
 pub(super) const ROWS: usize = 8;
@@ -74,7 +73,7 @@ impl Widening for Stretch<'_, '_> {
         }
         if function != Function::Identity {
             for row in 0..self.tile.rows() {
-                map::forward_in_place_on(S::ISA, function, self.tile.row(row), &Pool::single());
+                map::apply(S::ISA, function, self.tile.row(row));
             }
         }
     }

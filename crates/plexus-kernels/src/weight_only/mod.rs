@@ -61,9 +61,9 @@ mod element;
 mod quantize;
 pub mod reference;
 
+use crate::Context;
 use crate::buffer::{Buffer, MatrixMut, for_each_tile};
 use crate::gemm::Scratch;
-use crate::isa::Isa;
 use crate::map::Function;
 use crate::threads::Pool;
 use crate::view::View;
@@ -188,10 +188,10 @@ enum Values {
 ///
 /// # Examples
 /// ```
-/// use plexus_kernels::{gemm::View, threads::Pool, weight_only::{Format, Group, Packed}};
+/// use plexus_kernels::{Context, gemm::View, weight_only::{Format, Group, Packed}};
 /// let weight = [1.0, -0.5, 127.0]; // one output of three inputs
 /// let view = View::row_major(&weight, 1, 3).transposed();
-/// let packed = Packed::new(view, Format::Int8(Group::Row), &Pool::single());
+/// let packed = Packed::new(view, Format::Int8(Group::Row), &Context::single());
 /// assert_eq!(packed.unpack()[..], [1.0, 0.0, 127.0]); // the scale is 1
 /// ```
 #[derive(Clone, Debug)]
@@ -206,8 +206,8 @@ pub struct Packed {
 
 impl Packed {
     /// Rounds and re-orders a right operand, `[k, n]`.
-    pub fn new(b: View<'_>, format: Format, pool: &Pool) -> Self {
-        quantize::pack(b, format, pool)
+    pub fn new(b: View<'_>, format: Format, context: &Context) -> Self {
+        quantize::pack(b, format, context.pool())
     }
 
     /// What the weights were rounded to.
@@ -285,19 +285,11 @@ impl Job<'_> {
     }
 }
 
-/// Computes one product on the instruction set in use.
+/// Computes one product on the context's instruction set.
 ///
 /// # Panics
 /// Where the sizes of `a`, `b`, `c` and `bias` do not fit each other.
-pub fn multiply(call: Multiply<'_>, scratch: &mut Scratch, pool: &Pool) {
-    multiply_on(Isa::selected(), call, scratch, pool);
-}
-
-/// Computes one product on a chosen instruction set.
-///
-/// # Panics
-/// As [`multiply`], and where the processor lacks the instruction set.
-pub fn multiply_on(isa: Isa, call: Multiply<'_>, scratch: &mut Scratch, pool: &Pool) {
+pub fn multiply(call: Multiply<'_>, scratch: &mut Scratch, context: &Context) {
     let Multiply { a, b, c, bias, function } = call;
     let (m, n, k) = (c.rows, c.cols, a.cols());
     assert_eq!(a.rows(), m, "rows of a and of c");
@@ -307,7 +299,7 @@ pub fn multiply_on(isa: Isa, call: Multiply<'_>, scratch: &mut Scratch, pool: &P
         return;
     }
     let single = Pool::single();
-    let pool = if m.saturating_mul(n).saturating_mul(k) < PARALLEL_MACS { &single } else { pool };
+    let pool = if m.saturating_mul(n).saturating_mul(k) < PARALLEL_MACS { &single } else { context.pool() };
 
     let (values, row_stride, col_stride) = a.parts();
     let in_place = col_stride == 1 || k <= 1;
@@ -333,7 +325,7 @@ pub fn multiply_on(isa: Isa, call: Multiply<'_>, scratch: &mut Scratch, pool: &P
     }
     let job = Job { b, a, stride, largest, sums, blocks, bias, function };
     for_each_tile(c, tile(m, n), pool, |row, col, tile| {
-        isa.run_widening(body::Stretch { job: &job, row, col, tile });
+        context.isa().run_widening(body::Stretch { job: &job, row, col, tile });
     });
 }
 

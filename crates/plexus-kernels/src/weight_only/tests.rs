@@ -1,6 +1,7 @@
 //! Every instruction set and every format against the reference.
 
 use super::*;
+use crate::isa::Isa;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
@@ -21,7 +22,7 @@ fn normal(len: usize, seed: u64) -> Vec<f32> {
 }
 
 fn pack(weight: &[f32], (n, k): (usize, usize), format: Format) -> Packed {
-    Packed::new(View::row_major(weight, n, k).transposed(), format, &Pool::single())
+    Packed::new(View::row_major(weight, n, k).transposed(), format, &Context::single())
 }
 
 /// The largest error of an element that the module's documentation allows.
@@ -68,7 +69,7 @@ fn check(isa: Isa, format: Format, (m, n, k): (usize, usize, usize), with_bias: 
     let mut c = vec![GUARD; 5 + m * stride + 5];
     let matrix = MatrixMut { values: &mut c[5..5 + m * stride], rows: m, cols: n, stride };
     let call = Multiply { a: View::row_major(a, m, k), b: &b, c: matrix, bias, function: Function::Identity };
-    multiply_on(isa, call, &mut Scratch::default(), &Pool::single());
+    multiply(call, &mut Scratch::default(), &Context::new(isa, Pool::single()));
     let want = reference::multiply((m, n, k), a, &unpacked, bias, |x| x);
     for (at, &got) in c.iter().enumerate() {
         let inside = at >= 5 && at - 5 < m * stride && (at - 5) % stride < n;
@@ -191,12 +192,12 @@ fn the_largest_and_the_smallest_weights_stay_finite() {
 }
 
 /// The product as bits.
-fn product(isa: Isa, b: &Packed, a: View<'_>, bias: Option<&[f32]>, pool: &Pool) -> Vec<u32> {
+fn product(b: &Packed, a: View<'_>, bias: Option<&[f32]>, context: &Context) -> Vec<u32> {
     let (m, n) = (a.rows(), b.cols());
     let mut c = vec![0.0; m * n];
     let matrix = MatrixMut { values: &mut c, rows: m, cols: n, stride: n };
     let call = Multiply { a, b, c: matrix, bias, function: Function::Tanh };
-    multiply_on(isa, call, &mut Scratch::default(), pool);
+    multiply(call, &mut Scratch::default(), context);
     c.iter().map(|x| x.to_bits()).collect()
 }
 
@@ -206,14 +207,19 @@ fn output_is_the_same_for_any_thread_count() {
         let (a, weight, bias) = (values(m * k, 6), values(n * k, 7), values(n, 8));
         for format in Format::ALL {
             let view = View::row_major(&weight, n, k).transposed();
-            let b = Packed::new(view, format, &Pool::single());
+            let b = Packed::new(view, format, &Context::single());
             for isa in Isa::available() {
-                let run =
-                    |threads, b: &Packed| product(isa, b, View::row_major(&a, m, k), Some(&bias), &Pool::new(threads));
+                let run = |threads, b: &Packed| {
+                    product(b, View::row_major(&a, m, k), Some(&bias), &Context::new(isa, Pool::new(threads)))
+                };
                 let one = run(1, &b);
                 for threads in [2, 7] {
                     assert_eq!(one, run(threads, &b), "{isa:?} {format:?} {threads}");
-                    assert_eq!(one, run(1, &Packed::new(view, format, &Pool::new(threads))), "packed on {threads}");
+                    assert_eq!(
+                        one,
+                        run(1, &Packed::new(view, format, &Context::detect(Pool::new(threads)))),
+                        "packed on {threads}"
+                    );
                 }
             }
         }
@@ -228,10 +234,10 @@ fn a_row_of_a_batch_has_the_bits_of_the_row_alone() {
     for format in Format::ALL {
         let b = pack(&weight, (n, k), format);
         for isa in Isa::available() {
-            let batch = product(isa, &b, View::row_major(&a, m, k), None, &Pool::single());
+            let batch = product(&b, View::row_major(&a, m, k), None, &Context::new(isa, Pool::single()));
             for i in 0..m {
                 let row = View::row_major(&a[i * k..(i + 1) * k], 1, k);
-                let alone = product(isa, &b, row, None, &Pool::single());
+                let alone = product(&b, row, None, &Context::new(isa, Pool::single()));
                 assert_eq!(alone, batch[i * n..(i + 1) * n], "{isa:?} {format:?} row {i}");
             }
         }
@@ -248,12 +254,12 @@ fn operands_may_lie_in_memory_in_any_order() {
     let (a_turned, weight_turned) = (turned(&a, m, k), turned(&weight, n, k));
     for format in Format::ALL {
         let b = pack(&weight, (n, k), format);
-        let other = Packed::new(View::row_major(&weight_turned, k, n), format, &Pool::single());
+        let other = Packed::new(View::row_major(&weight_turned, k, n), format, &Context::single());
         assert_eq!(b.unpack(), other.unpack());
         for isa in Isa::available() {
-            let plain = product(isa, &b, View::row_major(&a, m, k), None, &Pool::single());
+            let plain = product(&b, View::row_major(&a, m, k), None, &Context::new(isa, Pool::single()));
             let turned = View::row_major(&a_turned, k, m).transposed();
-            assert_eq!(plain, product(isa, &other, turned, None, &Pool::single()), "{isa:?} {format:?}");
+            assert_eq!(plain, product(&other, turned, None, &Context::new(isa, Pool::single())), "{isa:?} {format:?}");
         }
     }
 }
@@ -279,7 +285,7 @@ fn nan_infinity_and_extreme_activations_go_through_as_in_the_reference() {
                     let matrix = MatrixMut { values: &mut c, rows: m, cols: n, stride: n };
                     let (a, function) = (View::row_major(&a, m, k), Function::Identity);
                     let call = Multiply { a, b: &b, c: matrix, bias: None, function };
-                    multiply_on(isa, call, &mut Scratch::default(), &Pool::single());
+                    multiply(call, &mut Scratch::default(), &Context::new(isa, Pool::single()));
                     for (got, &want) in c.iter().zip(&want) {
                         let same = if want.is_finite() {
                             (f64::from(*got) - want).abs() <= 1e-4 * (1.0 + want.abs())
@@ -311,7 +317,7 @@ fn the_function_is_applied_once_to_the_finished_sum() {
                 bias: Some(&bias),
                 function: Function::LeakyRelu { slope: 0.25 },
             };
-            multiply_on(isa, call, &mut Scratch::default(), &Pool::single());
+            multiply(call, &mut Scratch::default(), &Context::new(isa, Pool::single()));
             for (got, want) in c.iter().zip(&want) {
                 assert!((f64::from(*got) - want).abs() < 1e-4, "{isa:?} {format:?} {got} {want}");
             }
@@ -335,7 +341,7 @@ fn the_error_against_exact_weights_is_the_stated_one() {
         multiply(
             Multiply { a: view, b: &b, c: matrix, bias: None, function },
             &mut Scratch::default(),
-            &Pool::single(),
+            &Context::single(),
         );
         let off: f64 = c.iter().zip(&exact).map(|(got, want)| (f64::from(*got) - want).powi(2)).sum();
         let size: f64 = exact.iter().map(|want| want * want).sum();
@@ -359,5 +365,5 @@ fn sizes_that_do_not_fit_are_refused() {
         bias: None,
         function: Function::Identity,
     };
-    multiply(call, &mut Scratch::default(), &Pool::single());
+    multiply(call, &mut Scratch::default(), &Context::single());
 }

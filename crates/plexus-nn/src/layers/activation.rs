@@ -102,12 +102,12 @@ impl LayerKind for Activation {
     }
 
     fn forward(&self, cx: Forward<'_>) {
-        map::forward(self.activation, cx.input(), cx.output.into_f32(), cx.pool);
+        map::forward(self.activation, cx.input(), cx.output.into_f32(), cx.context);
     }
 
     fn backward(&self, mut cx: Backward<'_, '_>) {
         if let Some(grad_input) = cx.grad_input() {
-            map::backward(self.activation, Saved::Input(cx.input()), cx.grad_output, grad_input, cx.pool);
+            map::backward(self.activation, Saved::Input(cx.input()), cx.grad_output, grad_input, cx.context);
         }
     }
 }

@@ -53,14 +53,14 @@ impl LayerKind for Add {
         let output = cx.output.into_f32();
         output.copy_from_slice(cx.inputs[0].f32());
         for input in &cx.inputs[1..] {
-            reduce::add_assign(output, input.f32(), cx.pool);
+            reduce::add_assign(output, input.f32(), cx.context);
         }
     }
 
     fn backward(&self, cx: Backward<'_, '_>) {
         for GradInput { values, accumulate } in cx.grad_inputs.iter_mut().filter_map(Option::take) {
             match accumulate {
-                true => reduce::add_assign(values, cx.grad_output, cx.pool),
+                true => reduce::add_assign(values, cx.grad_output, cx.context),
                 false => values.copy_from_slice(cx.grad_output),
             }
         }

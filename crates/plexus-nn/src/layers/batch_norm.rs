@@ -149,14 +149,14 @@ impl LayerKind for BatchNorm {
                 };
                 let running = Some(running);
                 let call = norm::BatchNorm { rows, cols, epsilon, input, weight, bias, output, mean, rstd, running };
-                norm::batch_norm(call, cx.pool);
+                norm::batch_norm(call, cx.context);
             }
             Pass::Inference { state } => {
                 let (mean, variance) = state.split_at(cols);
                 let rstd = cx.scratch.values(cols);
                 norm::reciprocal_std(variance, epsilon, rstd);
                 let call = norm::BatchNormInference { rows, cols, input, mean, rstd, weight, bias, output };
-                norm::batch_norm_inference(call, cx.pool);
+                norm::batch_norm_inference(call, cx.context);
             }
         }
     }
@@ -181,7 +181,7 @@ impl LayerKind for BatchNorm {
             grad_bias,
             scratch: cx.scratch.values(2 * cols),
         };
-        norm::batch_norm_backward(call, cx.pool);
+        norm::batch_norm_backward(call, cx.context);
     }
 }
 

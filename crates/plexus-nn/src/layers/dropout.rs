@@ -66,8 +66,8 @@ impl LayerKind for Dropout {
         match cx.pass {
             Pass::Training { saved: mask, random: key, .. } if self.probability > 0.0 => {
                 let mask = mask.into_f32();
-                random::dropout_mask(key.seed, (key.layer, key.step), self.probability, mask, cx.pool);
-                reduce::multiply(cx.inputs[0].f32(), mask, cx.output.into_f32(), cx.pool);
+                random::dropout_mask(key.seed, (key.layer, key.step), self.probability, mask, cx.context);
+                reduce::multiply(cx.inputs[0].f32(), mask, cx.output.into_f32(), cx.context);
             }
             _ => cx.output.into_f32().copy_from_slice(cx.inputs[0].f32()),
         }
@@ -75,7 +75,7 @@ impl LayerKind for Dropout {
 
     fn backward(&self, mut cx: Backward<'_, '_>) {
         if let Some(grad_input) = cx.grad_input() {
-            reduce::multiply(cx.grad_output, cx.saved.f32(), grad_input, cx.pool);
+            reduce::multiply(cx.grad_output, cx.saved.f32(), grad_input, cx.context);
         }
     }
 }

@@ -87,7 +87,7 @@ impl LayerKind for LayerNorm {
         // A sample without features has rows on paper but none in memory.
         let (mean, rstd) = statistics[..2 * rows].split_at_mut(rows);
         let (input, output, epsilon) = (cx.inputs[0].f32(), cx.output.into_f32(), self.epsilon);
-        norm::layer_norm(norm::LayerNorm { rows, cols, epsilon, input, weight, bias, output, mean, rstd }, cx.pool);
+        norm::layer_norm(norm::LayerNorm { rows, cols, epsilon, input, weight, bias, output, mean, rstd }, cx.context);
     }
 
     fn backward(&self, mut cx: Backward<'_, '_>) {
@@ -108,7 +108,7 @@ impl LayerKind for LayerNorm {
             grad_weight,
             grad_bias,
         };
-        norm::layer_norm_backward(call, cx.pool);
+        norm::layer_norm_backward(call, cx.context);
     }
 }
 

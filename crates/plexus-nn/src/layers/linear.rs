@@ -108,9 +108,8 @@ impl Linear {
             accumulate: false,
             bias: if with_bias { bias } else { None },
             function: cx.function,
-            precision: cx.precision,
         };
-        gemm(call, &mut cx.scratch.gemm, cx.pool);
+        gemm(call, &mut cx.scratch.gemm, cx.context);
     }
 }
 
@@ -177,7 +176,7 @@ impl LayerKind for Linear {
     fn prepare(&self, cx: Prepare<'_>) -> Option<Prepared> {
         let (weight, bias) = self.split(cx.weights);
         let b = View::row_major(weight, self.out_features, last(cx.inputs[0])).transposed();
-        let weight = Packed::with_precision(b, cx.precision, cx.pool);
+        let weight = Packed::new(b, cx.context);
         Some(Prepared::Gemm { weight, bias: Buffer::from_slice(bias.unwrap_or_default()) })
     }
 
@@ -197,14 +196,13 @@ impl LayerKind for Linear {
             accumulate: cx.accumulate,
             bias: None,
             function: Function::Identity,
-            precision: cx.precision,
         };
-        gemm(call, &mut cx.scratch.gemm, cx.pool);
+        gemm(call, &mut cx.scratch.gemm, cx.context);
         if self.bias {
             if !cx.accumulate {
                 grad_bias.fill(0.0);
             }
-            reduce::add_column_sums(rows, self.out_features, cx.grad_output, grad_bias, cx.pool);
+            reduce::add_column_sums(rows, self.out_features, cx.grad_output, grad_bias, cx.context);
         }
         if let Some(GradInput { values, accumulate }) = cx.grad_inputs[0].take() {
             let call = Gemm {
@@ -214,16 +212,15 @@ impl LayerKind for Linear {
                 accumulate,
                 bias: None,
                 function: Function::Identity,
-                precision: cx.precision,
             };
-            gemm(call, &mut cx.scratch.gemm, cx.pool);
+            gemm(call, &mut cx.scratch.gemm, cx.context);
         }
     }
 
     fn primitives(&self, mut cx: Forward<'_>) -> Vec<Primitive> {
         self.multiply(cx.again(), false);
         let (input, input_shape) = (cx.input(), cx.input_shape());
-        let Forward { output, weights, pool, .. } = cx;
+        let Forward { output, weights, context, .. } = cx;
         let output = output.into_f32();
         let (weight, bias) = self.split(weights);
         let shape = input_shape.with_last(self.out_features);
@@ -239,7 +236,7 @@ impl LayerKind for Linear {
         }];
         if let Some(bias) = bias {
             for row in output.chunks_exact_mut(self.out_features.max(1)) {
-                reduce::add_assign(row, bias, pool);
+                reduce::add_assign(row, bias, context);
             }
             primitives.push(Primitive {
                 operation: "add".to_string(),

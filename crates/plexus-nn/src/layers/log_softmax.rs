@@ -40,13 +40,13 @@ impl LayerKind for LogSoftmax {
 
     fn forward(&self, cx: Forward<'_>) {
         let (rows, cols) = rows_and_cols(cx.inputs[0]);
-        softmax::log_softmax(rows, cols, cx.input(), cx.output.into_f32(), cx.pool);
+        softmax::log_softmax(rows, cols, cx.input(), cx.output.into_f32(), cx.context);
     }
 
     fn backward(&self, mut cx: Backward<'_, '_>) {
         if let Some(grad_input) = cx.grad_input() {
             let size = rows_and_cols(cx.output);
-            softmax::log_softmax_backward(size, cx.output.f32(), cx.grad_output, grad_input, cx.pool);
+            softmax::log_softmax_backward(size, cx.output.f32(), cx.grad_output, grad_input, cx.context);
         }
     }
 }

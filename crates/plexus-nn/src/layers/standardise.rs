@@ -64,7 +64,7 @@ impl LayerKind for Standardise {
         let (mean, scale) = state.split_at(self.len(cx.input_shape()));
         let (rows, cols) = (cx.rows, cx.input_shape().len().unwrap_or(0));
         let (input, output) = (cx.inputs[0].f32(), cx.output.into_f32());
-        norm::standardise(norm::Standardise { rows, cols, input, mean, scale, output }, cx.pool);
+        norm::standardise(norm::Standardise { rows, cols, input, mean, scale, output }, cx.context);
     }
 
     fn backward(&self, mut cx: Backward<'_, '_>) {
@@ -72,7 +72,10 @@ impl LayerKind for Standardise {
         let (_, scale) = cx.state.split_at(self.len(cx.input_shape()));
         let (rows, cols) = (cx.rows, cx.input_shape().len().unwrap_or(0));
         let grad_output = cx.grad_output;
-        norm::standardise_backward(norm::StandardiseBackward { rows, cols, scale, grad_output, grad_input }, cx.pool);
+        norm::standardise_backward(
+            norm::StandardiseBackward { rows, cols, scale, grad_output, grad_input },
+            cx.context,
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::linear::{Row, Size};
 use super::measure::Prepared;
-use plexus::Pool;
+use plexus::Context;
 use plexus_kernels::buffer::{Buffer, MatrixMut};
 use plexus_kernels::gemm_i8::{self, GemmI8, Input, Offsets, gemm_i8};
 use plexus_kernels::gemm_i16::{self, Bias, GemmI16, Values, gemm_i16};
@@ -18,13 +18,14 @@ fn byte(at: usize) -> u8 {
 pub fn rows_i8() -> Vec<Row> {
     let kernels = gemm_i8::KERNELS.iter().filter(|kernel| Isa::selected().runs(kernel.isa));
     let row = |kernel: &'static gemm_i8::Kernel| {
-        let picked = std::ptr::eq(kernel, gemm_i8::Kernel::selected());
-        Row::new(kernel.name, picked, move |size, pool| prepare_i8(kernel, size, pool))
+        let picked = std::ptr::eq(kernel, gemm_i8::Kernel::for_isa(Isa::selected()));
+        Row::new(kernel.name, picked, move |size, context| prepare_i8(kernel, size, context))
     };
     kernels.map(row).collect()
 }
 
-fn prepare_i8(kernel: &'static gemm_i8::Kernel, size: Size, pool: &Pool) -> Prepared {
+fn prepare_i8(kernel: &'static gemm_i8::Kernel, size: Size, context: &Context) -> Prepared {
+    let context = context.clone().with_isa(kernel.isa);
     let Size { batch, inputs, outputs } = size;
     let values: Vec<i8> = (0..inputs * outputs).map(|at| (byte(at) as i8).max(-127)).collect();
     let input: Vec<u8> = (0..batch * inputs).map(byte).collect();
@@ -32,16 +33,16 @@ fn prepare_i8(kernel: &'static gemm_i8::Kernel, size: Size, pool: &Pool) -> Prep
     let offsets = Offsets { input_zero_point: 128, weight_zero_point: 0 };
     let weight =
         gemm_i8::Weight { values: &values, out_features: outputs, in_features: inputs, bias: Some(&bias), offsets };
-    let packed = gemm_i8::Packed::for_kernel(kernel, weight, pool);
+    let packed = gemm_i8::Packed::new(weight, &context);
     let input = Buffer::from_slice(&input);
     let mut output = Buffer::<u8>::zeros(batch * outputs);
     let requantize = Requantize::float32(&[0.02]).with_zero_point(128);
-    let (mut scratch, pool) = (gemm_i8::Scratch::default(), pool.clone());
+    let mut scratch = gemm_i8::Scratch::default();
     let weight_bytes = packed.bytes();
     let call = move || {
         let output = MatrixMut { values: &mut output[..], rows: batch, cols: outputs, stride: outputs };
         let output = gemm_i8::Output::U8(output, &requantize);
-        gemm_i8(GemmI8 { input: Input::U8(&input), weight: &packed, output }, &mut scratch, &pool);
+        gemm_i8(GemmI8 { input: Input::U8(&input), weight: &packed, output }, &mut scratch, &context);
     };
     Prepared {
         call: Box::new(call),
@@ -56,13 +57,14 @@ fn prepare_i8(kernel: &'static gemm_i8::Kernel, size: Size, pool: &Pool) -> Prep
 pub fn rows_i16() -> Vec<Row> {
     let kernels = gemm_i16::KERNELS.iter().filter(|kernel| Isa::selected().runs(kernel.isa));
     let row = |kernel: &'static gemm_i16::Kernel| {
-        let picked = std::ptr::eq(kernel, gemm_i16::Kernel::selected());
-        Row::new(kernel.name, picked, move |size, pool| prepare_i16(kernel, size, pool))
+        let picked = std::ptr::eq(kernel, gemm_i16::Kernel::for_isa(Isa::selected()));
+        Row::new(kernel.name, picked, move |size, context| prepare_i16(kernel, size, context))
     };
     kernels.map(row).collect()
 }
 
-fn prepare_i16(kernel: &'static gemm_i16::Kernel, size: Size, pool: &Pool) -> Prepared {
+fn prepare_i16(kernel: &'static gemm_i16::Kernel, size: Size, context: &Context) -> Prepared {
+    let context = context.clone().with_isa(kernel.isa);
     let Size { batch, inputs, outputs } = size;
     let values: Vec<i8> = (0..inputs * outputs).map(|at| (byte(at) as i8).max(-127)).collect();
     let input: Vec<i16> = (0..batch * inputs).map(|at| i16::from_le_bytes([byte(at), byte(at + 77)])).collect();
@@ -73,16 +75,16 @@ fn prepare_i16(kernel: &'static gemm_i16::Kernel, size: Size, pool: &Pool) -> Pr
         in_features: inputs,
         bias: Bias::I64(Some(&bias)),
     };
-    let packed = gemm_i16::Packed::for_kernel(kernel, weight, pool);
+    let packed = gemm_i16::Packed::new(weight, &context);
     let input = Buffer::from_slice(&input);
     let mut output = Buffer::<i16>::zeros(batch * outputs);
     let requantize = RequantizeWide::new(&[Multiplier::from_scale(0.0001)]);
-    let (mut scratch, pool) = (gemm_i16::Scratch::default(), pool.clone());
+    let mut scratch = gemm_i16::Scratch::default();
     let weight_bytes = packed.bytes();
     let call = move || {
         let output = MatrixMut { values: &mut output[..], rows: batch, cols: outputs, stride: outputs };
         let output = gemm_i16::Output::I16FromWide(output, &requantize);
-        gemm_i16(GemmI16 { input: &input, weight: &packed, output }, &mut scratch, &pool);
+        gemm_i16(GemmI16 { input: &input, weight: &packed, output }, &mut scratch, &context);
     };
     Prepared {
         call: Box::new(call),

@@ -5,7 +5,7 @@
 use super::measure::{Prepared, numbers};
 use super::{compressed, integer};
 use crate::args::PrecisionArg;
-use plexus::Pool;
+use plexus::Context;
 use plexus_kernels::buffer::{Buffer, MatrixMut};
 use plexus_kernels::gemm::{Gemm, KERNELS, Kernel, Operand, Packed, Precision, Scratch, View, gemm};
 use plexus_kernels::gemm_bf16;
@@ -59,17 +59,17 @@ pub struct Row {
 }
 
 /// Packs weights and puts everything else in place.
-type Prepare = Box<dyn Fn(Size, &Pool) -> Prepared>;
+type Prepare = Box<dyn Fn(Size, &Context) -> Prepared>;
 
 impl Row {
     /// A row of the table.
-    pub fn new(kernel: &'static str, picked: bool, prepare: impl Fn(Size, &Pool) -> Prepared + 'static) -> Row {
+    pub fn new(kernel: &'static str, picked: bool, prepare: impl Fn(Size, &Context) -> Prepared + 'static) -> Row {
         Row { kernel, picked, prepare: Box::new(prepare) }
     }
 
     /// Weights packed and everything else in place, for calls that are timed.
-    pub fn prepare(&self, size: Size, pool: &Pool) -> Prepared {
-        (self.prepare)(size, pool)
+    pub fn prepare(&self, size: Size, context: &Context) -> Prepared {
+        (self.prepare)(size, context)
     }
 }
 
@@ -80,10 +80,8 @@ pub fn rows(precision: PrecisionArg) -> Vec<Row> {
         PrecisionArg::Highest => {
             let kernels = KERNELS.iter().filter(|kernel| Isa::selected().runs(kernel.isa));
             let row = |kernel: &'static Kernel| {
-                let picked = std::ptr::eq(kernel, Kernel::selected());
-                Row::new(kernel.name, picked, move |size, pool| {
-                    float(size, pool, |weight| Packed::for_kernel(kernel, weight, pool))
-                })
+                let picked = std::ptr::eq(kernel, Kernel::for_isa(Isa::selected()));
+                Row::new(kernel.name, picked, move |size, context| float(size, context.clone().with_isa(kernel.isa)))
             };
             kernels.map(row).collect()
         }
@@ -100,20 +98,22 @@ pub fn rows(precision: PrecisionArg) -> Vec<Row> {
 
 /// The kernel that a precision allows here: where the processor has no bfloat16 products, that of f32.
 fn rounded(precision: Precision) -> Row {
-    let kernel = precision.parts().map_or(Kernel::selected().name, |_| gemm_bf16::Kernel::selected().name);
-    Row::new(kernel, true, move |size, pool| {
-        float(size, pool, |weight| Packed::with_precision(weight, precision, pool))
-    })
+    let isa = Isa::selected();
+    let kernel = match precision.parts(isa) {
+        Some(_) => gemm_bf16::Kernel::for_isa(isa).name,
+        None => Kernel::for_isa(isa).name,
+    };
+    Row::new(kernel, true, move |size, context| float(size, context.clone().with_precision(precision)))
 }
 
 /// f32 inputs and outputs, with weights packed beforehand.
-fn float(size: Size, pool: &Pool, pack: impl FnOnce(View<'_>) -> Packed) -> Prepared {
+fn float(size: Size, context: Context) -> Prepared {
     let Size { batch, inputs, outputs } = size;
-    let packed = pack(View::row_major(&numbers(inputs * outputs), outputs, inputs).transposed());
+    let packed = Packed::new(View::row_major(&numbers(inputs * outputs), outputs, inputs).transposed(), &context);
     let (kernel, weight_bytes) = (packed.kernel(), packed.bytes());
     let (input, bias) = (Buffer::from_slice(&numbers(batch * inputs)), vec![0.0; outputs]);
     let mut output = Buffer::zeros(batch * outputs);
-    let (mut scratch, pool) = (Scratch::default(), pool.clone());
+    let mut scratch = Scratch::default();
     let call = move || {
         let call = Gemm {
             a: View::row_major(&input, batch, inputs),
@@ -122,10 +122,8 @@ fn float(size: Size, pool: &Pool, pack: impl FnOnce(View<'_>) -> Packed) -> Prep
             accumulate: false,
             bias: Some(&bias),
             function: Function::Relu,
-            // The packed weights decide.
-            precision: Precision::Highest,
         };
-        gemm(call, &mut scratch, &pool);
+        gemm(call, &mut scratch, &context);
     };
     Prepared { call: Box::new(call), kernel, weight_bytes, other_bytes: size.other_bytes(4, 4, 4), macs: size.macs() }
 }
@@ -133,7 +131,7 @@ fn float(size: Size, pool: &Pool, pack: impl FnOnce(View<'_>) -> Packed) -> Prep
 /// Forward without a function, then the gradients of input, weight and bias, each overwritten.
 ///
 /// The weights are not packed beforehand: in training they are other ones at every step.
-pub fn backward(size: Size, precision: Precision, pool: &Pool) -> Prepared {
+pub fn backward(size: Size, precision: Precision, context: &Context) -> Prepared {
     let Size { batch, inputs, outputs } = size;
     let weight = Buffer::from_slice(&numbers(inputs * outputs));
     let (input, bias) = (Buffer::from_slice(&numbers(batch * inputs)), vec![0.0; outputs]);
@@ -141,15 +139,15 @@ pub fn backward(size: Size, precision: Precision, pool: &Pool) -> Prepared {
     let mut output = Buffer::zeros(batch * outputs);
     let (mut grad_input, mut grad_weight) = (Buffer::zeros(batch * inputs), Buffer::zeros(outputs * inputs));
     let mut grad_bias = vec![0.0; outputs];
-    let (mut scratch, pool) = (Scratch::default(), pool.clone());
+    let (mut scratch, context) = (Scratch::default(), context.clone().with_precision(precision));
     let weight_bytes = 4 * inputs * outputs;
     let call = move || {
         let mut product = |a: View<'_>, b: View<'_>, values: &mut [f32], bias: Option<&[f32]>| {
             let (rows, cols) = (a.rows(), b.cols());
             let c = MatrixMut { values, rows, cols, stride: cols };
             let function = Function::Identity;
-            let call = Gemm { a, b: Operand::Plain(b), c, accumulate: false, bias, function, precision };
-            gemm(call, &mut scratch, &pool);
+            let call = Gemm { a, b: Operand::Plain(b), c, accumulate: false, bias, function };
+            gemm(call, &mut scratch, &context);
         };
         let x = View::row_major(&input, batch, inputs);
         let w = View::row_major(&weight, outputs, inputs);
@@ -158,7 +156,7 @@ pub fn backward(size: Size, precision: Precision, pool: &Pool) -> Prepared {
         product(dy, w, &mut grad_input, None);
         product(dy.transposed(), x, &mut grad_weight, None);
         grad_bias.fill(0.0);
-        reduce::add_column_sums(batch, outputs, &grad_output, &mut grad_bias, &pool);
+        reduce::add_column_sums(batch, outputs, &grad_output, &mut grad_bias, &context);
     };
     Prepared {
         call: Box::new(call),
@@ -177,13 +175,13 @@ mod tests {
     #[test]
     fn the_rows_of_a_precision_have_one_pick_and_run() {
         let size = Size { batch: 2, inputs: 33, outputs: 5 };
-        let pool = Pool::single();
+        let context = Context::single();
         for precision in PrecisionArg::all() {
             let rows = rows(precision);
             let picks = rows.iter().filter(|row| row.picked).count();
             assert!(rows.is_empty() || picks == 1, "{}", precision.name());
             for row in rows {
-                let mut prepared = row.prepare(size, &pool);
+                let mut prepared = row.prepare(size, &context);
                 (prepared.call)();
                 assert!(prepared.kernel == row.kernel && prepared.macs == 330 && prepared.weight_bytes >= 33 * 5 / 2);
             }
@@ -193,7 +191,7 @@ mod tests {
     #[test]
     fn the_gradients_run() {
         for precision in Precision::ALL {
-            let mut prepared = backward(Size { batch: 3, inputs: 7, outputs: 5 }, precision, &Pool::single());
+            let mut prepared = backward(Size { batch: 3, inputs: 7, outputs: 5 }, precision, &Context::single());
             (prepared.call)();
             assert_eq!(prepared.macs, 3 * 3 * 7 * 5);
         }

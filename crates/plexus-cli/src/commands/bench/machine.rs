@@ -7,9 +7,8 @@ use crate::Failure;
 use crate::args::{BenchArgs, BenchTask, PrecisionArg};
 use crate::output::{bytes, print_json, say, table};
 use crate::progress::{Bar, Part, Streams};
-use plexus::Pool;
+use plexus::{Context, Pool};
 use plexus_kernels::buffer::Buffer;
-use plexus_kernels::isa::Isa;
 use plexus_kernels::{probe, reduce};
 use serde_json::json;
 use std::cell::Cell;
@@ -51,11 +50,11 @@ struct Floor {
 }
 
 impl Floors {
-    fn measure(pool: &Pool, seconds: f64, progress: &Progress) -> Floors {
+    fn measure(context: &Context, seconds: f64, progress: &Progress) -> Floors {
         let largest = READS.iter().max().map_or(0, |bytes| bytes / 4);
         // Not zeros: pages that were never written are all the same one.
         let mut values = Buffer::<f32>::zeros(largest);
-        reduce::fill(&mut values, 1.0, pool);
+        reduce::fill(&mut values, 1.0, context);
         let each = seconds / (READS.len() + 2) as f64;
         let reads = READS.map(|size| {
             progress.begin("reading speed");
@@ -63,19 +62,19 @@ impl Floors {
             let passes = (16_usize << 20).div_ceil(size);
             let part = &values[..size / 4];
             let times = best(each, || {
-                std::hint::black_box(probe::read(part, passes, pool));
+                std::hint::black_box(probe::read(part, passes, context));
             });
             (size, (size * passes) as f64 / times)
         });
         progress.begin("multiply-adds");
         let rounds = 100_000;
-        let count = probe::multiply_adds(rounds, pool) as f64;
+        let count = probe::multiply_adds(rounds, context) as f64;
         let macs = count
             / best(each, || {
-                probe::multiply_adds(rounds, pool);
+                probe::multiply_adds(rounds, context);
             });
         progress.begin("waking threads");
-        let wake_us = measure(each, || meet(pool)).median_us;
+        let wake_us = measure(each, || meet(context.pool())).median_us;
         Floors { reads: reads.to_vec(), macs, wake_us }
     }
 
@@ -162,7 +161,7 @@ struct Row {
 }
 
 /// Measures everything and prints it.
-pub fn run(args: &BenchArgs, pool: &Pool) -> Result<(), Failure> {
+pub fn run(args: &BenchArgs, context: &Context) -> Result<(), Failure> {
     if args.optimizer.is_some() {
         return Err(Failure::Input("--optimizer belongs to a task: plexus bench train-mlp".to_string()));
     }
@@ -198,11 +197,11 @@ pub fn run(args: &BenchArgs, pool: &Pool) -> Result<(), Failure> {
     let floor_seconds = args.seconds.map_or(BUDGET.1, |seconds| seconds * (READS.len() + 2) as f64);
 
     let progress = Progress::over(READS.len() + 2 + count);
-    let floors = Floors::measure(pool, floor_seconds, &progress);
+    let floors = Floors::measure(context, floor_seconds, &progress);
     let mut measured = Vec::new();
     for (size, (precision, row)) in pairs {
         progress.begin(&format!("{size} {}", row.kernel));
-        let mut call = row.prepare(size, pool);
+        let mut call = row.prepare(size, context);
         let times = measure_at_least(1, 2, seconds, &mut call.call);
         measured.push(Row {
             size,
@@ -217,15 +216,15 @@ pub fn run(args: &BenchArgs, pool: &Pool) -> Result<(), Failure> {
     }
     progress.bar.clear();
     if args.json {
-        print_lines(&floors, &measured, pool)
+        print_lines(&floors, &measured, context)
     } else {
-        print_tables(&floors, &measured, pool)
+        print_tables(&floors, &measured, context)
     }
     Ok(())
 }
 
-fn print_lines(floors: &Floors, rows: &[Row], pool: &Pool) {
-    let (threads, isa) = (pool.threads(), Isa::selected().name());
+fn print_lines(floors: &Floors, rows: &[Row], context: &Context) {
+    let (threads, isa) = (context.pool().threads(), context.isa().name());
     let caches = caches();
     for (size, speed) in &floors.reads {
         print_json(&json!({
@@ -258,10 +257,10 @@ fn print_lines(floors: &Floors, rows: &[Row], pool: &Pool) {
     }
 }
 
-fn print_tables(floors: &Floors, rows: &[Row], pool: &Pool) {
-    let threads = pool.threads();
+fn print_tables(floors: &Floors, rows: &[Row], context: &Context) {
+    let threads = context.pool().threads();
     let many = if threads == 1 { "1 thread".to_string() } else { format!("{threads} threads") };
-    say!("Floors of this machine with {many}, {}:", Isa::selected().name());
+    say!("Floors of this machine with {many}, {}:", context.isa().name());
     let mut floor_table = table(&["what", "speed", "where it lies"], &[1]);
     let caches = caches();
     for (size, speed) in &floors.reads {

@@ -16,9 +16,8 @@ use crate::args::{BenchArgs, BenchTask, OptimizerArg, PrecisionArg};
 use crate::output::{grouped, say};
 pub use linear::Size;
 use measure::{Times, measure};
-use plexus::Pool;
+use plexus::{Context, Pool};
 use plexus_kernels::gemm::Kernel;
-use plexus_kernels::isa::Isa;
 use serde::Serialize;
 use std::io::BufRead;
 
@@ -56,20 +55,20 @@ struct Line {
 
 /// Measures, and prints as it goes.
 pub fn run(args: BenchArgs) -> Result<(), Failure> {
-    let pool = Pool::new(args.threads);
+    let context = Context::detect(Pool::new(args.threads));
     let task = match args.task {
         Some(task) => task,
         None if args.shapes.is_some() || args.sweep => BenchTask::Linear,
-        None => return machine::run(&args, &pool),
+        None => return machine::run(&args, &context),
     };
     match task {
-        BenchTask::Linear | BenchTask::LinearBackward => several(&args, task, &pool),
+        BenchTask::Linear | BenchTask::LinearBackward => several(&args, task, &context),
         BenchTask::Mlp | BenchTask::TrainMlp => {
             if args.shapes.is_some() || args.sweep {
                 let what = format!("--shapes and --sweep are for one layer, not for {}", task.name());
                 return Err(Failure::Input(format!("{what}; measure linear or linear-backward")));
             }
-            whole(&args, task, &pool)
+            whole(&args, task, &context)
         }
         BenchTask::Lenet | BenchTask::Alexnet | BenchTask::Vgg16 | BenchTask::TrainLenet => Err(Failure::Input(
             format!("{} needs convolutions, which this version does not have yet; there are {TASKS}", task.name()),
@@ -81,19 +80,19 @@ pub fn run(args: BenchArgs) -> Result<(), Failure> {
 const TASKS: &str = "linear, linear-backward, mlp and train-mlp";
 
 /// One layer at one size, at the sizes of a list, or at those of the sweep.
-fn several(args: &BenchArgs, task: BenchTask, pool: &Pool) -> Result<(), Failure> {
+fn several(args: &BenchArgs, task: BenchTask, context: &Context) -> Result<(), Failure> {
     if args.sweep {
         for inputs in SWEEP_WIDTHS {
             for outputs in SWEEP_WIDTHS {
                 for batch in SWEEP_BATCHES {
-                    layer(args, task, Size { batch, inputs, outputs }, pool)?;
+                    layer(args, task, Size { batch, inputs, outputs }, context)?;
                 }
             }
         }
         return Ok(());
     }
     let Some(shapes) = &args.shapes else {
-        return layer(args, task, args.size(), pool);
+        return layer(args, task, args.size(), context);
     };
     let file: Box<dyn BufRead> = if shapes.as_os_str() == "-" {
         // Line by line: who writes them may wait for each answer.
@@ -114,7 +113,7 @@ fn several(args: &BenchArgs, task: BenchTask, pool: &Pool) -> Result<(), Failure
                 let expected = "batch, inputs and outputs above 0, as 32x4096x4096 or 32 4096 4096";
                 Failure::Input(format!("{}: expected {expected}, got \"{text}\"", place(index + 1)))
             })?;
-            layer(args, task, size, pool)?;
+            layer(args, task, size, context)?;
         }
     }
     Ok(())
@@ -158,27 +157,27 @@ fn not_available(precision: PrecisionArg, task: BenchTask) -> Failure {
 }
 
 /// One layer at one size.
-fn layer(args: &BenchArgs, task: BenchTask, size: Size, pool: &Pool) -> Result<(), Failure> {
+fn layer(args: &BenchArgs, task: BenchTask, size: Size, context: &Context) -> Result<(), Failure> {
     check(size)?;
     let precision = args.precision.unwrap_or(PrecisionArg::Highest);
     let mut prepared = match task {
         BenchTask::LinearBackward => {
             let precision = precision.of_floats().ok_or_else(|| not_available(precision, task))?;
-            linear::backward(size, precision, pool)
+            linear::backward(size, precision, context)
         }
         _ => {
             let row = linear::rows(precision).into_iter().find(|row| row.picked);
-            row.ok_or_else(|| not_available(precision, task))?.prepare(size, pool)
+            row.ok_or_else(|| not_available(precision, task))?.prepare(size, context)
         }
     };
     let times = measure(args.task_seconds(), &mut prepared.call);
     let speed = 2.0 * prepared.macs as f64 / times.median_us / 1e3;
-    let line = line(args, task, size, times, prepared.kernel, pool);
+    let line = line(args, task, size, times, prepared.kernel, context);
     print(args, &line, &format!("{speed:.1} GFLOP/s"))
 }
 
 /// A whole network.
-fn whole(args: &BenchArgs, task: BenchTask, pool: &Pool) -> Result<(), Failure> {
+fn whole(args: &BenchArgs, task: BenchTask, context: &Context) -> Result<(), Failure> {
     let precision = args.precision.unwrap_or(PrecisionArg::Highest);
     if precision != PrecisionArg::Highest {
         return Err(not_available(precision, task));
@@ -186,33 +185,33 @@ fn whole(args: &BenchArgs, task: BenchTask, pool: &Pool) -> Result<(), Failure> 
     let batch = args.batch.unwrap_or(1);
     let size = Size { batch, inputs: network::INPUTS, outputs: network::OUTPUTS };
     check(size)?;
-    let kernel = Kernel::selected().name;
+    let kernel = Kernel::for_isa(context.isa()).name;
     if task == BenchTask::Mlp {
-        let times = network::infer(batch, args.task_seconds(), pool)?;
-        let line = line(args, task, size, times, kernel, pool);
+        let times = network::infer(batch, args.task_seconds(), context)?;
+        let line = line(args, task, size, times, kernel, context);
         let speed = format!("{} rows/s", grouped((batch as f64 / times.median_us * 1e6) as u64));
         return print(args, &line, &speed);
     }
     check(Size { batch: args.samples, ..size })?;
     let optimizer = args.optimizer.unwrap_or(OptimizerArg::Sgd);
-    let times = network::train(batch, args.samples, optimizer, pool)?;
+    let times = network::train(batch, args.samples, optimizer, context)?;
     let rate = (args.samples / batch * batch) as f64 / times.median_us * 1e6;
     let line = Line {
         samples_per_second: Some(rate),
         optimizer: Some(optimizer.name()),
-        ..line(args, task, size, times, kernel, pool)
+        ..line(args, task, size, times, kernel, context)
     };
     print(args, &line, &format!("{} samples/s, {}", grouped(rate as u64), optimizer.name()))
 }
 
-fn line(args: &BenchArgs, task: BenchTask, size: Size, times: Times, kernel: &'static str, pool: &Pool) -> Line {
+fn line(args: &BenchArgs, task: BenchTask, size: Size, times: Times, kernel: &'static str, context: &Context) -> Line {
     Line {
         engine: "plexus",
         task: task.name(),
         batch: size.batch,
         inputs: size.inputs,
         outputs: size.outputs,
-        threads: pool.threads(),
+        threads: context.pool().threads(),
         samples: args.samples,
         precision: args.precision.unwrap_or(PrecisionArg::Highest).name(),
         seconds: args.task_seconds(),
@@ -222,7 +221,7 @@ fn line(args: &BenchArgs, task: BenchTask, size: Size, times: Times, kernel: &'s
         samples_per_second: None,
         optimizer: None,
         kernel,
-        isa: Isa::selected().name(),
+        isa: context.isa().name(),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::measure::{Times, measure, numbers};
 use crate::Failure;
 use crate::args::OptimizerArg;
-use plexus::{Model, Pool, Task, Workspace};
+use plexus::{Context, Model, Task, Workspace};
 use plexus_kernels::map::Function;
 use plexus_nn::{CheckedNetwork, Params, Shape, zoo};
 use plexus_train::data::{Dataset, Samples, Targets};
@@ -24,11 +24,11 @@ fn network() -> Result<Arc<CheckedNetwork>, Failure> {
 }
 
 /// Times the logits of a batch, through the model that users open.
-pub fn infer(batch: usize, seconds: f64, pool: &Pool) -> Result<Times, Failure> {
+pub fn infer(batch: usize, seconds: f64, context: &Context) -> Result<Times, Failure> {
     let network = network()?;
     let params = Params::initialise(&network, 0);
     let task = Task::Regression { outputs: (0..OUTPUTS).map(|index| index.to_string()).collect() };
-    let model = Model::new(network, params, task, None, Default::default(), pool.clone())?;
+    let model = Model::new(network, params, task, None, Default::default(), context.clone())?;
     let (input, mut workspace) = (numbers(batch * INPUTS), Workspace::default());
     // The width is asked about once here, so that a wrong one is an error and not a panic below.
     model.scores(&input, batch, &mut workspace)?;
@@ -38,7 +38,7 @@ pub fn infer(batch: usize, seconds: f64, pool: &Pool) -> Result<Times, Failure> 
 }
 
 /// Times the second of two epochs over random rows in memory, in order; a last batch that is not full is left out.
-pub fn train(batch: usize, samples: usize, optimizer: OptimizerArg, pool: &Pool) -> Result<Times, Failure> {
+pub fn train(batch: usize, samples: usize, optimizer: OptimizerArg, context: &Context) -> Result<Times, Failure> {
     let network = network()?;
     let rows = samples / batch * batch;
     if rows == 0 {
@@ -75,7 +75,7 @@ pub fn train(batch: usize, samples: usize, optimizer: OptimizerArg, pool: &Pool)
         seed: 0,
     };
     let params = Params::initialise(&network, 0);
-    let mut trainer = Trainer::new(network, params, settings, pool.clone());
+    let mut trainer = Trainer::new(network, params, settings, context.clone());
     let order: Vec<u32> = (0..rows as u32).collect();
     let mut epoch = || -> Result<f64, Failure> {
         let start = Instant::now();

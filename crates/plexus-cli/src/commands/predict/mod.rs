@@ -10,7 +10,7 @@ use crate::output::{self, grouped, number, say};
 use crate::progress::{Bar, Part, Streams, clock};
 use answer::{Answered, Answers};
 use input::Input;
-use plexus::{Model, Pool, Workspace, files};
+use plexus::{Context, Model, Workspace, files};
 use plexus_train::data::Targets;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::Path;
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Answers every row of every input.
 pub fn run(args: PredictArgs) -> Result<(), Failure> {
     // One thread: waking others costs more than a few rows, and the answers have the same bits.
-    let model = Model::open(model_path(&args.model)?, Pool::single())?;
+    let model = Model::open(model_path(&args.model)?, Context::single())?;
     let inputs = Inputs::of(&args)?;
     let Some(path) = &args.out else {
         let out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());

@@ -4,13 +4,13 @@ use super::{folder, learn, open, start};
 use crate::Failure;
 use crate::args::TrainArgs;
 use crate::output::{accuracy, grouped, number, print_json, say};
-use plexus::Pool;
+use plexus::Context;
 use plexus_train::data::{DataOptions, Fold};
 use plexus_train::evaluate::{Answers, Evaluation};
 use std::sync::atomic::AtomicBool;
 
 /// Trains on all pieces but one, for each piece; prints each result, the mean and the spread.
-pub(super) fn run(args: &TrainArgs, count: usize, pool: &Pool, interrupted: &AtomicBool) -> Result<(), Failure> {
+pub(super) fn run(args: &TrainArgs, count: usize, context: &Context, interrupted: &AtomicBool) -> Result<(), Failure> {
     let mut results = Vec::new();
     let mut parent = None;
     for index in 0..count {
@@ -23,7 +23,7 @@ pub(super) fn run(args: &TrainArgs, count: usize, pool: &Pool, interrupted: &Ato
             )));
         }
         let parent = parent.get_or_insert_with(|| folder(args, &source.train.name));
-        let mut run = start(args, source, options, &parent.join(format!("fold-{}", index + 1)), pool.clone())?;
+        let mut run = start(args, source, options, &parent.join(format!("fold-{}", index + 1)), context.clone())?;
         if index == 0 && !args.quiet {
             super::announce(&run, args.json);
         }

@@ -12,7 +12,7 @@ use crate::commands::newest_run;
 use crate::output::{print_json, program, quoted};
 use crate::progress::Streams;
 use announce::announce;
-use plexus::{Finished, Pool, Run, RunSpec};
+use plexus::{Context, Finished, Pool, Run, RunSpec};
 use plexus_train::data::{self, DataOptions, DataSource};
 use report::report;
 use settings::{settings, target_scale};
@@ -24,17 +24,17 @@ use watch::Watch;
 
 /// Trains a network, or goes on with a run.
 pub fn run(args: TrainArgs) -> Result<(), Failure> {
-    let pool = Pool::new(args.threads);
+    let context = Context::detect(Pool::new(args.threads));
     let interrupted = interrupted_by_signals();
     if let Some(count) = args.table.folds {
-        return folds::run(&args, count, &pool, &interrupted);
+        return folds::run(&args, count, &context, &interrupted);
     }
     let mut run = match &args.resume {
-        Some(folder) => resume(&args, folder.clone(), pool)?,
+        Some(folder) => resume(&args, folder.clone(), context)?,
         None => {
             let source = open(&args, &args.table.options())?;
             let name = source.train.name.clone();
-            start(&args, source, args.table.options(), &folder(&args, &name), pool)?
+            start(&args, source, args.table.options(), &folder(&args, &name), context)?
         }
     };
     if !args.quiet {
@@ -78,7 +78,7 @@ fn start(
     source: DataSource,
     options: DataOptions,
     folder: &Path,
-    pool: Pool,
+    context: Context,
 ) -> Result<Run, Failure> {
     let settings = settings(&args.learning, &source)?;
     let spec = RunSpec {
@@ -92,7 +92,7 @@ fn start(
         directory: if data_name(args) == "digits" { None } else { std::env::current_dir().ok() },
         reading: RunSpec::READING,
     };
-    Ok(Run::start(spec, source, folder, pool)?)
+    Ok(Run::start(spec, source, folder, context)?)
 }
 
 /// The run folder: as said, or the next free one.
@@ -154,7 +154,7 @@ fn pause(after_steps: Option<u64>, run: &Run, interrupted: &AtomicBool) {
 }
 
 /// Goes on with a run; only its end may be set anew.
-fn resume(args: &TrainArgs, folder: Option<PathBuf>, pool: Pool) -> Result<Run, Failure> {
+fn resume(args: &TrainArgs, folder: Option<PathBuf>, context: Context) -> Result<Run, Failure> {
     if let (Some(folder), Some(out)) = (&folder, &args.out)
         && folder != out
     {
@@ -167,7 +167,7 @@ fn resume(args: &TrainArgs, folder: Option<PathBuf>, pool: Pool) -> Result<Run, 
             Failure::Input("--resume: there is no run in runs/; name its folder, as --resume my-run".to_string())
         })?,
     };
-    let run = Run::resume(&folder, args.learning.epochs, pool)?;
+    let run = Run::resume(&folder, args.learning.epochs, context)?;
     let given: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let said = |option: &str| given.iter().any(|word| word == option || word.starts_with(&format!("{option}=")));
     let data = args.source.as_ref().or(args.data.as_ref());

@@ -3,7 +3,7 @@ use crate::args::{Args, Command};
 use crate::commands::train::{open, start};
 use crate::progress::tests::Memory;
 use clap::Parser;
-use plexus::Pool;
+use plexus::Context;
 
 /// A real run on the built-in digits, watched on a terminal in memory by a clock of which each epoch takes the same time.
 struct Watched {
@@ -25,7 +25,7 @@ impl Watched {
         let Command::Train(args) = Args::parse_from(words).command else { unreachable!("the second word is train") };
         let options = args.table.options();
         let source = open(&args, &options).expect("digits are built in");
-        let run = start(&args, source, options, &folder.path().join("run"), Pool::single()).expect("the run begins");
+        let run = start(&args, source, options, &folder.path().join("run"), Context::single()).expect("the run begins");
         assert_eq!(run.steps_per_epoch(), 7);
         let screen = Memory::new(columns);
         let watch = Watch::new(&run, false, screen.clone());
