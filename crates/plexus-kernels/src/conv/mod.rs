@@ -32,11 +32,22 @@
 //! Pooling takes the first of equal numbers, and a NaN before every number (of several NaN the last), as PyTorch does.
 
 mod backward;
+mod body;
+mod depthwise;
+mod epilogue;
 mod geometry;
 mod pack;
-mod plain;
+mod pixels;
 pub mod reference;
+mod scratch;
+mod source;
 mod unpool;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
 
 pub use backward::{
     ConvBackwardInput, ConvBackwardWeight, conv_backward_input, conv_backward_input_with, conv_backward_weight,
@@ -44,12 +55,22 @@ pub use backward::{
 };
 pub use geometry::Geometry;
 pub use pack::PackedWeight;
+pub use scratch::Scratch;
 pub use unpool::{UnpoolTwo, unpool_two, unpool_two_on};
 
-use crate::buffer::Buffer;
 use crate::isa::Isa;
 use crate::map::Function;
+use crate::map::pieces::{self, Maybe, Rows};
 use crate::threads::Pool;
+use pack::{Form, Layout};
+use std::ops::Range;
+
+/// Below this many multiply-adds the calling thread does all of them: a few microseconds, no more than waking a thread
+/// costs.
+const PARALLEL_MACS: u64 = 1 << 18;
+
+/// Multiply-adds of a task, where a sample has more or less: many times what taking a task costs.
+const TASK_MACS: u64 = 1 << 18;
 
 /// One row of the table of kernels.
 pub struct Kernel {
@@ -59,6 +80,12 @@ pub struct Kernel {
     pub isa: Isa,
     /// Whether it gives the same bits as every other consistent row.
     pub consistent: bool,
+    /// Filters of one vector.
+    lanes: usize,
+    /// The most filters that are computed with pixels in the lanes.
+    few: usize,
+    /// Computes some rows of one sample.
+    band: fn(Band<'_, '_>),
 }
 
 impl std::fmt::Debug for Kernel {
@@ -68,7 +95,13 @@ impl std::fmt::Debug for Kernel {
 }
 
 /// Every kernel, the plainest first.
-pub static KERNELS: &[Kernel] = &[Kernel { name: "conv_f32_portable_1x1", isa: Isa::Portable, consistent: false }];
+pub static KERNELS: &[Kernel] = &[
+    portable::KERNEL,
+    #[cfg(target_arch = "x86_64")]
+    avx2::KERNEL,
+    #[cfg(target_arch = "x86_64")]
+    avx512::KERNEL,
+];
 
 impl Kernel {
     /// The best kernel that runs while an instruction set is in use.
@@ -101,19 +134,6 @@ pub enum Pooling<'a> {
     },
 }
 
-/// Memory that kernels work in; it grows to the largest call and is then reused. A clone is empty.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    /// The weight, packed for one call.
-    weight: Buffer,
-}
-
-impl Clone for Scratch {
-    fn clone(&self) -> Self {
-        Scratch::default()
-    }
-}
-
 /// One convolution: see the module documentation for the formula and the shapes.
 #[derive(Debug)]
 pub struct Conv<'a> {
@@ -133,6 +153,42 @@ pub struct Conv<'a> {
     pub pooling: Option<Pooling<'a>>,
     /// `[batch, out height, out width, filters]`, overwritten.
     pub output: &'a mut [f32],
+}
+
+/// What a kernel needs to compute any rows of any sample.
+struct Block<'a> {
+    geometry: &'a Geometry,
+    input: &'a [f32],
+    layout: Layout,
+    panels: &'a [f32],
+    bias: Option<&'a [f32]>,
+    function: Function,
+    pooled: bool,
+    /// Columns of the output, after pooling.
+    cols: usize,
+}
+
+/// Some rows of the output of one sample.
+struct Band<'a, 'b> {
+    block: &'a Block<'a>,
+    sample: usize,
+    rows: Range<usize>,
+    /// These rows.
+    output: &'b mut [f32],
+    positions: Option<&'b mut [u8]>,
+    /// Memory for a copy of the input, see [`Block::halo_len`].
+    halo: &'b mut [f32],
+}
+
+impl Block<'_> {
+    /// Numbers of the copy that `rows` rows of the output need.
+    fn halo_len(&self, rows: usize) -> usize {
+        let (rows, cols) = if self.pooled { (2 * rows, 2 * self.cols) } else { (rows, self.cols) };
+        match self.layout.form {
+            Form::Pixels => pixels::planes_len(self.geometry, rows, cols),
+            _ => source::halo_len(self.geometry, rows),
+        }
+    }
 }
 
 /// Computes one convolution with the best kernel, or with the one that the weight was packed for.
@@ -191,19 +247,62 @@ pub fn conv_with(kernel: &'static Kernel, call: Conv<'_>, scratch: &mut Scratch,
         assert_eq!(packed.geometry(), &geometry, "the geometry that the weight was packed for");
         assert!(std::ptr::eq(packed.row(), kernel), "{kernel:?} cannot run weights packed for {}", packed.kernel());
     }
-    let weight = match weight {
+    if output.is_empty() {
+        return;
+    }
+    let layout = Layout::of(&geometry, kernel);
+    let panels = match weight {
+        Weight::Packed(packed) => packed.panels(),
         Weight::Plain(weight) => {
             assert_eq!(
                 weight.len(),
                 geometry.weight_len(),
                 "the weight has filters · channels / groups · kernel numbers"
             );
-            weight.to_vec()
+            let len = layout.len(&geometry);
+            scratch.weight.grow(len);
+            layout.pack(&geometry, weight, &mut scratch.weight[..len]);
+            &scratch.weight[..len]
         }
-        Weight::Packed(packed) => packed.unpack(),
     };
-    let _ = (kernel, scratch, pool);
-    plain::conv(&geometry, batch, input, &weight, bias, function, output, pooled, positions);
+    let geometry = &geometry;
+    let block = Block { geometry, input, layout, panels, bias, function, pooled, cols: out_cols };
+    let single = Pool::single();
+    let macs = geometry.macs();
+    let pool = if macs.saturating_mul(batch as u64) < PARALLEL_MACS { &single } else { pool };
+    let (band, piece) = cut(macs, out_rows);
+    let slots = scratch.slots.grow(pool.threads(), block.halo_len(band));
+
+    let row = out_cols * geometry.filters;
+    let positions = Maybe(positions.map(|positions| Rows(positions, row)), batch * out_rows);
+    pieces::for_each_of(pool, piece, (Rows(output, row), positions), |first, (output, positions)| {
+        let (mut output, mut positions) = (output.0, positions.0.map(|positions| positions.0));
+        let mut halo = slots.take();
+        let (mut at, end) = (first, first + output.len() / row);
+        while at < end {
+            // A piece may go over the end of a sample.
+            let (sample, y) = (at / out_rows, at % out_rows);
+            let rows = y..out_rows.min(y + (end - at).min(band));
+            let (these, rest) = output.split_at_mut(rows.len() * row);
+            let (these_positions, rest_positions) = positions.map(|at| at.split_at_mut(these.len())).unzip();
+            at += rows.len();
+            let halo = &mut halo[..];
+            (kernel.band)(Band { block: &block, sample, rows, output: these, positions: these_positions, halo });
+            (output, positions) = (rest, rest_positions);
+        }
+    });
+}
+
+/// How the rows of the outputs of a batch are cut, from the sizes of one sample alone: rows that are computed together,
+/// and rows of one task.
+fn cut(macs: u64, rows: usize) -> (usize, usize) {
+    let bands = macs.div_ceil(4 * TASK_MACS).clamp(1, rows as u64) as usize;
+    if bands > 1 {
+        let band = rows.div_ceil(bands);
+        return (band, band);
+    }
+    let samples = (TASK_MACS / macs.max(1)).clamp(1, 1 << 16) as usize;
+    (rows, rows * samples)
 }
 
 #[cfg(test)]

@@ -2,7 +2,94 @@
 
 use super::{Geometry, Kernel};
 use crate::buffer::Buffer;
+use crate::gemm::KC;
 use crate::threads::Pool;
+
+/// Which loop nest computes a convolution, which decides how its weight is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A vector is filters of one pixel.
+    Filters,
+    /// A vector is pixels of one filter: few filters would leave most lanes empty.
+    Pixels,
+    /// A vector is channels of one pixel, each with a filter of its own.
+    Depthwise,
+}
+
+/// Filters side by side in a panel for [`Form::Pixels`]: the most filters it takes, rounded up to whole groups of registers.
+pub(super) const FEW: usize = 12;
+
+/// The most channels for [`Form::Pixels`]: each is a plane of its own, which costs a copy.
+const FEW_CHANNELS: usize = 8;
+
+/// How a weight is packed: `[groups][panels of `width` filters][kernel height][kernel width][channels][width]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    pub form: Form,
+    /// Filters side by side.
+    pub width: usize,
+}
+
+impl Layout {
+    pub(super) fn of(geometry: &Geometry, kernel: &Kernel) -> Self {
+        let (depth, filters) = (geometry.depth(), geometry.group_filters());
+        let planes = geometry.groups == 1 && (1..=FEW_CHANNELS).contains(&geometry.channels);
+        let dense = geometry.stride == [1, 1] && geometry.dilation == [1, 1];
+        if depth <= KC && filters == 1 && geometry.group_channels() == 1 && geometry.groups > 1 {
+            Layout { form: Form::Depthwise, width: geometry.filters }
+        } else if depth <= KC && dense && planes && filters <= kernel.few {
+            Layout { form: Form::Pixels, width: FEW }
+        } else {
+            let vectors = if filters <= kernel.lanes { 1 } else { 2 };
+            Layout { form: Form::Filters, width: vectors * kernel.lanes }
+        }
+    }
+
+    /// Groups of panels, and the filters of each.
+    pub(super) fn groups(self, geometry: &Geometry) -> (usize, usize) {
+        match self.form {
+            Form::Depthwise => (1, geometry.filters),
+            _ => (geometry.groups, geometry.group_filters()),
+        }
+    }
+
+    /// Numbers of a packed weight.
+    pub(super) fn len(self, geometry: &Geometry) -> usize {
+        let (groups, filters) = self.groups(geometry);
+        groups * filters.div_ceil(self.width.max(1)) * geometry.depth() * self.width
+    }
+
+    /// Calls `visit(packed, plain)` with the two indices of every weight, plain ones in order.
+    #[inline(always)]
+    fn for_each(self, geometry: &Geometry, mut visit: impl FnMut(usize, usize)) {
+        let (channels, depth) = (geometry.group_channels(), geometry.depth());
+        let [rows, cols] = geometry.kernel;
+        let (_, filters) = self.groups(geometry);
+        let panels = filters.div_ceil(self.width.max(1));
+        let mut plain = 0;
+        for f in 0..geometry.filters {
+            let (group, f) = (f / filters, f % filters);
+            let start = (group * panels + f / self.width) * depth * self.width + f % self.width;
+            for c in 0..channels {
+                let mut packed = start + c * self.width;
+                for _ in 0..rows * cols {
+                    visit(packed, plain);
+                    packed += channels * self.width;
+                    plain += 1;
+                }
+            }
+        }
+    }
+
+    /// Packs a weight into `panels`, which has [`Layout::len`] numbers; filters beyond the last of a group are zero.
+    pub(super) fn pack(self, geometry: &Geometry, weight: &[f32], panels: &mut [f32]) {
+        let (_, filters) = self.groups(geometry);
+        if !filters.is_multiple_of(self.width.max(1)) {
+            panels.fill(0.0);
+        }
+        self.for_each(geometry, |packed, plain| panels[packed] = weight[plain]);
+    }
+}
 
 /// A weight re-ordered once for one kernel and one geometry. Weights that are used many times are kept in this form.
 ///
@@ -36,12 +123,19 @@ impl PackedWeight {
     /// Where the weight has another length.
     pub fn for_kernel(kernel: &'static Kernel, geometry: &Geometry, weight: &[f32], _pool: &Pool) -> Self {
         assert_eq!(weight.len(), geometry.weight_len(), "the weight has filters · channels / groups · kernel numbers");
-        PackedWeight { geometry: *geometry, kernel, panels: Buffer::from_slice(weight) }
+        let layout = Layout::of(geometry, kernel);
+        let mut panels = Buffer::zeros(layout.len(geometry));
+        layout.pack(geometry, weight, &mut panels);
+        PackedWeight { geometry: *geometry, kernel, panels }
     }
 
     /// The weight as it was given, `[filters, channels / groups, kernel height, kernel width]`, bit for bit.
     pub fn unpack(&self) -> Vec<f32> {
-        self.panels.to_vec()
+        let mut weight = vec![0.0; self.geometry.weight_len()];
+        Layout::of(&self.geometry, self.kernel).for_each(&self.geometry, |packed, plain| {
+            weight[plain] = self.panels[packed];
+        });
+        weight
     }
 
     /// The geometry it was packed for.
@@ -61,5 +155,9 @@ impl PackedWeight {
 
     pub(super) fn row(&self) -> &'static Kernel {
         self.kernel
+    }
+
+    pub(super) fn panels(&self) -> &[f32] {
+        &self.panels
     }
 }

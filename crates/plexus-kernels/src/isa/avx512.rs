@@ -149,7 +149,11 @@ impl Simd for Avx512 {
     fn transpose_8x8(self, square: [&[f32; 8]; 8]) -> [[f32; 8]; 8] {
         let mut transposed = [[0.0f32; 8]; 8];
         unsafe {
-            let r = square.map(|row| _mm256_loadu_ps(row.as_ptr()));
+            // A loop: a closure of `map` would be compiled without these instructions.
+            let mut r = [_mm256_setzero_ps(); 8];
+            for (r, row) in r.iter_mut().zip(square) {
+                *r = _mm256_loadu_ps(row.as_ptr());
+            }
             // Pairs of rows interleaved, then pairs of pairs, then halves exchanged.
             let (a0, a1) = (_mm256_unpacklo_ps(r[0], r[1]), _mm256_unpackhi_ps(r[0], r[1]));
             let (a2, a3) = (_mm256_unpacklo_ps(r[2], r[3]), _mm256_unpackhi_ps(r[2], r[3]));

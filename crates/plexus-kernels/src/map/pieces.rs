@@ -129,6 +129,13 @@ pub(crate) fn for_each<P: Pieces>(pool: &Pool, width: usize, pieces: P, work: im
     reduce(pool, width, pieces, work, |(), ()| ());
 }
 
+/// Calls `work(index of the first item, piece)` for every piece of at most `piece` items, in any order, on all threads.
+///
+/// For work that is not measured in elements: the caller decides what is large enough for several threads.
+pub(crate) fn for_each_of<P: Pieces>(pool: &Pool, piece: usize, pieces: P, work: impl Fn(usize, P) + Sync) {
+    reduce_of(pool, piece, pieces, work, |(), ()| ());
+}
+
 /// Calls `work` for every piece, and combines the results as a tree whose form depends on the sizes alone.
 pub(crate) fn reduce<P: Pieces, R: Send>(
     pool: &Pool,
@@ -139,8 +146,24 @@ pub(crate) fn reduce<P: Pieces, R: Send>(
 ) -> R {
     let width = width.max(1);
     let piece = (PIECE / width).max(1);
-    let (len, elements) = (pieces.len(), pieces.len().saturating_mul(width));
-    if pool.threads() > 1 && len > piece && elements >= SMALL {
+    if pieces.len().saturating_mul(width) >= SMALL {
+        reduce_of(pool, piece, pieces, work, combine)
+    } else {
+        let _flush = FlushDenormals::new();
+        tree(piece, 0, pieces, &work, &combine)
+    }
+}
+
+/// [`reduce`] with pieces of at most `piece` items.
+fn reduce_of<P: Pieces, R: Send>(
+    pool: &Pool,
+    piece: usize,
+    pieces: P,
+    work: impl Fn(usize, P) -> R + Sync,
+    combine: impl Fn(R, R) -> R + Sync,
+) -> R {
+    let len = pieces.len();
+    if pool.threads() > 1 && len > piece {
         // The upper part of the tree is cut here, the lower parts are tasks: the form of the whole is the same.
         let slots = [const { Mutex::new(Slot::Empty) }; 1 << LEVELS];
         let mut parts = Parts { slots: &slots, len: 0 };

@@ -1,0 +1,144 @@
+//! Times the convolutions of LeNet-5 and prints nanoseconds per call and multiply-adds per second.
+//!
+//! `cargo run --release -p plexus-kernels --example conv -- [threads] [instruction set] [layer]`
+
+use plexus_kernels::conv::{
+    Conv, ConvBackwardInput, ConvBackwardWeight, Geometry, Kernel, PackedWeight, Pooling, Scratch, UnpoolTwo, Weight,
+    conv_backward_input_with, conv_backward_weight_with, conv_with, unpool_two,
+};
+use plexus_kernels::isa::Isa;
+use plexus_kernels::map::Function;
+use plexus_kernels::probe;
+use plexus_kernels::threads::Pool;
+use std::time::{Duration, Instant};
+
+/// The shortest time of one call in some hundred milliseconds, in nanoseconds.
+fn time(mut call: impl FnMut()) -> f64 {
+    call();
+    let begin = Instant::now();
+    let mut calls = 1;
+    // Enough calls for the clock.
+    while begin.elapsed() < Duration::from_millis(2) {
+        call();
+        calls += 1;
+    }
+    let mut shortest = f64::INFINITY;
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_millis(300) {
+        let start = Instant::now();
+        for _ in 0..calls {
+            call();
+        }
+        shortest = shortest.min(start.elapsed().as_secs_f64() * 1e9 / f64::from(calls));
+    }
+    shortest
+}
+
+fn show(what: &str, batch: usize, ns: f64, macs: u64) {
+    let rate = (macs * batch as u64) as f64 / ns;
+    println!("  {what:<34} batch {batch:>3}  {ns:>11.0} ns  {rate:>7.1} GMAC/s");
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let threads = arguments.first().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let wanted = |at: usize, name: &str| arguments.get(at).is_none_or(|wanted| name.starts_with(wanted.as_str()));
+    let pool = Pool::new(threads);
+    let layers = [
+        ("conv1", Geometry { padding: [2; 4], ..Geometry::plain([1, 28, 28], 6, [5, 5]) }),
+        ("conv2", Geometry::plain([6, 14, 14], 16, [5, 5])),
+        ("3x3 64", Geometry { padding: [1; 4], ..Geometry::plain([64, 28, 28], 64, [3, 3]) }),
+    ];
+    for isa in Isa::available() {
+        let kernel = Kernel::for_isa(isa);
+        if kernel.isa != isa || !wanted(1, isa.name()) {
+            continue;
+        }
+        let rounds = 100_000;
+        let peak = probe::multiply_adds_on(isa, rounds, &pool) as f64
+            / time(|| {
+                probe::multiply_adds_on(isa, rounds, &pool);
+            });
+        println!("{} with {threads} threads; the most is {peak:.0} GMAC/s", kernel.name);
+        for (name, geometry) in layers.into_iter().filter(|(name, _)| wanted(2, name)) {
+            // The larger layer is there to see that nothing is far off.
+            for batch in if geometry.channels < 64 { [1, 64] } else { [1, 4] } {
+                layer(kernel, name, geometry, batch, &pool);
+            }
+        }
+    }
+}
+
+fn layer(kernel: &'static Kernel, name: &str, geometry: Geometry, batch: usize, pool: &Pool) {
+    let values = |len: usize| (0..len).map(|at| (at * 7919 % 1009) as f32 / 504.5 - 1.0).collect::<Vec<_>>();
+    let mut scratch = Scratch::default();
+    let input = values(batch * geometry.input_len());
+    let weight = values(geometry.weight_len());
+    let bias = values(geometry.filters);
+    let packed = PackedWeight::for_kernel(kernel, &geometry, &weight, pool);
+    let mut output = vec![0.0; batch * geometry.output_len()];
+    let mut positions = vec![0; output.len() / 4];
+    let macs = geometry.macs();
+    for (what, pooled, keep) in
+        [("forward", false, false), ("forward, pooled", true, false), ("forward, pooled, positions", true, true)]
+    {
+        let ns = time(|| {
+            let len = if pooled { output.len() / 4 } else { output.len() };
+            let pooling = pooled.then(|| Pooling::MaxTwo { positions: keep.then_some(&mut positions[..]) });
+            let call = Conv {
+                geometry,
+                batch,
+                input: &input,
+                weight: if keep { Weight::Plain(&weight) } else { Weight::Packed(&packed) },
+                bias: Some(&bias),
+                function: Function::Relu,
+                pooling,
+                output: &mut output[..len],
+            };
+            conv_with(kernel, call, &mut scratch, pool);
+        });
+        show(&format!("{name} {what}"), batch, ns, macs);
+    }
+    if std::env::args().nth(4).is_some() {
+        return;
+    }
+    let grad_output = output.clone();
+    let mut grad_input = vec![0.0; input.len()];
+    let ns = time(|| {
+        let (weight, grad_output, grad_input) = (&weight[..], &grad_output[..], &mut grad_input[..]);
+        let call = ConvBackwardInput { geometry, batch, grad_output, weight, grad_input, accumulate: false };
+        conv_backward_input_with(kernel, call, &mut scratch, pool);
+    });
+    show(&format!("{name} backward input"), batch, ns, macs);
+    let (mut grad_weight, mut grad_bias) = (weight.clone(), bias.clone());
+    let ns = time(|| {
+        let call = ConvBackwardWeight {
+            geometry,
+            batch,
+            input: &input,
+            grad_output: &grad_output,
+            grad_weight: &mut grad_weight,
+            grad_bias: Some(&mut grad_bias),
+            accumulate: false,
+        };
+        conv_backward_weight_with(kernel, call, &mut scratch, pool);
+    });
+    show(&format!("{name} backward weight"), batch, ns, macs);
+    let [height, width] = geometry.output().expect("the layers have outputs");
+    let mut grad_full = vec![0.0; output.len()];
+    let grad_pooled = values(positions.len());
+    let ns = time(|| {
+        let call = UnpoolTwo {
+            batch,
+            channels: geometry.filters,
+            height,
+            width,
+            grad_pooled: &grad_pooled,
+            positions: &positions,
+            activation: Some((Function::Relu, &grad_pooled)),
+            grad_full: &mut grad_full,
+        };
+        unpool_two(call, pool);
+    });
+    show(&format!("{name} unpool"), batch, ns, macs);
+}

@@ -1,0 +1,19 @@
+//! The AVX2 row.
+
+use super::body::Convolve;
+use super::{Band, Kernel};
+use crate::isa::avx2::Avx2;
+use crate::isa::{Isa, Simd};
+
+/// Twelve pixels by one vector, or four by two: at most twelve sums of sixteen registers, and with pooling whole windows.
+pub(super) const KERNEL: Kernel =
+    Kernel { name: "conv_f32_avx2_4x16", isa: Isa::Avx2, consistent: true, lanes: 8, few: 6, band };
+
+fn band(band: Band<'_, '_>) {
+    token().run(Convolve::<12, 4, 8, 16, 3> { band });
+}
+
+/// The proof that this processor can run the row; dispatch offers it to no other.
+fn token() -> Avx2 {
+    Avx2::detect().expect("rows are run where their instruction set is available")
+}

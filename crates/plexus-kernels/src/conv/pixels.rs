@@ -1,0 +1,375 @@
+//! The loop nest with pixels in the lanes, for few filters and few channels.
+//!
+//! Each channel of the padded input is copied into two planes, of its even and of its odd columns. A vector of even
+//! output columns, and one of odd ones, then read contiguous elements for every element of a filter, and the four numbers
+//! of a 2 x 2 window are in the same lane of four vectors.
+
+#![allow(clippy::needless_range_loop)]
+
+use super::epilogue::{byte, cheap, in_cache, in_registers, largest, largest_and_position};
+use super::pack::FEW;
+use super::source::input_rows;
+use super::{Band, Block, Geometry};
+use crate::isa::{Simd, Vectorized};
+use std::ops::Range;
+
+/// The most lanes of any instruction set.
+const LANES: usize = 16;
+
+/// Filters whose results are turned into pixels together; the most that this form computes.
+const TURNED: usize = 8;
+
+/// The most numbers of a register tile.
+const TILE: usize = 6 * 4 * LANES;
+
+/// Elements of a plane's row: whole vectors of pairs of columns, what a filter reaches beyond, and whole cache lines.
+fn pitch(geometry: &Geometry, cols: usize) -> usize {
+    (cols.div_ceil(2).next_multiple_of(LANES) + geometry.kernel[1] / 2 + 1).next_multiple_of(LANES)
+}
+
+/// Rows of the planes for `rows` rows of the output: an odd number of these is computed as the next even one.
+fn plane_rows(geometry: &Geometry, rows: usize) -> usize {
+    rows.next_multiple_of(2) + geometry.kernel[0] - 1
+}
+
+/// Numbers of the planes for `rows` rows of the (full) output.
+pub(super) fn planes_len(geometry: &Geometry, rows: usize, cols: usize) -> usize {
+    plane_rows(geometry, rows) * geometry.channels * 2 * pitch(geometry, cols)
+}
+
+/// Copies what `rows` of the (full) output see: `planes[row][channel][column % 2][column / 2]`, zero elsewhere.
+fn fill(geometry: &Geometry, input: &[f32], rows: &Range<usize>, pitch: usize, planes: &mut [f32]) {
+    let channels = geometry.channels;
+    let [top, left, _, _] = geometry.padding;
+    let first = input_rows(geometry, rows).start;
+    for (at, planes) in planes.chunks_exact_mut(channels * 2 * pitch).enumerate() {
+        planes.fill(0.0);
+        let Some(row) = (first + at).checked_sub(top).filter(|&row| row < geometry.height) else { continue };
+        let row = &input[row * geometry.width * channels..][..geometry.width * channels];
+        for (c, planes) in planes.chunks_exact_mut(2 * pitch).enumerate() {
+            let (even, odd) = planes.split_at_mut(pitch);
+            if channels == 1 {
+                split(row, left, even, odd);
+            } else {
+                for (x, pixel) in row.chunks_exact(channels).enumerate() {
+                    let column = left + x;
+                    let plane = if column % 2 == 0 { &mut *even } else { &mut *odd };
+                    // Columns that no window reaches are left out.
+                    if let Some(to) = plane.get_mut(column / 2) {
+                        *to = pixel[c];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Pairs of columns that are taken apart together.
+const PAIRS: usize = 8;
+
+/// Takes a row apart into even and odd columns, the first being column `left`.
+fn split(mut row: &[f32], left: usize, even: &mut [f32], odd: &mut [f32]) {
+    let mut at = left / 2;
+    if !left.is_multiple_of(2)
+        && let Some((first, rest)) = row.split_first()
+    {
+        odd[at] = *first;
+        (row, at) = (rest, at + 1);
+    }
+    let (pairs, last) = row.as_chunks::<2>();
+    let count = pairs.len().min(even.len().saturating_sub(at));
+    let pairs = &pairs[..count];
+    let (even, odd) = (&mut even[at..], &mut odd[at..]);
+    if count >= PAIRS {
+        // The last group may begin before the end of the one before it.
+        for start in (0..count).step_by(PAIRS) {
+            let start = start.min(count - PAIRS);
+            let pairs: &[[f32; 2]; PAIRS] = pairs[start..].first_chunk().expect("a whole group is left");
+            let mut apart = [[0.0; PAIRS]; 2];
+            for i in 0..PAIRS {
+                (apart[0][i], apart[1][i]) = (pairs[i][0], pairs[i][1]);
+            }
+            even[start..start + PAIRS].copy_from_slice(&apart[0]);
+            odd[start..start + PAIRS].copy_from_slice(&apart[1]);
+        }
+    } else {
+        for (i, pair) in pairs.iter().enumerate() {
+            (even[i], odd[i]) = (pair[0], pair[1]);
+        }
+    }
+    if let [last] = last
+        && let Some(to) = even.get_mut(count)
+    {
+        *to = *last;
+    }
+}
+
+/// Computes a band, at most `FG` filters at once.
+#[inline(always)]
+pub(super) fn run_pixels<S: Simd, const FG: usize>(s: S, band: &mut Band<'_, '_>) {
+    let filters = band.block.geometry.filters;
+    let together = filters.div_ceil(filters.div_ceil(FG));
+    match together {
+        1 => s.run(Pixels::<1> { band }),
+        2 if FG >= 2 => s.run(Pixels::<2> { band }),
+        3 if FG >= 3 => s.run(Pixels::<3> { band }),
+        4 if FG >= 4 => s.run(Pixels::<4> { band }),
+        _ => s.run(Pixels::<FG> { band }),
+    }
+}
+
+/// Computes a band, `FG` filters at once.
+struct Pixels<'a, 'b, 'c, const FG: usize> {
+    band: &'c mut Band<'a, 'b>,
+}
+
+/// The results of some filters for a vector of pairs of columns: rows 0 and 1, even and odd columns of each.
+type Turned = [[[f32; LANES]; FEW]; 4];
+
+impl<const FG: usize> Vectorized for Pixels<'_, '_, '_, FG> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Band { block, sample, rows, output, positions, halo } = self.band;
+        let block: &Block<'_> = block;
+        let geometry = block.geometry;
+        let full = block.full_rows(rows);
+        let cols = if block.pooled { 2 * block.cols } else { block.cols };
+        let pitch = pitch(geometry, cols);
+        let planes = &mut halo[..planes_len(geometry, full.len(), cols)];
+        fill(geometry, block.sample(*sample), &full, pitch, planes);
+        let planes = &*planes;
+
+        let mut bias = [-0.0; FEW];
+        if let Some(values) = block.bias {
+            bias[..values.len()].copy_from_slice(values);
+        }
+        let mut turned: Turned = [[[0.0; LANES]; FEW]; 4];
+        let mut memory = [0.0; TILE];
+        for y in (0..full.len()).step_by(2) {
+            for pair in (0..cols.div_ceil(2)).step_by(S::LEN) {
+                for f in (0..geometry.filters).step_by(FG) {
+                    let place = Place { y, pair, f };
+                    let sums = product::<S, FG>(s, block, planes, pitch, place);
+                    let sums = finish::<S, FG>(s, block, sums, &bias[f..f + FG], &mut memory);
+                    match (block.pooled, positions.is_some()) {
+                        (false, _) => keep::<S, FG>(s, sums, f, &mut turned),
+                        (true, true) => keep_largest_and_position::<S, FG>(s, sums, f, &mut turned),
+                        (true, false) => keep_largest::<S, FG>(s, sums, f, &mut turned),
+                    }
+                }
+                let to = Target { block, y, pair, cols, lanes: S::LEN };
+                match block.pooled {
+                    true => to.pooled(s, &turned, output, positions.as_deref_mut()),
+                    false => to.full(s, &turned, output, full.len()),
+                }
+            }
+        }
+    }
+}
+
+/// Two rows of the output, a vector of pairs of columns, some filters.
+#[derive(Clone, Copy)]
+struct Place {
+    y: usize,
+    pair: usize,
+    f: usize,
+}
+
+/// The sums of `FG` filters: rows 0 and 1, even and odd columns of each.
+#[inline(always)]
+fn product<S: Simd, const FG: usize>(
+    s: S,
+    block: &Block<'_>,
+    planes: &[f32],
+    pitch: usize,
+    Place { y, pair, f }: Place,
+) -> [[S::F; 4]; FG] {
+    let geometry = block.geometry;
+    let panel = block.panels.as_chunks::<FEW>().0;
+    let channels = geometry.channels;
+    let row = channels * 2 * pitch;
+    let mut sums = [[s.splat(0.0); 4]; FG];
+    let mut k = 0;
+    for i in 0..geometry.kernel[0] {
+        for j in 0..geometry.kernel[1] {
+            for c in 0..channels {
+                let start = (y + i) * row + c * 2 * pitch + pair + j / 2;
+                // Even columns of the output begin in the plane of the parity of j, odd ones in the other.
+                let (even, odd) = match j % 2 {
+                    0 => (start, start + pitch),
+                    _ => (start + pitch, start + 1),
+                };
+                // Loops, because a closure of `map` would not have the instructions.
+                let places = [even, odd, even + row, odd + row];
+                let mut x = [s.splat(0.0); 4];
+                for p in 0..4 {
+                    x[p] = s.load(&planes[places[p]..places[p] + S::LEN]);
+                }
+                let w: &[f32; FG] = panel[k][f..].first_chunk().expect("a panel has room for every group");
+                for g in 0..FG {
+                    let w = s.splat(w[g]);
+                    for p in 0..4 {
+                        sums[g][p] = s.mul_add(x[p], w, sums[g][p]);
+                    }
+                }
+                k += 1;
+            }
+        }
+    }
+    sums
+}
+
+/// Adds the bias and applies the function; one that is not cheap is left to the cache, unless the sums are pooled.
+#[inline(always)]
+fn finish<S: Simd, const FG: usize>(
+    s: S,
+    block: &Block<'_>,
+    mut sums: [[S::F; 4]; FG],
+    bias: &[f32],
+    memory: &mut [f32; TILE],
+) -> [[S::F; 4]; FG] {
+    let bias: &[f32; FG] = bias.first_chunk().expect("one for each filter of the group");
+    for g in 0..FG {
+        let bias = s.splat(bias[g]);
+        for p in 0..4 {
+            sums[g][p] = s.add(sums[g][p], bias);
+        }
+    }
+    if in_registers(block.function) {
+        for g in 0..FG {
+            sums[g] = cheap(s, block.function, sums[g]);
+        }
+    } else if block.pooled {
+        for g in 0..FG {
+            for p in 0..4 {
+                s.store(sums[g][p], &mut memory[(4 * g + p) * S::LEN..]);
+            }
+        }
+        in_cache(S::ISA, block.function, &mut memory[..4 * FG * S::LEN]);
+        for g in 0..FG {
+            for p in 0..4 {
+                sums[g][p] = s.load(&memory[(4 * g + p) * S::LEN..]);
+            }
+        }
+    }
+    sums
+}
+
+/// Keeps all results of filters from `f` on.
+#[inline(always)]
+fn keep<S: Simd, const FG: usize>(s: S, sums: [[S::F; 4]; FG], f: usize, turned: &mut Turned) {
+    for g in 0..FG {
+        for p in 0..4 {
+            s.store(sums[g][p], &mut turned[p][f + g]);
+        }
+    }
+}
+
+/// Keeps the largest of each window.
+#[inline(always)]
+fn keep_largest<S: Simd, const FG: usize>(s: S, sums: [[S::F; 4]; FG], f: usize, turned: &mut Turned) {
+    for g in 0..FG {
+        s.store(largest(s, sums[g]), &mut turned[0][f + g]);
+    }
+}
+
+/// Keeps the largest of each window and its position.
+#[inline(always)]
+fn keep_largest_and_position<S: Simd, const FG: usize>(s: S, sums: [[S::F; 4]; FG], f: usize, turned: &mut Turned) {
+    for g in 0..FG {
+        let (largest, position) = largest_and_position(s, sums[g]);
+        s.store(largest, &mut turned[0][f + g]);
+        s.store(position, &mut turned[1][f + g]);
+    }
+}
+
+/// Where results go.
+struct Target<'a> {
+    block: &'a Block<'a>,
+    y: usize,
+    pair: usize,
+    /// Columns of the full output.
+    cols: usize,
+    lanes: usize,
+}
+
+impl Target<'_> {
+    /// Writes pooled numbers and their positions.
+    #[inline(always)]
+    fn pooled<S: Simd>(&self, s: S, turned: &Turned, output: &mut [f32], mut positions: Option<&mut [u8]>) {
+        let (filters, cols) = (self.block.geometry.filters, self.block.cols);
+        let row = self.y / 2 * cols * filters..(self.y / 2 + 1) * cols * filters;
+        for lane in (0..self.lanes).step_by(8) {
+            let first = self.pair + lane;
+            let count = cols.saturating_sub(first).min(8);
+            let pixels = turn(s, &turned[0], lane);
+            let output = &mut output[row.clone()];
+            for (q, pixel) in pixels.iter().enumerate().take(count) {
+                put(&mut output[(first + q) * filters..], pixel, filters);
+            }
+            if let Some(positions) = &mut positions {
+                let positions = &mut positions[row.clone()];
+                for (q, pixel) in turn(s, &turned[1], lane).iter().enumerate().take(count) {
+                    put(&mut positions[(first + q) * filters..], &bytes(pixel), filters);
+                }
+            }
+        }
+    }
+
+    /// Writes two rows of the output; `rows` is how many the band has.
+    #[inline(always)]
+    fn full<S: Simd>(&self, s: S, turned: &Turned, output: &mut [f32], rows: usize) {
+        let filters = self.block.geometry.filters;
+        for r in 0..2.min(rows - self.y) {
+            let start = (self.y + r) * self.cols * filters;
+            let output = &mut output[start..start + self.cols * filters];
+            for lane in (0..self.lanes).step_by(8) {
+                let first = 2 * (self.pair + lane);
+                let (even, odd) = (turn(s, &turned[2 * r], lane), turn(s, &turned[2 * r + 1], lane));
+                for q in 0..8 {
+                    if first + 2 * q < self.cols {
+                        put(&mut output[(first + 2 * q) * filters..], &even[q], filters);
+                    }
+                    if first + 2 * q + 1 < self.cols {
+                        put(&mut output[(first + 2 * q + 1) * filters..], &odd[q], filters);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Eight pixels of all filters, from the results of each filter.
+#[inline(always)]
+fn turn<S: Simd>(s: S, results: &[[f32; LANES]; FEW], lane: usize) -> [[f32; TURNED]; 8] {
+    let mut rows = [&[0.0; 8]; TURNED];
+    for f in 0..TURNED {
+        rows[f] = results[f][lane..].first_chunk().expect("a group of eight lanes");
+    }
+    s.transpose_8x8(rows)
+}
+
+/// Eight positions as bytes.
+#[inline(always)]
+fn bytes(numbers: &[f32; 8]) -> [u8; 8] {
+    let mut bytes = [0; 8];
+    for i in 0..8 {
+        bytes[i] = byte(numbers[i]);
+    }
+    bytes
+}
+
+/// Writes the first `count` of eight numbers; more where there is room, which the next pixel writes over.
+#[inline(always)]
+fn put<T: Copy>(to: &mut [T], pixel: &[T; 8], count: usize) {
+    match to.first_chunk_mut::<8>() {
+        Some(to) => *to = *pixel,
+        None => {
+            for (to, &value) in to.iter_mut().zip(&pixel[..count]) {
+                *to = value;
+            }
+        }
+    }
+}
