@@ -15,7 +15,7 @@ use plexus_kernels::reduce;
 use plexus_kernels::softmax::Reduction;
 use plexus_kernels::threads::flush_denormals;
 use plexus_nn::layer::RandomKey;
-use plexus_nn::{CheckedNetwork, Params, TrainOptions, TrainPlan};
+use plexus_nn::{CheckedNetwork, Params, TrainPlan};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -201,7 +201,6 @@ impl Trainer {
     pub fn new(network: Arc<CheckedNetwork>, params: Params, settings: Settings, context: Context) -> Self {
         let context = context.with_precision(settings.precision);
         let optimizer = OptimizerState::new(&settings.optimizer, params.weights.len());
-        let options = TrainOptions { precision: settings.precision, ..TrainOptions::default() };
         Trainer {
             plan: TrainPlan::new(network.clone(), context.clone()),
             grad: Buffer::zeros(params.weights.len()),
@@ -331,7 +330,7 @@ impl Trainer {
         if !loss.is_finite() {
             return Err(self.not_finite("the loss", loss, first..last, None, epoch_rows));
         }
-        if let Some(index) = reduce::first_not_finite(&self.grad, &self.pool) {
+        if let Some(index) = reduce::first_not_finite(&self.grad, &self.context) {
             let entries = self.params.layout().entries().iter().filter(|entry| entry.trainable);
             let tensor = { entries }.find(|entry| entry.range.contains(&index)).map(|entry| entry.name.clone());
             let value = f64::from(self.grad[index]);

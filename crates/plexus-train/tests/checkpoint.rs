@@ -277,7 +277,7 @@ fn an_infinite_gradient_of_a_finite_loss_is_not_applied() {
     let mut params = Params::initialise(&network, 1);
     params.weights.fill(0.1 / FEATURES as f32);
     let settings = Settings { loss: Loss::MeanSquaredError, ..settings() };
-    let mut trainer = Trainer::new(network, params, settings, Pool::single());
+    let mut trainer = Trainer::new(network, params, settings, Context::single());
     let before = bits(&trainer.params().weights);
     let (train, _) = parts(&data);
     let error = trainer.step(&data, &train).expect_err("the gradient is infinite");

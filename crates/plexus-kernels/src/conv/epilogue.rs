@@ -17,7 +17,7 @@ pub(super) fn in_registers(function: Function) -> bool {
 /// Applies the other functions where the numbers are, while they are in the cache.
 pub(super) fn in_cache(isa: Isa, function: Function, values: &mut [f32]) {
     if !in_registers(function) {
-        map::forward_in_place_on(isa, function, values, &Pool::single());
+        map::forward_in_place(function, values, &crate::Context::new(isa, Pool::single()));
     }
 }
 

@@ -192,7 +192,7 @@ fn the_function_is_that_of_map() {
             for row in map::FUNCTIONS {
                 call(row.default, &mut output);
                 let mut want = sums.clone();
-                map::forward_in_place_on(kernel.isa, row.default, &mut want, &Pool::single());
+                map::forward_in_place(row.default, &mut want, &crate::Context::new(kernel.isa, Pool::single()));
                 assert_eq!(bits(&output), bits(&want), "{kernel:?} {}", row.name);
             }
         }

@@ -48,7 +48,7 @@ pub fn unpool_two_on(isa: Isa, call: UnpoolTwo<'_>, pool: &Pool) {
     let _ = isa;
     let mut grad = grad_pooled.to_vec();
     if let Some((function, output)) = activation {
-        map::backward_in_place(function, Saved::Output(output), &mut grad, pool);
+        map::backward_in_place(function, Saved::Output(output), &mut grad, &crate::Context::new(isa, pool.clone()));
     }
     grad_full.fill(0.0);
     for (at, (&grad, &position)) in grad.iter().zip(positions).enumerate() {

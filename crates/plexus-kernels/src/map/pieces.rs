@@ -149,8 +149,7 @@ pub(crate) fn reduce<P: Pieces, R: Send>(
     if pieces.len().saturating_mul(width) >= SMALL {
         reduce_of(pool, piece, pieces, work, combine)
     } else {
-        let _flush = FlushDenormals::new();
-        tree(piece, 0, pieces, &work, &combine)
+        flush_denormals(|| tree(piece, 0, pieces, &work, &combine))
     }
 }
 

@@ -226,7 +226,7 @@ impl LayerKind for Conv2d {
 
     fn prepare(&self, cx: Prepare<'_>) -> Option<Prepared> {
         let (weight, bias) = self.split(cx.weights);
-        let weight = PackedWeight::new(&self.geometry(cx.inputs[0]), weight, cx.context);
+        let weight = PackedWeight::new(&self.geometry(cx.inputs[0]), weight, cx.context.pool());
         Some(Prepared::Conv { weight, bias: Buffer::from_slice(bias.unwrap_or_default()) })
     }
 
@@ -240,7 +240,7 @@ impl LayerKind for Conv2d {
             }
         };
         let positions = match cx.pass {
-            Pass::Training { saved, .. } if cx.contexting => Some(saved.into_u8()),
+            Pass::Training { saved, .. } if cx.pooling => Some(saved.into_u8()),
             _ => None,
         };
         let call = Conv {
@@ -250,10 +250,10 @@ impl LayerKind for Conv2d {
             weight,
             bias,
             function: cx.function,
-            pooling: cx.contexting.then_some(Pooling::MaxTwo { positions }),
+            pooling: cx.pooling.then_some(Pooling::MaxTwo { positions }),
             output: cx.output.into_f32(),
         };
-        conv(call, &mut cx.scratch.conv, cx.context);
+        conv(call, &mut cx.scratch.conv, cx.context.pool());
     }
 
     fn backward(&self, cx: Backward<'_, '_>) {
@@ -264,10 +264,10 @@ impl LayerKind for Conv2d {
         let grad_bias = self.bias.then_some(grad_bias);
         let (input, accumulate) = (input.f32(), cx.accumulate);
         let call = ConvBackwardWeight { geometry, batch, input, grad_output, grad_weight, grad_bias, accumulate };
-        conv_backward_weight(call, &mut cx.scratch.conv, cx.context);
+        conv_backward_weight(call, &mut cx.scratch.conv, cx.context.pool());
         if let Some(GradInput { values, accumulate }) = cx.grad_inputs[0].take() {
             let call = ConvBackwardInput { geometry, batch, grad_output, weight, grad_input: values, accumulate };
-            conv_backward_input(call, &mut cx.scratch.conv, cx.context);
+            conv_backward_input(call, &mut cx.scratch.conv, cx.context.pool());
         }
     }
 }
