@@ -193,6 +193,16 @@ def several_values():
     cases.write()
 
 
+def upsample():
+    cases = Cases("upsample", script="maps.py")
+    for name, shape, factor, batch in [("twice", [2, 2, 3], 2, 2), ("three-times", [3, 1, 2], 3, 1),
+                                       ("once", [2, 2, 2], 1, 2), ("batch-of-none", [1, 2, 2], 2, 0)]:
+        def enlarged(x, p, s, training):
+            return x.repeat_interleave(factor, 2).repeat_interleave(factor, 3) * 1
+        cases.add(name, {"factor": factor}, shape, batch, enlarged)
+    cases.write()
+
+
 def orders():
     cases = Cases("unflatten", script="maps.py")
 
@@ -221,5 +231,5 @@ def orders():
 
 if __name__ == "__main__":
     case_file.settle()
-    for make in [conv2d, max_pool2d, avg_pool2d, global_avg_pool, batch_norm_maps, several_values, orders]:
+    for make in [conv2d, max_pool2d, avg_pool2d, global_avg_pool, batch_norm_maps, several_values, upsample, orders]:
         make()

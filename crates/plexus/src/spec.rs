@@ -5,7 +5,8 @@ use crate::files;
 use plexus_formats::NetworkText;
 use plexus_kernels::map::{FUNCTIONS, Function};
 use plexus_nn::layers::{Flatten, Reshape};
-use plexus_nn::{Network, Shape, zoo};
+use plexus_nn::zoo::{self, LeNet5};
+use plexus_nn::{Network, Shape};
 use plexus_train::data::{DataOptions, SOURCES};
 use plexus_train::target::ScaleKind;
 use plexus_train::trainer::Settings;
@@ -22,13 +23,16 @@ pub enum NetworkSpec {
         /// Between the layers.
         function: Function,
     },
+    /// LeNet-5.
+    LeNet5(LeNet5),
     /// Written out.
     Text(NetworkText),
 }
 
 impl NetworkSpec {
     /// The forms, for `--help` and messages.
-    pub const FORMS: &str = "mlp, mlp:512,256, mlp:64?activation=tanh, or a file ending in .toml";
+    pub const FORMS: &str = "mlp, mlp:512,256, mlp:64?activation=tanh, lenet5, lenet5?activation=tanh&pooling=average, or a \
+                             file ending in .toml";
 
     /// Reads what was written on a command line.
     ///
@@ -41,6 +45,32 @@ impl NetworkSpec {
         }
         let refuse = |expected: String| Error::Setting { name: "--network", got: format!("\"{spec}\""), expected };
         let (name, options) = spec.split_once('?').unwrap_or((spec, ""));
+        let options = || options.split('&').filter(|option| !option.is_empty());
+        let function = |name: &str| {
+            Function::named(name).ok_or_else(|| {
+                let names: Vec<&str> = FUNCTIONS.iter().map(|row| row.name).collect();
+                refuse(format!("used with one of the activations {}", names.join(", ")))
+            })
+        };
+        if name == "lenet5" {
+            let mut lenet = LeNet5::default();
+            for option in options() {
+                match option.split_once('=') {
+                    Some(("activation", name)) => lenet.function = function(name)?,
+                    Some(("pooling", name @ ("max" | "average"))) => lenet.average = name == "average",
+                    Some(("padding", size)) if size.parse::<usize>().is_ok_and(|size| size <= 1024) => {
+                        lenet.padding = size.parse().ok();
+                    }
+                    _ => {
+                        let known = "activation=NAME, pooling=max or average, padding=PIXELS";
+                        return Err(refuse(format!(
+                            "followed by ? and options of lenet5 with & between them: {known}"
+                        )));
+                    }
+                }
+            }
+            return Ok(NetworkSpec::LeNet5(lenet));
+        }
         let (name, sizes) = name.split_once(':').unwrap_or((name, "128"));
         if name != "mlp" {
             return Err(refuse(NetworkSpec::FORMS.to_string()));
@@ -54,15 +84,14 @@ impl NetworkSpec {
         // `mlp:` with nothing behind the colon is a linear model.
         let hidden =
             if sizes.is_empty() { Vec::new() } else { sizes.split(',').map(size).collect::<Result<_, _>>()? };
-        let function = match options.split_once('=') {
-            None if options.is_empty() => Function::Relu,
-            Some(("activation", name)) => Function::named(name).ok_or_else(|| {
-                let names: Vec<&str> = FUNCTIONS.iter().map(|row| row.name).collect();
-                refuse(format!("used with one of the activations {}", names.join(", ")))
-            })?,
-            _ => return Err(refuse("followed by no other option than ?activation=NAME".to_string())),
-        };
-        Ok(NetworkSpec::Mlp { hidden, function })
+        let mut between = Function::Relu;
+        for option in options() {
+            match option.split_once('=') {
+                Some(("activation", name)) => between = function(name)?,
+                _ => return Err(refuse("followed by no other option than ?activation=NAME".to_string())),
+            }
+        }
+        Ok(NetworkSpec::Mlp { hidden, function: between })
     }
 
     /// Reads the text form; `source` names it in messages.
@@ -80,6 +109,15 @@ impl NetworkSpec {
     pub fn build(self, input: Shape, outputs: usize) -> Result<Network, Error> {
         match self {
             NetworkSpec::Mlp { hidden, function } => Ok(zoo::mlp(input, &hidden, outputs, function)),
+            NetworkSpec::LeNet5(options) => {
+                let got = input.to_string();
+                zoo::lenet5(input, outputs, options).map_err(|mismatch| Error::Mismatch {
+                    what: "the input shape",
+                    model: format!("lenet5, which reads {}", mismatch.expected),
+                    data: got,
+                    help: mismatch.help,
+                })
+            }
             NetworkSpec::Text(text) => {
                 // Another shape with as many numbers is taken as meant: [784] for images of 1x28x28.
                 if let Some(written) =

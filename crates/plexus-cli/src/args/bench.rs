@@ -23,6 +23,8 @@ Tasks:
   mlp               784-512-256-10, inference                        --batch
   train-mlp         the same network, cross-entropy: the second of   --batch --samples --optimizer
                     two epochs over random rows in memory
+  lenet             LeNet-5 on 28x28 pixels (ReLU, max), inference   --batch
+  train-lenet       the same network, as train-mlp                   --batch --samples --optimizer
 
 Each call is timed alone, after three to warm up; median and shortest are printed.")]
 pub struct BenchArgs {
@@ -44,10 +46,10 @@ pub struct BenchArgs {
     /// Threads [default: one for each processor]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = thread_count)]
     pub threads: usize,
-    /// Rows of an epoch of train-mlp
+    /// Rows of an epoch of training
     #[arg(long, value_name = "N", default_value_t = 60_000, value_parser = size)]
     pub samples: usize,
-    /// The optimiser of train-mlp [default: sgd]
+    /// The optimiser of the training [default: sgd]
     #[arg(long, value_enum)]
     pub optimizer: Option<OptimizerArg>,
     /// How long each measurement takes, at least five calls, in the report two
@@ -105,17 +107,9 @@ pub enum BenchTask {
     Mlp,
     /// An epoch of its training
     TrainMlp,
-    /// Later
-    #[value(hide = true)]
+    /// Inference of LeNet-5
     Lenet,
-    /// Later
-    #[value(hide = true)]
-    Alexnet,
-    /// Later
-    #[value(hide = true)]
-    Vgg16,
-    /// Later
-    #[value(hide = true)]
+    /// An epoch of its training
     TrainLenet,
 }
 
@@ -128,8 +122,6 @@ impl BenchTask {
             BenchTask::Mlp => "mlp",
             BenchTask::TrainMlp => "train-mlp",
             BenchTask::Lenet => "lenet",
-            BenchTask::Alexnet => "alexnet",
-            BenchTask::Vgg16 => "vgg16",
             BenchTask::TrainLenet => "train-lenet",
         }
     }

@@ -85,6 +85,7 @@ pub(crate) fn open_network(
     let input = match (&spec, input) {
         (_, Some(input)) => input,
         (NetworkSpec::Text(text), None) => text.input.clone().unwrap_or(default_input),
+        (NetworkSpec::LeNet5(_), None) => Shape::new([1, 28, 28]),
         (_, None) => default_input,
     };
     Ok((spec.build(input, outputs)?.check()?, None))

@@ -20,6 +20,7 @@
 mod average;
 mod largest;
 pub mod reference;
+mod upsample;
 mod window;
 
 pub use average::{
@@ -27,6 +28,7 @@ pub use average::{
     global_avg_pool_backward, global_avg_pool_backward_on, global_avg_pool_on,
 };
 pub use largest::{MaxPool, MaxPoolBackward, max_pool, max_pool_backward, max_pool_on};
+pub use upsample::{upsample, upsample_backward};
 pub use window::Window;
 
 /// Checks the lengths of a map and of what was pooled, and returns the size of the output.

@@ -21,6 +21,7 @@ mod sides;
 mod softmax;
 mod standardise;
 mod unflatten;
+mod upsample;
 
 pub use activation::Activation;
 pub use add::Add;
@@ -41,6 +42,7 @@ pub use sides::{Padding, Pair, Same};
 pub use softmax::Softmax;
 pub use standardise::Standardise;
 pub use unflatten::Unflatten;
+pub use upsample::Upsample;
 
 use crate::layer::LayerKind;
 use crate::view::View;
@@ -93,6 +95,7 @@ layers! {
     MaxPool2d "max_pool2d",
     AvgPool2d "avg_pool2d",
     GlobalAvgPool "global_avg_pool",
+    Upsample "upsample",
 }
 
 /// Rows and columns of samples whose last axis is one row.

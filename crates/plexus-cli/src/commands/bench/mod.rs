@@ -16,7 +16,9 @@ use crate::args::{BenchArgs, BenchTask, OptimizerArg, PrecisionArg};
 use crate::output::{grouped, say};
 pub use linear::Size;
 use measure::{Times, measure};
+use network::Which;
 use plexus::{Context, Pool};
+use plexus_kernels::conv;
 use plexus_kernels::gemm::Kernel;
 use serde::Serialize;
 use std::io::BufRead;
@@ -63,21 +65,15 @@ pub fn run(args: BenchArgs) -> Result<(), Failure> {
     };
     match task {
         BenchTask::Linear | BenchTask::LinearBackward => several(&args, task, &context),
-        BenchTask::Mlp | BenchTask::TrainMlp => {
+        BenchTask::Mlp | BenchTask::TrainMlp | BenchTask::Lenet | BenchTask::TrainLenet => {
             if args.shapes.is_some() || args.sweep {
                 let what = format!("--shapes and --sweep are for one layer, not for {}", task.name());
                 return Err(Failure::Input(format!("{what}; measure linear or linear-backward")));
             }
             whole(&args, task, &context)
         }
-        BenchTask::Lenet | BenchTask::Alexnet | BenchTask::Vgg16 | BenchTask::TrainLenet => Err(Failure::Input(
-            format!("{} needs convolutions, which this version does not have yet; there are {TASKS}", task.name()),
-        )),
     }
 }
-
-/// The tasks that there are, for messages.
-const TASKS: &str = "linear, linear-backward, mlp and train-mlp";
 
 /// One layer at one size, at the sizes of a list, or at those of the sweep.
 fn several(args: &BenchArgs, task: BenchTask, context: &Context) -> Result<(), Failure> {
@@ -185,16 +181,19 @@ fn whole(args: &BenchArgs, task: BenchTask, context: &Context) -> Result<(), Fai
     let batch = args.batch.unwrap_or(1);
     let size = Size { batch, inputs: network::INPUTS, outputs: network::OUTPUTS };
     check(size)?;
-    let kernel = Kernel::for_isa(context.isa()).name;
-    if task == BenchTask::Mlp {
-        let times = network::infer(batch, args.task_seconds(), context)?;
+    let (which, kernel) = match task {
+        BenchTask::Lenet | BenchTask::TrainLenet => (Which::Lenet, conv::Kernel::for_isa(context.isa()).name),
+        _ => (Which::Mlp, Kernel::for_isa(context.isa()).name),
+    };
+    if matches!(task, BenchTask::Mlp | BenchTask::Lenet) {
+        let times = network::infer(which, batch, args.task_seconds(), context)?;
         let line = line(args, task, size, times, kernel, context);
         let speed = format!("{} rows/s", grouped((batch as f64 / times.median_us * 1e6) as u64));
         return print(args, &line, &speed);
     }
     check(Size { batch: args.samples, ..size })?;
     let optimizer = args.optimizer.unwrap_or(OptimizerArg::Sgd);
-    let times = network::train(batch, args.samples, optimizer, context)?;
+    let times = network::train(which, batch, args.samples, optimizer, context)?;
     let rate = (args.samples / batch * batch) as f64 / times.median_us * 1e6;
     let line = Line {
         samples_per_second: Some(rate),

@@ -1,11 +1,12 @@
-//! Whole networks: inference and one epoch of training of 784-512-256-10.
+//! Whole networks: inference and one epoch of training of 784-512-256-10 and of LeNet-5.
 
 use super::measure::{Times, measure, numbers};
 use crate::Failure;
 use crate::args::OptimizerArg;
 use plexus::{Context, Model, Task, Workspace};
 use plexus_kernels::map::Function;
-use plexus_nn::{CheckedNetwork, Params, Shape, zoo};
+use plexus_nn::zoo::{self, LeNet5};
+use plexus_nn::{CheckedNetwork, Params, Shape};
 use plexus_train::data::{Dataset, Samples, Targets};
 use plexus_train::loss::Loss;
 use plexus_train::optim::Optimizer;
@@ -19,13 +20,35 @@ pub const INPUTS: usize = 784;
 /// Its classes.
 pub const OUTPUTS: usize = 10;
 
-fn network() -> Result<Arc<CheckedNetwork>, Failure> {
-    Ok(Arc::new(zoo::mlp(Shape::new([INPUTS]), &[512, 256], OUTPUTS, Function::Relu).check()?))
+/// A network to measure; both read 784 numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Which {
+    /// 784-512-256-10.
+    Mlp,
+    /// LeNet-5 on 28 x 28 pixels, padded.
+    Lenet,
+}
+
+impl Which {
+    fn input(self) -> Shape {
+        match self {
+            Which::Mlp => Shape::new([INPUTS]),
+            Which::Lenet => Shape::new([1, 28, 28]),
+        }
+    }
+}
+
+fn network(which: Which) -> Result<Arc<CheckedNetwork>, Failure> {
+    let network = match which {
+        Which::Mlp => zoo::mlp(which.input(), &[512, 256], OUTPUTS, Function::Relu),
+        Which::Lenet => zoo::lenet5(which.input(), OUTPUTS, LeNet5::default()).expect("it reads images"),
+    };
+    Ok(Arc::new(network.check()?))
 }
 
 /// Times the logits of a batch, through the model that users open.
-pub fn infer(batch: usize, seconds: f64, context: &Context) -> Result<Times, Failure> {
-    let network = network()?;
+pub fn infer(which: Which, batch: usize, seconds: f64, context: &Context) -> Result<Times, Failure> {
+    let network = network(which)?;
     let params = Params::initialise(&network, 0);
     let task = Task::Regression { outputs: (0..OUTPUTS).map(|index| index.to_string()).collect() };
     let model = Model::new(network, params, task, None, Default::default(), context.clone())?;
@@ -38,15 +61,21 @@ pub fn infer(batch: usize, seconds: f64, context: &Context) -> Result<Times, Fai
 }
 
 /// Times the second of two epochs over random rows in memory, in order; a last batch that is not full is left out.
-pub fn train(batch: usize, samples: usize, optimizer: OptimizerArg, context: &Context) -> Result<Times, Failure> {
-    let network = network()?;
+pub fn train(
+    which: Which,
+    batch: usize,
+    samples: usize,
+    optimizer: OptimizerArg,
+    context: &Context,
+) -> Result<Times, Failure> {
+    let network = network(which)?;
     let rows = samples / batch * batch;
     if rows == 0 {
         return Err(Failure::Input(format!("--samples is {samples}, but must be at least --batch, {batch}")));
     }
     let data = Dataset {
         name: "random".into(),
-        input: Shape::new([INPUTS]),
+        input: which.input(),
         samples: Samples::F32(numbers(samples * INPUTS)),
         targets: Targets::Classes {
             names: (0..OUTPUTS).map(|class| class.to_string()).collect(),
