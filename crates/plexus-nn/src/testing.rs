@@ -148,6 +148,11 @@ impl Runner {
         Runner { network: Arc::new(network), params }
     }
 
+    /// The network.
+    pub fn network(&self) -> &Arc<CheckedNetwork> {
+        &self.network
+    }
+
     /// Numbers of all inputs, one input behind the other, cut to slices.
     fn cut<'a>(&self, values: &'a [f32], rows: usize) -> Vec<&'a [f32]> {
         let mut rest = values;
