@@ -27,6 +27,8 @@ pub mod probe;
 pub mod random;
 pub mod reduce;
 pub mod requantize;
+#[cfg(test)]
+mod skipped;
 pub mod softmax;
 pub mod threads;
 pub mod update;

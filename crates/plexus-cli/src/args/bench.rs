@@ -133,7 +133,7 @@ pub enum PrecisionArg {
     /// f32
     #[value(alias = "f32")]
     Highest,
-    /// Each f32 as a sum of two bf16, where the processor multiplies these; else f32
+    /// Each f32 as a sum of two bf16, where the processor has a matrix unit for these (AMX); else f32
     High,
     /// bf16 products and f32 sums, where the processor has these products; else f32
     Medium,

@@ -73,7 +73,7 @@ fn thread_count(text: &str) -> Result<usize, String> {
 pub enum FloatPrecision {
     /// f32
     Highest,
-    /// Two bf16 for each f32 (16 bits of mantissa), where the processor multiplies bf16; else f32
+    /// Two bf16 for each f32 (16 bits of mantissa), where the processor has a matrix unit for bf16 (AMX); else f32
     High,
     /// One bf16 for each f32 (8 bits of mantissa), where the processor multiplies bf16; else f32
     Medium,

@@ -73,10 +73,10 @@ pub fn run(args: KernelsArgs) -> Result<(), Failure> {
     }
     say!("{text}");
     say!(
-        "→ is in use, one in each family: gemm for f32; gemm_bf16 for the precisions high and medium, where it is not"
+        "→ is in use, one in each family: gemm for f32; gemm_bf16 for the precision medium, where it is not portable, and"
     );
     say!(
-        "portable (else they use gemm); gemm_i8 and gemm_i16 for integers. Consistent kernels of one family give the same"
+        "for high with amx (else they use gemm); gemm_i8 and gemm_i16 for integers. Consistent kernels of one family give the same"
     );
     say!(
         "bits. The other families (map, softmax, norm, reduce, update, weight_only) run on {}.",

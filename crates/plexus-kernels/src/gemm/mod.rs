@@ -65,13 +65,13 @@ const TASK_MACS: usize = 1 << 15;
 
 /// How exactly products of f32 have to be computed. Names as in PyTorch's `set_float32_matmul_precision`.
 ///
-/// It is part of the [`Context`], and a permission: where the processor has no bfloat16 products, all three are computed
-/// in f32, which is then faster too. Sums are f32 always. See [the family](mod@crate::gemm_bf16) for the bounds.
+/// It is part of the [`Context`], and a permission: on instruction sets where products of bfloat16 are not faster they are
+/// computed in f32 ([`Precision::parts`]). Sums are f32 always. See [the family](mod@crate::gemm_bf16) for the bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Precision {
-    /// Products of bfloat16, about 8 bits of mantissa.
+    /// Products of bfloat16, about 8 bits of mantissa: with AVX512-BF16 or AMX.
     Medium,
-    /// Each number as a sum of two bfloat16, about 16 bits of mantissa.
+    /// Each number as a sum of two bfloat16, about 16 bits of mantissa: with AMX.
     High,
     /// f32, 24 bits of mantissa.
     #[default]
@@ -93,12 +93,14 @@ impl Precision {
 
     /// The bfloat16 that each number is split in on an instruction set; `None` for f32.
     pub fn parts(self, isa: Isa) -> Option<Parts> {
-        let parts = match self {
+        let kernel = gemm_bf16::Kernel::for_isa(isa).isa;
+        match self {
+            // Three products of bfloat16 for one of f32 pay only in the matrix unit: the dot products of AVX512-BF16 are
+            // at most twice as fast as f32.
+            Precision::High => (kernel == Isa::Amx).then_some(Parts::Two),
+            Precision::Medium => (kernel != Isa::Portable).then_some(Parts::One),
             Precision::Highest => None,
-            Precision::High => Some(Parts::Two),
-            Precision::Medium => Some(Parts::One),
-        };
-        parts.filter(|_| gemm_bf16::Kernel::for_isa(isa).isa != Isa::Portable)
+        }
     }
 }
 

@@ -183,11 +183,28 @@ fn a_row_of_a_batch_has_the_bits_of_the_row_alone() {
     }
 }
 
+/// The sums in the order that the contract gives, `b` as weights `[n, k]`: by `chain(sum, a, b)` from zero within a block.
+fn in_order(a: &[f32], b: &[f32], (m, n, k): (usize, usize, usize), chain: fn(f32, f32, f32) -> f32) -> Vec<f32> {
+    let mut c = Vec::with_capacity(m * n);
+    for row in a.chunks_exact(k) {
+        for weights in b.chunks_exact(k).take(n) {
+            let blocks = row.chunks(block_len(k)).zip(weights.chunks(block_len(k)));
+            let sums = blocks.map(|(a, b)| a.iter().zip(b).fold(0.0, |sum, (&a, &b)| chain(sum, a, b)));
+            c.push(sums.reduce(|before, block| before + block).expect("there is a block"));
+        }
+    }
+    c
+}
+
 #[test]
-fn consistent_rows_give_the_same_bits() {
-    let size = (13, 77, 530);
+fn rows_give_the_bits_of_the_order_in_the_contract() {
+    let size = (13, 77, 2 * KC + 18);
     let (a, b) = (values(size.0 * size.2, 9), values(size.1 * size.2, 10));
-    let mut results = available().filter(|kernel| kernel.consistent).map(|kernel| {
+    // Consistent rows round a product and its sum once, the others one after the other.
+    let once = in_order(&a, &b, size, |sum, a, b| a.mul_add(b, sum));
+    let apart = in_order(&a, &b, size, |sum, a, b| sum + a * b);
+    assert_ne!(once, apart);
+    for kernel in available() {
         // The function is not part of the promise: compare the sums.
         let mut c = vec![0.0f32; size.0 * size.1];
         let call = Gemm {
@@ -199,10 +216,7 @@ fn consistent_rows_give_the_same_bits() {
             function: Function::Identity,
         };
         gemm(call, &mut Scratch::default(), &Context::new(kernel.isa, Pool::single()));
-        c
-    });
-    if let Some(first) = results.next() {
-        assert!(results.all(|other| other == first));
+        assert!(c == if kernel.consistent { &once[..] } else { &apart[..] }, "{kernel:?}");
     }
 }
 
@@ -380,4 +394,26 @@ fn sizes_that_do_not_fit_are_refused() {
         function: Function::Identity,
     };
     gemm(call, &mut Scratch::default(), &Context::single());
+}
+
+#[test]
+fn a_precision_takes_bfloat16_only_where_its_products_are_faster() {
+    for isa in Isa::available() {
+        assert_eq!(Precision::Highest.parts(isa), None);
+        assert_eq!(Precision::High.parts(isa), (isa == Isa::Amx).then_some(Parts::Two), "{isa:?}");
+        assert_eq!(Precision::Medium.parts(isa), (isa >= Isa::Avx512Bf16).then_some(Parts::One), "{isa:?}");
+    }
+}
+
+#[test]
+fn high_without_a_matrix_unit_is_f32_to_the_bit() {
+    let size = (9, 40, 300);
+    let (a, b) = (values(size.0 * size.2, 16), values(size.1 * size.2, 17));
+    for isa in Isa::available().filter(|isa| *isa != Isa::Amx) {
+        let context = Context::new(isa, Pool::single());
+        let high = context.clone().with_precision(Precision::High);
+        assert_eq!(product(&high, &a, &b, size), product(&context, &a, &b, size), "{isa:?}");
+        let weight = View::row_major(&b, size.1, size.2).transposed();
+        assert_eq!(Packed::new(weight, &high).kernel(), Packed::new(weight, &context).kernel());
+    }
 }

@@ -345,6 +345,7 @@ product! {
 mod tests {
     use super::*;
     use crate::isa::pairs::{COLS, widen};
+    use crate::skipped::unless_available;
 
     /// Small whole numbers, so that every sum is exact.
     fn words(len: usize, seed: u32, word: impl Fn([i8; 4]) -> u32) -> Vec<u32> {
@@ -363,7 +364,10 @@ mod tests {
 
     #[test]
     fn products_are_the_plain_ones_for_every_number_of_rows() {
-        let Some(amx) = Amx::detect() else { return };
+        if !unless_available("products_are_the_plain_ones_for_every_number_of_rows") {
+            return;
+        }
+        let amx = Amx::detect().expect("it is available");
         for rows in 1..=ROWS {
             for (steps, parts) in [(1, 1), (2, 3), (5, 2)] {
                 let (a_stride, b_stride) = (steps * STEP + 3, steps * 256 + 5);
@@ -429,7 +433,10 @@ mod tests {
 
     #[test]
     fn a_thread_has_one_unit_and_gives_it_back() {
-        let Some(amx) = Amx::detect() else { return };
+        if !unless_available("a_thread_has_one_unit_and_gives_it_back") {
+            return;
+        }
+        let amx = Amx::detect().expect("it is available");
         let first = amx.tiles(1);
         assert!(std::thread::spawn(move || amx.tiles(3).panels()).join().is_ok(), "another thread has its own");
         assert!(std::panic::catch_unwind(|| amx.tiles(1)).is_err());

@@ -142,18 +142,38 @@ fn the_first_number_that_is_not_finite_is_found() {
             let mut values = wave(len);
             values[0] = f32::MAX;
             values[len / 2] = -f32::MAX;
-            assert_eq!(first_not_finite(&values, &Context::new(isa, Pool::new(2))), None);
+            let context = Context::new(isa, Pool::new(2));
+            assert!(first_not_finite(&values, &context).is_none() && all_finite(&values, &context));
             for at in [0, len / 3, len - 1] {
                 for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
                     let mut values = values.clone();
                     values[at] = bad;
                     values[len - 1] = bad;
-                    let found = first_not_finite(&values, &Context::new(isa, Pool::new(2)));
-                    assert_eq!(found, reference::first_not_finite(&values));
+                    assert_eq!(first_not_finite(&values, &context), reference::first_not_finite(&values));
+                    assert!(!all_finite(&values, &context));
                 }
             }
         }
-        assert_eq!(first_not_finite(&[], &Context::new(isa, Pool::single())), None);
+        let context = Context::new(isa, Pool::single());
+        assert!(first_not_finite(&[], &context).is_none() && all_finite(&[], &context));
+    }
+}
+
+#[test]
+fn one_number_that_is_not_finite_is_found_wherever_it_is() {
+    for isa in Isa::available() {
+        for threads in [1, 2, 7] {
+            let context = Context::new(isa, Pool::new(threads));
+            // Pieces, groups of vectors, vectors, and what is left of each; one element off any alignment.
+            let mut values = vec![1e-40f32; 2 * pieces::PIECE + 8 * 16 + 3 * 16 + 6];
+            let len = values.len();
+            for at in (1..len).filter(|at| at % 97 == 0 || *at < 200 || *at + 200 > len) {
+                let before = std::mem::replace(&mut values[at], f32::from_bits(0x7F80_0001));
+                assert!(!all_finite(&values[1..], &context), "{isa:?} {threads} at {at}");
+                values[at] = before;
+            }
+            assert!(all_finite(&values[1..], &context));
+        }
     }
 }
 

@@ -96,7 +96,7 @@ pub fn rows(precision: PrecisionArg) -> Vec<Row> {
     }
 }
 
-/// The kernel that a precision allows here: where the processor has no bfloat16 products, that of f32.
+/// The kernel that a precision allows here: where products of bfloat16 are not faster, that of f32.
 fn rounded(precision: Precision) -> Row {
     let isa = Isa::selected();
     let kernel = match precision.parts(isa) {
