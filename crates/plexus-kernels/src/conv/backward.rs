@@ -1,6 +1,12 @@
 //! The gradients of a convolution.
 
-use super::{Geometry, Kernel, Scratch, reference};
+use super::backward_input::{self, InputBand};
+use super::backward_pixels::{self, AddLanes, PixelsPart};
+use super::backward_weight::{WeightPart, chain_rows};
+use super::pack::{Form, Layout};
+use super::{Geometry, Kernel, PARALLEL_MACS, Scratch, cut, source};
+use crate::map::pieces::{self, Rows};
+use crate::reduce;
 use crate::threads::Pool;
 
 /// The arguments of [`conv_backward_input`].
@@ -45,9 +51,32 @@ pub fn conv_backward_input_with(
     assert_eq!(Some(grad_input.len()), geometry.input_len().checked_mul(batch), "batch · height · width · channels");
     assert_eq!(Some(grad_output.len()), geometry.output_len().checked_mul(batch), "batch · rows · columns · filters");
     assert_eq!(weight.len(), geometry.weight_len(), "the weight has filters · channels / groups · kernel numbers");
-    let _ = (kernel, scratch, pool);
-    let (sums, _) = reference::backward_input(&geometry, batch, grad_output, weight);
-    add(&sums, grad_input, accumulate);
+    if grad_input.is_empty() {
+        return;
+    }
+    let len = backward_input::weight_len(&geometry, 2 * kernel.lanes);
+    scratch.weight.grow(len);
+    backward_input::pack(&geometry, 2 * kernel.lanes, weight, &mut scratch.weight[..len]);
+    let (geometry, weight) = (&geometry, &scratch.weight[..len]);
+    let single = Pool::single();
+    let macs = geometry.macs();
+    let pool = if macs.saturating_mul(batch as u64) < PARALLEL_MACS { &single } else { pool };
+    let (height, row, outputs) = (geometry.height, geometry.width * geometry.channels, geometry.output_len());
+    let (band, piece) = cut(macs, height);
+    pieces::for_each_of(pool, piece, Rows(grad_input, row), |first, grad_input| {
+        let mut grad_input = grad_input.0;
+        let (mut at, end) = (first, first + grad_input.len() / row);
+        while at < end {
+            // A piece may go over the end of a sample.
+            let (sample, y) = (at / height, at % height);
+            let rows = y..height.min(y + (end - at).min(band));
+            let (these, rest) = grad_input.split_at_mut(rows.len() * row);
+            at += rows.len();
+            let grad_output = &grad_output[sample * outputs..][..outputs];
+            (kernel.input)(InputBand { geometry, grad_output, weight, rows, grad_input: these, accumulate });
+            grad_input = rest;
+        }
+    });
 }
 
 /// The arguments of [`conv_backward_weight`].
@@ -95,20 +124,163 @@ pub fn conv_backward_weight_with(
     assert_eq!(Some(grad_output.len()), geometry.output_len().checked_mul(batch), "batch · rows · columns · filters");
     assert_eq!(grad_weight.len(), geometry.weight_len(), "filters · channels / groups · kernel numbers");
     assert!(grad_bias.as_ref().is_none_or(|bias| bias.len() == geometry.filters), "one bias for each filter");
-    let _ = (kernel, scratch, pool);
-    let (sums, _) = reference::backward_weight(&geometry, batch, input, grad_output);
-    add(&sums, grad_weight, accumulate);
-    if let Some(grad_bias) = grad_bias {
-        let mut sums = vec![0.0f64; geometry.filters];
-        for (at, &grad) in grad_output.iter().enumerate() {
-            sums[at % geometry.filters] += f64::from(grad);
-        }
-        add(&sums, grad_bias, accumulate);
+    if grad_weight.is_empty() && geometry.filters == 0 {
+        return;
+    }
+    let call = Call { kernel, geometry: &geometry, batch, input, grad_output, accumulate };
+    match Layout::of(&geometry, kernel).form {
+        Form::Pixels => call.pixels(grad_weight, grad_bias, scratch, pool),
+        _ => call.filters(grad_weight, grad_bias, scratch, pool),
     }
 }
 
-fn add(sums: &[f64], to: &mut [f32], accumulate: bool) {
-    for (to, &sum) in to.iter_mut().zip(sums) {
-        *to = if accumulate { *to + sum as f32 } else { sum as f32 };
+/// The most parts of a batch that have sums of their own.
+const PARTS: usize = 16;
+
+/// Numbers that the sums of all parts take at most (16 MiB), where one part takes less.
+const PARTIAL: usize = 1 << 22;
+
+/// Multiply-adds of a part, at least.
+const PART_MACS: u64 = 1 << 18;
+
+/// What both ways to compute the gradient of a weight need.
+struct Call<'a> {
+    kernel: &'static Kernel,
+    geometry: &'a Geometry,
+    batch: usize,
+    input: &'a [f32],
+    grad_output: &'a [f32],
+    accumulate: bool,
+}
+
+impl Call<'_> {
+    /// Samples of one part and the number of parts, from the sizes alone. `len` numbers are summed.
+    fn parts(&self, len: usize) -> (usize, usize) {
+        let macs = self.geometry.macs().saturating_mul(self.batch as u64);
+        let most = (macs / PART_MACS).clamp(1, PARTS as u64) as usize;
+        let most = most.min(PARTIAL / len.max(1)).max(1);
+        let samples = self.batch.div_ceil(most).max(1);
+        (samples, self.batch.div_ceil(samples).max(1))
     }
+
+    fn pool<'p>(&self, pool: &'p Pool, single: &'p Pool) -> &'p Pool {
+        let macs = self.geometry.macs().saturating_mul(self.batch as u64);
+        if macs < PARALLEL_MACS { single } else { pool }
+    }
+
+    /// With filters (or, depthwise, channels) in the lanes: a task is a part of the batch by one row of a panel of filters.
+    fn filters(&self, grad_weight: &mut [f32], grad_bias: Option<&mut [f32]>, scratch: &mut Scratch, pool: &Pool) {
+        let Call { kernel, geometry, batch, input, grad_output, accumulate } = *self;
+        let single = Pool::single();
+        let pool = self.pool(pool, &single);
+        let channels = geometry.group_channels();
+        let [kernel_rows, kernel_cols] = geometry.kernel;
+        let depthwise = backward_input::is_depthwise(geometry);
+        let (groups, filters) = match depthwise {
+            true => (1, geometry.filters),
+            false => (geometry.groups, geometry.group_filters()),
+        };
+        let width = match depthwise {
+            true => filters,
+            false if filters <= kernel.lanes => kernel.lanes,
+            false => 2 * kernel.lanes,
+        };
+        let panels = filters.div_ceil(width);
+        let item = (kernel_cols * channels + 1) * width;
+        let items = groups * panels * kernel_rows;
+        let (samples, parts) = self.parts(items * item);
+        let [rows, cols] = geometry.output().expect("checked at the entry");
+        scratch.partial.grow(parts * items * item);
+        let slots = scratch.slots.grow(pool.threads(), source::halo_len(geometry, rows.min(chain_rows(cols))));
+        let partial = &mut scratch.partial[..parts * items * item];
+        pieces::for_each_of(pool, 1, Rows(&mut *partial, item), |number, sums| {
+            let (part, number) = (number / items, number % items);
+            let (panel, row) = (number / kernel_rows, number % kernel_rows);
+            let (group, panel) = (panel / panels, panel % panels);
+            let first = panel * width;
+            (kernel.weight)(WeightPart {
+                geometry,
+                input,
+                grad_output,
+                samples: part * samples..batch.min((part + 1) * samples),
+                channel: group * channels,
+                filter: group * filters + first,
+                count: width.min(filters - first),
+                row,
+                width,
+                sums: sums.0,
+                halo: &mut slots.take()[..],
+            });
+        });
+        let sums = self.add_parts(partial, items * item, pool);
+        let place = |f: usize, c: usize, i: usize, j: usize| {
+            let (group, f) = (f / filters, f % filters);
+            ((group * panels + f / width) * kernel_rows + i) * item + (j * channels + c) * width + f % width
+        };
+        self.finish(grad_weight, accumulate, |f, c, i, j| sums[place(f, c, i, j)]);
+        if let Some(grad_bias) = grad_bias {
+            // The row behind the last element of the first row of each panel.
+            for (f, to) in grad_bias.iter_mut().enumerate() {
+                write(to, sums[place(f, 0, 0, 0) + item - width], accumulate);
+            }
+        }
+    }
+
+    /// With pixels in the lanes: a task is a part of the batch.
+    fn pixels(&self, grad_weight: &mut [f32], grad_bias: Option<&mut [f32]>, scratch: &mut Scratch, pool: &Pool) {
+        let Call { kernel, geometry, batch, input, grad_output, accumulate } = *self;
+        let single = Pool::single();
+        let pool = self.pool(pool, &single);
+        let item = backward_pixels::sums(geometry) * kernel.lanes;
+        let (samples, parts) = self.parts(item);
+        scratch.partial.grow(parts * item);
+        let slots = scratch.slots.grow(pool.threads(), backward_pixels::halo_len(geometry));
+        let partial = &mut scratch.partial[..parts * item];
+        pieces::for_each_of(pool, 1, Rows(&mut *partial, item), |part, sums| {
+            let samples = part * samples..batch.min((part + 1) * samples);
+            let halo = &mut slots.take()[..];
+            (kernel.weight_of_pixels)(PixelsPart { geometry, input, grad_output, samples, sums: sums.0, halo });
+        });
+        let sums = self.add_parts(partial, item, pool);
+        kernel.isa.run(AddLanes { sums: &mut *sums });
+        let total = |k: usize, f: usize| sums[backward_pixels::place(geometry, k, f) * kernel.lanes];
+        let [_, kernel_cols] = geometry.kernel;
+        self.finish(grad_weight, accumulate, |f, c, i, j| total((i * kernel_cols + j) * geometry.channels + c, f));
+        if let Some(grad_bias) = grad_bias {
+            for (f, to) in grad_bias.iter_mut().enumerate() {
+                write(to, total(geometry.depth(), f), accumulate);
+            }
+        }
+    }
+
+    /// Adds the sums of the other parts to those of the first, in order.
+    fn add_parts<'s>(&self, partial: &'s mut [f32], len: usize, pool: &Pool) -> &'s mut [f32] {
+        let (first, others) = partial.split_at_mut(len);
+        for other in others.chunks_exact(len.max(1)) {
+            reduce::add_assign_on(self.kernel.isa, first, other, pool);
+        }
+        first
+    }
+
+    /// Writes the gradient of the weight in its own order from `sum(f, c, i, j)`.
+    fn finish(&self, grad_weight: &mut [f32], accumulate: bool, sum: impl Fn(usize, usize, usize, usize) -> f32) {
+        let [rows, cols] = self.geometry.kernel;
+        let channels = self.geometry.group_channels();
+        let mut to = grad_weight.iter_mut();
+        for f in 0..self.geometry.filters {
+            for c in 0..channels {
+                for i in 0..rows {
+                    for j in 0..cols {
+                        let to = to.next().expect("the length was checked");
+                        write(to, sum(f, c, i, j), accumulate);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Writes one number, or adds it.
+fn write(to: &mut f32, sum: f32, accumulate: bool) {
+    *to = if accumulate { *to + sum } else { sum };
 }

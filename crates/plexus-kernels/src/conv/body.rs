@@ -254,7 +254,7 @@ fn product<S: Simd, const R: usize, const NV: usize, const NR: usize>(
             for r in 0..R {
                 rows[r] = &source.values[places[r] + at..][..len];
             }
-            chain::<S, R, NV, NR>(s, &mut sums, rows, &panel[k..k + len]);
+            sums = chain::<S, R, NV, NR>(s, sums, rows, &panel[k..k + len]);
             (k, within) = (k + len, within + len);
             if within == segments.len {
                 (number, within) = (number + 1, 0);
@@ -278,54 +278,50 @@ fn product<S: Simd, const R: usize, const NV: usize, const NR: usize>(
     sums
 }
 
-/// Elements of a segment that are taken together: what is loaded once for all pixels.
-const UNROLL: usize = 5;
+/// Elements of a segment that are taken together: the place of a pixel, which may have left the registers, is then read
+/// half as often.
+const UNROLL: usize = 2;
 
-/// Adds the products of one segment: `sums[r] += Σ_k rows[r][k] · panel[k]`, in order.
+/// Adds the products of one stretch: `sums[r] += Σ_k rows[r][k] · panel[k]`, in order.
 #[inline(always)]
-fn chain<S: Simd, const R: usize, const NV: usize, const NR: usize>(
+pub(super) fn chain<S: Simd, const R: usize, const NV: usize, const NR: usize>(
     s: S,
-    sums: &mut [[S::F; NV]; R],
+    mut sums: [[S::F; NV]; R],
     rows: [&[f32]; R],
     panel: &[[f32; NR]],
-) {
-    let (groups, rest) = panel.as_chunks::<UNROLL>();
-    let mut grouped: [&[[f32; UNROLL]]; R] = [&[]; R];
-    let mut rests: [&[f32]; R] = [&[]; R];
+) -> [[S::F; NV]; R] {
+    let (pairs, rest) = panel.as_chunks::<UNROLL>();
+    let mut rows_of_pairs: [&[[f32; UNROLL]]; R] = [&[]; R];
     for r in 0..R {
-        let (group, left) = rows[r].as_chunks::<UNROLL>();
-        grouped[r] = &group[..groups.len()];
-        rests[r] = &left[..rest.len()];
+        rows_of_pairs[r] = &rows[r].as_chunks::<UNROLL>().0[..pairs.len()];
     }
-    for (p, group) in groups.iter().enumerate() {
-        let mut w = [[s.splat(0.0); NV]; UNROLL];
+    for p in 0..pairs.len() {
         for u in 0..UNROLL {
+            let mut w = [s.splat(0.0); NV];
             for v in 0..NV {
-                w[u][v] = s.load(&group[u][v * S::LEN..(v + 1) * S::LEN]);
+                w[v] = s.load(&pairs[p][u][v * S::LEN..(v + 1) * S::LEN]);
             }
-        }
-        for r in 0..R {
-            let row = &grouped[r][p];
-            for u in 0..UNROLL {
-                let x = s.splat(row[u]);
+            for r in 0..R {
+                let x = s.splat(rows_of_pairs[r][p][u]);
                 for v in 0..NV {
-                    sums[r][v] = s.mul_add(x, w[u][v], sums[r][v]);
+                    sums[r][v] = s.mul_add(x, w[v], sums[r][v]);
                 }
             }
         }
     }
-    for (p, group) in rest.iter().enumerate() {
+    if let [last] = rest {
         let mut w = [s.splat(0.0); NV];
         for v in 0..NV {
-            w[v] = s.load(&group[v * S::LEN..(v + 1) * S::LEN]);
+            w[v] = s.load(&last[v * S::LEN..(v + 1) * S::LEN]);
         }
         for r in 0..R {
-            let x = s.splat(rests[r][p]);
+            let x = s.splat(rows[r][rows[r].len() - 1]);
             for v in 0..NV {
                 sums[r][v] = s.mul_add(x, w[v], sums[r][v]);
             }
         }
     }
+    sums
 }
 
 impl Block<'_> {

@@ -32,6 +32,9 @@
 //! Pooling takes the first of equal numbers, and a NaN before every number (of several NaN the last), as PyTorch does.
 
 mod backward;
+mod backward_input;
+mod backward_pixels;
+mod backward_weight;
 mod body;
 mod depthwise;
 mod epilogue;
@@ -62,6 +65,9 @@ use crate::isa::Isa;
 use crate::map::Function;
 use crate::map::pieces::{self, Maybe, Rows};
 use crate::threads::Pool;
+use backward_input::InputBand;
+use backward_pixels::PixelsPart;
+use backward_weight::WeightPart;
 use pack::{Form, Layout};
 use std::ops::Range;
 
@@ -86,6 +92,11 @@ pub struct Kernel {
     few: usize,
     /// Computes some rows of one sample.
     band: fn(Band<'_, '_>),
+    /// Computes some rows of the gradient of one input.
+    input: fn(InputBand<'_, '_>),
+    /// Computes some samples' part of the gradient of one row of some filters, and, with pixels in the lanes, of all.
+    weight: fn(WeightPart<'_, '_>),
+    weight_of_pixels: fn(PixelsPart<'_, '_>),
 }
 
 impl std::fmt::Debug for Kernel {

@@ -1,5 +1,6 @@
 //! Weights re-ordered for a kernel.
 
+use super::pixels::WIDEST;
 use super::{Geometry, Kernel};
 use crate::buffer::Buffer;
 use crate::gemm::KC;
@@ -33,7 +34,8 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn of(geometry: &Geometry, kernel: &Kernel) -> Self {
         let (depth, filters) = (geometry.depth(), geometry.group_filters());
-        let planes = geometry.groups == 1 && (1..=FEW_CHANNELS).contains(&geometry.channels);
+        let planes =
+            geometry.groups == 1 && (1..=FEW_CHANNELS).contains(&geometry.channels) && geometry.kernel[1] <= WIDEST;
         let dense = geometry.stride == [1, 1] && geometry.dilation == [1, 1];
         if depth <= KC && filters == 1 && geometry.group_channels() == 1 && geometry.groups > 1 {
             Layout { form: Form::Depthwise, width: geometry.filters }

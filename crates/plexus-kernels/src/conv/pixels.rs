@@ -177,6 +177,37 @@ struct Place {
     f: usize,
 }
 
+/// What a tap of a filter may read beyond the first pair: eight elements, for filters up to 15 columns wide.
+const WINDOW: usize = LANES + 8;
+
+/// The widest filter for this form.
+pub(super) const WIDEST: usize = 15;
+
+/// A row of both planes of one channel, from the first pair of the tile on.
+#[derive(Clone, Copy)]
+struct Columns<'a> {
+    even: &'a [f32; WINDOW],
+    odd: &'a [f32; WINDOW],
+}
+
+impl<'a> Columns<'a> {
+    #[inline(always)]
+    fn new(planes: &'a [f32], at: usize, pitch: usize) -> Self {
+        let window = |at: usize| planes[at..].first_chunk().expect("the planes end with room for a window");
+        Columns { even: window(at), odd: window(at + pitch) }
+    }
+
+    /// What even and odd columns of the output read for element `j` of a filter's row.
+    #[inline(always)]
+    fn load<S: Simd>(&self, s: S, j: usize) -> [S::F; 2] {
+        let at = j / 2;
+        match j % 2 {
+            0 => [s.load(&self.even[at..at + S::LEN]), s.load(&self.odd[at..at + S::LEN])],
+            _ => [s.load(&self.odd[at..at + S::LEN]), s.load(&self.even[at + 1..at + 1 + S::LEN])],
+        }
+    }
+}
+
 /// The sums of `FG` filters: rows 0 and 1, even and odd columns of each.
 #[inline(always)]
 fn product<S: Simd, const FG: usize>(
@@ -188,34 +219,48 @@ fn product<S: Simd, const FG: usize>(
 ) -> [[S::F; 4]; FG] {
     let geometry = block.geometry;
     let panel = block.panels.as_chunks::<FEW>().0;
+    let [kernel_rows, kernel_cols] = geometry.kernel;
     let channels = geometry.channels;
     let row = channels * 2 * pitch;
     let mut sums = [[s.splat(0.0); 4]; FG];
-    let mut k = 0;
-    for i in 0..geometry.kernel[0] {
-        for j in 0..geometry.kernel[1] {
-            for c in 0..channels {
-                let start = (y + i) * row + c * 2 * pitch + pair + j / 2;
-                // Even columns of the output begin in the plane of the parity of j, odd ones in the other.
-                let (even, odd) = match j % 2 {
-                    0 => (start, start + pitch),
-                    _ => (start + pitch, start + 1),
-                };
-                // Loops, because a closure of `map` would not have the instructions.
-                let places = [even, odd, even + row, odd + row];
-                let mut x = [s.splat(0.0); 4];
-                for p in 0..4 {
-                    x[p] = s.load(&planes[places[p]..places[p] + S::LEN]);
-                }
-                let w: &[f32; FG] = panel[k][f..].first_chunk().expect("a panel has room for every group");
-                for g in 0..FG {
-                    let w = s.splat(w[g]);
-                    for p in 0..4 {
-                        sums[g][p] = s.mul_add(x[p], w, sums[g][p]);
-                    }
-                }
-                k += 1;
+    for i in 0..kernel_rows {
+        let start = (y + i) * row + pair;
+        let panel = &panel[i * kernel_cols * channels..(i + 1) * kernel_cols * channels];
+        if channels == 1 {
+            let upper = Columns::new(planes, start, pitch);
+            let lower = Columns::new(planes, start + row, pitch);
+            for (j, w) in panel.iter().enumerate() {
+                let ([a, b], [c, d]) = (upper.load(s, j), lower.load(s, j));
+                sums = tap::<S, FG>(s, sums, [a, b, c, d], w, f);
             }
+        } else {
+            for (j, panel) in panel.chunks_exact(channels).enumerate() {
+                for (c, w) in panel.iter().enumerate() {
+                    let upper = Columns::new(planes, start + c * 2 * pitch, pitch);
+                    let lower = Columns::new(planes, start + row + c * 2 * pitch, pitch);
+                    let ([a, b], [c, d]) = (upper.load(s, j), lower.load(s, j));
+                    sums = tap::<S, FG>(s, sums, [a, b, c, d], w, f);
+                }
+            }
+        }
+    }
+    sums
+}
+
+/// Adds the products of one element of the filters from `f` on.
+#[inline(always)]
+fn tap<S: Simd, const FG: usize>(
+    s: S,
+    mut sums: [[S::F; 4]; FG],
+    x: [S::F; 4],
+    w: &[f32; FEW],
+    f: usize,
+) -> [[S::F; 4]; FG] {
+    let w: &[f32; FG] = w[f..].first_chunk().expect("a panel has room for every group");
+    for g in 0..FG {
+        let w = s.splat(w[g]);
+        for p in 0..4 {
+            sums[g][p] = s.mul_add(x[p], w, sums[g][p]);
         }
     }
     sums

@@ -342,3 +342,126 @@ fn there_is_no_output_where_sizes_do_not_fit() {
         assert_eq!(wrong.output(), None, "{wrong:?}");
     }
 }
+
+/// The gradients of one convolution: of the input, of the weight, of the bias.
+struct Gradients {
+    input: Vec<f32>,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+/// All gradients of a batch, added to what `start` has where it is given.
+fn gradients(
+    kernel: &'static Kernel,
+    geometry: Geometry,
+    batch: usize,
+    (input, weight, grad_output): (&[f32], &[f32], &[f32]),
+    start: Option<f32>,
+    pool: &Pool,
+) -> Gradients {
+    let filled = |len| vec![start.unwrap_or(GUARD); len];
+    let (mut grad_input, mut grad_weight) = (filled(batch * geometry.input_len()), filled(geometry.weight_len()));
+    let mut grad_bias = filled(geometry.filters);
+    let accumulate = start.is_some();
+    let mut scratch = Scratch::default();
+    for _ in 0..2 {
+        // What is left in the scratch makes no difference.
+        let to = &mut grad_input[..];
+        let call = ConvBackwardInput { geometry, batch, grad_output, weight, grad_input: to, accumulate };
+        conv_backward_input_with(kernel, call, &mut scratch, pool);
+        let (grad_weight, grad_bias) = (&mut grad_weight[..], Some(&mut grad_bias[..]));
+        let call = ConvBackwardWeight { geometry, batch, input, grad_output, grad_weight, grad_bias, accumulate };
+        conv_backward_weight_with(kernel, call, &mut scratch, pool);
+        if accumulate {
+            break;
+        }
+    }
+    Gradients { input: grad_input, weight: grad_weight, bias: grad_bias }
+}
+
+/// The gradients of the reference, and the magnitudes of their terms.
+fn wanted(geometry: &Geometry, batch: usize, input: &[f32], weight: &[f32], grad: &[f32]) -> [(Vec<f64>, Vec<f64>); 3] {
+    let mut bias = (vec![0.0; geometry.filters], vec![0.0; geometry.filters]);
+    for (at, &grad) in grad.iter().enumerate() {
+        bias.0[at % geometry.filters] += f64::from(grad);
+        bias.1[at % geometry.filters] += f64::from(grad).abs();
+    }
+    [
+        reference::backward_input(geometry, batch, grad, weight),
+        reference::backward_weight(geometry, batch, input, grad),
+        bias,
+    ]
+}
+
+#[test]
+fn gradients_match_the_reference() {
+    for kernel in available() {
+        for geometry in geometries() {
+            for (batch, start) in [(2, None), (1, Some(0.5)), (0, None), (0, Some(0.5))] {
+                let input = values(batch * geometry.input_len() + 1, 12);
+                let (input, weight) = (&input[1..], values(geometry.weight_len(), 13));
+                let grad = values(batch * geometry.output_len(), 14);
+                let got = gradients(kernel, geometry, batch, (input, &weight, &grad), start, &Pool::single());
+                let mut want = wanted(&geometry, batch, input, &weight, &grad);
+                for (sums, sizes) in &mut want {
+                    for (sum, size) in sums.iter_mut().zip(sizes) {
+                        *sum += f64::from(start.unwrap_or(0.0));
+                        *size += f64::from(start.unwrap_or(0.0));
+                    }
+                }
+                let [rows, cols] = geometry.output().expect("every geometry of the list has an output");
+                // Of the input: chains of filters, one for each element of a filter, or for each window and filter.
+                let per_input = geometry.filters.min(KC) + geometry.kernel.iter().product::<usize>() + 4;
+                let per_weight = (rows * cols).min(KC) + batch + 20;
+                for ((got, want), steps) in
+                    [&got.input, &got.weight, &got.bias].into_iter().zip(&want).zip([per_input, per_weight, per_weight])
+                {
+                    close(got, want, steps as f64 * 2f64.powi(-24))
+                        .unwrap_or_else(|error| panic!("{kernel:?} {geometry:?} {batch} {error}"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_are_the_same_for_any_thread_count() {
+    for kernel in available() {
+        for geometry in large() {
+            let batch = 5;
+            let input = values(batch * geometry.input_len(), 15);
+            let weight = values(geometry.weight_len(), 16);
+            let grad = values(batch * geometry.output_len(), 17);
+            let all = |threads| {
+                let pool = Pool::new(threads);
+                let got = gradients(kernel, geometry, batch, (&input, &weight, &grad), None, &pool);
+                [bits(&got.input), bits(&got.weight), bits(&got.bias)]
+            };
+            let one = all(1);
+            for threads in [2, 7] {
+                assert!(one == all(threads), "{kernel:?} {geometry:?} {threads}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_gradient_of_a_sample_of_a_batch_has_the_bits_of_the_sample_alone() {
+    for kernel in available() {
+        for geometry in large() {
+            let batch = 2;
+            let input = values(batch * geometry.input_len(), 18);
+            let weight = values(geometry.weight_len(), 19);
+            let grad = values(batch * geometry.output_len(), 20);
+            let pool = Pool::single();
+            let together = gradients(kernel, geometry, batch, (&input, &weight, &grad), None, &pool);
+            let samples = grad.chunks(geometry.output_len()).zip(input.chunks(geometry.input_len()));
+            let alone: Vec<u32> = samples
+                .flat_map(|(grad, input)| {
+                    bits(&gradients(kernel, geometry, 1, (input, &weight, grad), None, &pool).input)
+                })
+                .collect();
+            assert!(bits(&together.input) == alone, "{kernel:?} {geometry:?}");
+        }
+    }
+}
