@@ -257,7 +257,7 @@ impl Call<'_> {
     fn add_parts<'s>(&self, partial: &'s mut [f32], len: usize, pool: &Pool) -> &'s mut [f32] {
         let (first, others) = partial.split_at_mut(len);
         for other in others.chunks_exact(len.max(1)) {
-            reduce::add_assign_on(self.kernel.isa, first, other, pool);
+            reduce::add_assign(first, other, &crate::Context::new(self.kernel.isa, pool.clone()));
         }
         first
     }
