@@ -1,6 +1,6 @@
 //! The training loop: one step at a time, so that the caller can watch, stop and save between any two.
 
-use crate::data::{Dataset, Targets};
+use crate::data::{Augment, Changes, Dataset, Targets};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::loss::{Loss, LossSums, TargetBatch};
 use crate::metrics::{argmax, middle};
@@ -52,6 +52,9 @@ pub struct Settings {
     /// The scale on which a number is learnt.
     #[serde(default, skip_serializing_if = "TargetScale::is_none")]
     pub target_scale: TargetScale,
+    /// How pictures are changed before they are learnt from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub augment: Option<Augment>,
     /// The seed of everything random.
     pub seed: u64,
 }
@@ -411,7 +414,13 @@ impl Trainer {
         let row_len = data.row_len();
         self.inputs.grow(rows * row_len);
         let inputs = &mut self.inputs[..rows * row_len];
-        data.gather(indices, inputs);
+        match &self.settings.augment {
+            Some(augment) => {
+                let changes = Changes { augment, seed: self.settings.seed, epoch: self.progress.epoch };
+                data.gather_changed(indices, changes, inputs, self.context.pool());
+            }
+            None => data.gather(indices, inputs),
+        }
         let targets = gather_targets(data, indices, &mut self.classes, &mut self.values);
         let batch = self.network.batch(inputs, rows).expect("the data was checked against the network");
         self.plan.forward(&mut self.params, batch, random);

@@ -50,6 +50,7 @@ fn settings() -> Settings {
         patience: None,
         smoothing: 1,
         target_scale: Default::default(),
+        augment: None,
         seed: 7,
     }
 }

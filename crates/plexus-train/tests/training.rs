@@ -191,6 +191,7 @@ fn follow(name: &str) {
         patience: None,
         smoothing: 1,
         target_scale: Default::default(),
+        augment: None,
         seed: 0,
     };
     let mut trainer = Trainer::new(network.clone(), params, settings, Context::single());

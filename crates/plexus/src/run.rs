@@ -107,6 +107,7 @@ impl Run {
             network.insert_front("standardise", Standardise { per_feature }.into());
         }
         refuse_probabilities(&network, &spec.settings.loss)?;
+        check_augment(&spec, &source.train)?;
         check_loss(&spec.settings.loss, &source.train)?;
         let network = Arc::new(network.check()?);
         check_outputs(&network, &source.train, &spec.settings.loss)?;
@@ -528,6 +529,18 @@ fn share(data: &Dataset, share: f64, seed: u64) -> Result<(Vec<u32>, Vec<u32>), 
     rows.sort_unstable();
     train.sort_unstable();
     Ok((train, rows))
+}
+
+/// Only pictures can be moved and turned.
+fn check_augment(spec: &RunSpec, data: &Dataset) -> Result<(), Error> {
+    match (spec.settings.augment, data.input.axes()) {
+        (Some(augment), axes) if axes.len() != 3 => Err(Error::Setting {
+            name: "--augment",
+            got: format!("{augment}, but a sample of {} is {}", spec.data, data.input.describe()),
+            expected: "used with images".to_string(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Losses of classes need classes, and as many class weights as there are.

@@ -97,6 +97,7 @@ fn train_and_predict(threads: usize) {
         patience: None,
         smoothing: 1,
         target_scale: Default::default(),
+        augment: None,
         seed: 1,
     };
     let (data, context) = (data(), Context::detect(Pool::new(threads)));

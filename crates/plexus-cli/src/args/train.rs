@@ -2,6 +2,7 @@
 
 use super::{FloatPrecision, TableArgs, thread_count};
 use clap::{Args as ClapArgs, ValueEnum};
+use plexus_train::data::Augment;
 use plexus_train::target::ScaleKind;
 use std::path::PathBuf;
 
@@ -16,7 +17,7 @@ pub struct TrainArgs {
     /// The same, as an option
     #[arg(long, value_name = "DATA", conflicts_with = "source")]
     pub data: Option<String>,
-    /// The network: mlp, mlp:512,256, mlp:64?activation=tanh, or a TOML file
+    /// The network: mlp, mlp:512,256, mlp:64?activation=tanh, lenet5, or a TOML file
     #[arg(long, value_name = "SPEC", default_value = "mlp:128")]
     pub network: String,
     /// The run folder [default: runs/NAME-N, the next free number]
@@ -51,7 +52,7 @@ pub struct TrainArgs {
 
 /// What a run keeps from its start; with `--resume` it would be ignored, so it is refused. Network and data may be said
 /// again where they are the same.
-const FIXED_AT_START: [&str; 38] = [
+const FIXED_AT_START: [&str; 39] = [
     "target",
     "task",
     "header",
@@ -87,6 +88,7 @@ const FIXED_AT_START: [&str; 38] = [
     "clip_norm",
     "patience",
     "smoothing",
+    "augment",
     "validation",
     "no_standardise",
     "seed",
@@ -100,6 +102,7 @@ Examples:
   plexus train cars.csv --target mpg --drop name --as origin=category --na unknown
   plexus train iris.csv --folds 5                  five runs, each with another fifth held out: mean and spread
   plexus train --data mnist:DIR --network mlp:512,256 --epochs 15
+  plexus train --data mnist:DIR --network lenet5 --augment --epochs 20
   plexus train iris.csv --network net.toml --optimizer sgd --lr 0.1 --schedule one_cycle
   plexus train --resume                            go on where the newest run stopped
 
@@ -188,6 +191,10 @@ pub struct LearningArgs {
     /// Epochs whose validation results are averaged before they are compared [default: as many as 100 steps make]
     #[arg(long, value_name = "EPOCHS")]
     pub smoothing: Option<u64>,
+    /// Change pictures each time they are learnt from: the most pixels, degrees and shares, of shift, rotate, scale, shear
+    /// and elastic; without numbers what suits digits
+    #[arg(long, value_name = "CHANGES", num_args = 0..=1, default_missing_value = Augment::USUAL)]
+    pub augment: Option<Augment>,
     /// The share of the training rows kept out to choose the best epoch
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     pub validation: f64,

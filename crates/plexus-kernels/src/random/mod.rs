@@ -28,6 +28,8 @@ pub enum Stream {
     Dropout = 3,
     /// The division of data into parts.
     Split = 4,
+    /// How pictures are changed before they are learnt from.
+    Augment = 5,
 }
 
 /// A sequence of random numbers.

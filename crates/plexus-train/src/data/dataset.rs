@@ -1,5 +1,8 @@
 //! Rows in memory, and taking some of them out.
 
+use super::augment::{Augment, RowKey};
+use plexus_kernels::buffer::{MatrixMut, for_each_tile};
+use plexus_kernels::threads::Pool;
 use plexus_nn::Shape;
 
 /// Rows of one data set held in memory, one sample a row.
@@ -58,6 +61,17 @@ pub enum Targets {
     },
 }
 
+/// How the pictures of one epoch are changed.
+#[derive(Clone, Copy, Debug)]
+pub struct Changes<'a> {
+    /// How much.
+    pub augment: &'a Augment,
+    /// The seed of the run.
+    pub seed: u64,
+    /// The epoch.
+    pub epoch: u64,
+}
+
 impl Dataset {
     /// The number of rows.
     pub fn len(&self) -> usize {
@@ -105,6 +119,29 @@ impl Dataset {
                 Samples::F32(values) => out.copy_from_slice(&values[start..start + row_len]),
             }
         }
+    }
+
+    /// As [`Dataset::gather`], on all threads, and each picture changed as the epoch has it.
+    ///
+    /// # Panics
+    /// As [`Dataset::gather`], and where the samples are no maps: the trainer checks that.
+    pub fn gather_changed(&self, indices: &[u32], changes: Changes<'_>, out: &mut [f32], pool: &Pool) {
+        let row_len = self.row_len();
+        assert_eq!(out.len(), indices.len() * row_len, "gather_changed: out must be [batch, row_len]");
+        let &[channels, height, width] = self.input.axes() else { panic!("gather_changed: the samples are no maps") };
+        if row_len == 0 {
+            return;
+        }
+        let matrix = MatrixMut { values: out, rows: indices.len(), cols: row_len, stride: row_len };
+        for_each_tile(matrix, (8, row_len), pool, |first, _, mut tile| {
+            let mut picture = vec![0.0; row_len];
+            for row in 0..tile.rows() {
+                let index = indices[first + row];
+                self.gather(&[index], &mut picture);
+                let key = RowKey { seed: changes.seed, epoch: changes.epoch, row: u64::from(index) };
+                changes.augment.apply(key, [channels, height, width], &picture, tile.row(row));
+            }
+        });
     }
 
     /// Copies the classes of rows.

@@ -5,6 +5,7 @@
 //! model carries its own standardise layer. Shuffling and batching are not here: they belong to the trainer, which asks
 //! for rows by their indices.
 
+mod augment;
 mod csv;
 mod dataset;
 mod digits;
@@ -18,8 +19,9 @@ mod schema;
 mod table;
 mod text;
 
+pub use augment::{Augment, RowKey};
 pub use csv::{Parts, fingerprint, read_with_schema, split_rows};
-pub use dataset::{Dataset, Samples, Targets};
+pub use dataset::{Changes, Dataset, Samples, Targets};
 pub use report::{ColumnReport, FoundKind, Role, TableReport};
 pub use schema::{Column, ColumnKind, Ignored, Missing, Schema, Task};
 pub use table::{Table, TableOptions};

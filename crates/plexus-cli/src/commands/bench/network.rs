@@ -101,6 +101,7 @@ pub fn train(
         patience: None,
         smoothing: 1,
         target_scale: Default::default(),
+        augment: None,
         seed: 0,
     };
     let params = Params::initialise(&network, 0);

@@ -142,6 +142,7 @@ pub(super) fn settings(args: &LearningArgs, source: &DataSource) -> Result<Setti
         smoothing,
         // Fitted when the run starts.
         target_scale: Default::default(),
+        augment: args.augment,
         seed: args.seed,
     })
 }
