@@ -85,7 +85,7 @@ impl<const FG: usize> Vectorized for Correlate<'_, '_, FG> {
             let from = &grad_output[sample * outputs..];
             s.run(Gather { from, size: [rows, cols, geometry.filters], filters, grads });
             fill(geometry, &input[sample * inputs..][..inputs], pitch, planes);
-            let maps = Maps { planes, grads, pitch, rows, vectors: cols.div_ceil(S::LEN), filters };
+            let maps = Maps { planes, grads, rows, vectors: cols.div_ceil(S::LEN), filters };
             for f in (0..geometry.filters).step_by(FG) {
                 for i in 0..geometry.kernel[0] {
                     for c in 0..geometry.channels {
@@ -198,7 +198,6 @@ impl Vectorized for Gather<'_, '_> {
 struct Maps<'a> {
     planes: &'a [f32],
     grads: &'a [f32],
-    pitch: usize,
     rows: usize,
     vectors: usize,
     filters: usize,
