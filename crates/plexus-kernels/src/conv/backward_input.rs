@@ -169,27 +169,29 @@ impl<const R: usize, const WIDE: usize> Vectorized for RowsOf<'_, '_, '_, R, WID
             if top >= inside.end || bottom < inside.start {
                 continue;
             }
-            for x in 0..cols {
-                for group in 0..geometry.groups {
-                    let mut grads: [&[f32]; R] = [&[]; R];
-                    for r in 0..R {
-                        // The last row is repeated up to the height of the tile.
-                        let pixel = (first + r.min(count - 1)) * cols + x;
-                        grads[r] = &band.grad_output[pixel * geometry.filters + group * filters..][..filters];
-                    }
-                    for i in 0..geometry.kernel[0] {
-                        for stretch in 0..stretches.count {
-                            for piece in 0..pieces {
-                                let number =
-                                    ((group * geometry.kernel[0] + i) * stretches.count + stretch) * pieces + piece;
-                                let weight = &band.weight[number * filters * WIDE..][..filters * WIDE];
-                                let weight = weight.as_chunks::<WIDE>().0;
-                                let at = x * geometry.stride[1] * geometry.channels
-                                    + stretch * stretches.step
-                                    + group * geometry.group_channels()
-                                    + piece * WIDE;
-                                let width = WIDE.min(stretches.len - piece * WIDE);
-                                let row = top + i * geometry.dilation[0];
+            for group in 0..geometry.groups {
+                for i in 0..geometry.kernel[0] {
+                    for stretch in 0..stretches.count {
+                        for piece in 0..pieces {
+                            let number =
+                                ((group * geometry.kernel[0] + i) * stretches.count + stretch) * pieces + piece;
+                            let weight = &band.weight[number * filters * WIDE..][..filters * WIDE];
+                            let weight = weight.as_chunks::<WIDE>().0;
+                            let start = stretch * stretches.step + group * geometry.group_channels() + piece * WIDE;
+                            let width = WIDE.min(stretches.len - piece * WIDE);
+                            let row = top + i * geometry.dilation[0];
+                            // Neighbours add to the same elements, and what was just written is slow to be read again: a
+                            // column is followed by one whose filter sees nothing of it.
+                            let apart = geometry.kernel[1].min(cols);
+                            for x in (0..apart).flat_map(|residue| (residue..cols).step_by(apart)) {
+                                let mut grads: [&[f32]; R] = [&[]; R];
+                                for r in 0..R {
+                                    // The last row is repeated up to the height of the tile.
+                                    let pixel = (first + r.min(count - 1)) * cols + x;
+                                    grads[r] =
+                                        &band.grad_output[pixel * geometry.filters + group * filters..][..filters];
+                                }
+                                let at = x * geometry.stride[1] * geometry.channels + start;
                                 let place = Place { inside: &inside, row, count, at, width };
                                 // Blocks of filters, so that no chain is longer than elsewhere.
                                 for start in (0..filters).step_by(KC) {

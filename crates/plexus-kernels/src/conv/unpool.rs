@@ -136,24 +136,41 @@ impl Vectorized for Chunk<'_, '_> {
     fn run<S: Simd>(self, s: S) {
         let Chunk { sample, start, len, numbers, grads } = self;
         let (channels, row) = (sample.channels, sample.row);
+        let (first, c) = (start / channels, start % channels);
+        let (mut y, mut x) = (first / sample.cols, first % sample.cols);
         let mut at = 0;
         while at < len {
-            let (pixel, c) = ((start + at) / channels, (start + at) % channels);
+            // Only the first pixel of a chunk may begin inside, and then it is the only one.
             let count = (channels - c).min(len - at);
-            let corner = pixel / sample.cols * 2 * row + pixel % sample.cols * 2 * channels + c;
+            let corner = 2 * y * row + 2 * x * channels + c;
+            let (upper, lower) = sample.grad_full[corner..].split_at_mut(row);
+            let (upper, lower) = (&mut upper[..channels + count], &mut lower[..channels + count]);
             for c in (0..count).step_by(S::LEN) {
                 let (number, grad) = (s.load(&numbers[at + c..]), s.load(&grads[at + c..]));
                 let lanes = S::LEN.min(count - c);
-                for (position, place) in
-                    [corner, corner + channels, corner + row, corner + row + channels].into_iter().enumerate()
-                {
-                    let chosen = s.eq(number, s.splat(position as f32));
-                    let grad = s.select(chosen, grad, s.splat(0.0));
-                    let to = &mut sample.grad_full[place + c..place + c + lanes];
-                    if lanes == S::LEN { s.store(grad, to) } else { s.store_part(grad, to) }
+                let none = s.splat(0.0);
+                // No closure: it would not have the instructions.
+                let a = s.select(s.eq(number, s.splat(0.0)), grad, none);
+                let b = s.select(s.eq(number, s.splat(1.0)), grad, none);
+                let d = s.select(s.eq(number, s.splat(2.0)), grad, none);
+                let e = s.select(s.eq(number, s.splat(3.0)), grad, none);
+                if lanes == S::LEN {
+                    s.store(a, &mut upper[c..]);
+                    s.store(b, &mut upper[channels + c..]);
+                    s.store(d, &mut lower[c..]);
+                    s.store(e, &mut lower[channels + c..]);
+                } else {
+                    s.store_part(a, &mut upper[c..c + lanes]);
+                    s.store_part(b, &mut upper[channels + c..channels + c + lanes]);
+                    s.store_part(d, &mut lower[c..c + lanes]);
+                    s.store_part(e, &mut lower[channels + c..channels + c + lanes]);
                 }
             }
             at += count;
+            x += 1;
+            if x == sample.cols {
+                (y, x) = (y + 1, 0);
+            }
         }
     }
 }
