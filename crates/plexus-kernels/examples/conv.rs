@@ -79,37 +79,45 @@ fn layer(kernel: &'static Kernel, name: &str, geometry: Geometry, batch: usize, 
     let mut output = vec![0.0; batch * geometry.output_len()];
     let mut positions = vec![0; output.len() / 4];
     let macs = geometry.macs();
-    for (what, pooled, keep) in
-        [("forward", false, false), ("forward, pooled", true, false), ("forward, pooled, positions", true, true)]
-    {
-        let ns = time(|| {
-            let len = if pooled { output.len() / 4 } else { output.len() };
-            let pooling = pooled.then(|| Pooling::MaxTwo { positions: keep.then_some(&mut positions[..]) });
-            let call = Conv {
-                geometry,
-                batch,
-                input: &input,
-                weight: if keep { Weight::Plain(&weight) } else { Weight::Packed(&packed) },
-                bias: Some(&bias),
-                function: Function::Relu,
-                pooling,
-                output: &mut output[..len],
-            };
-            conv_with(kernel, call, &mut scratch, pool);
-        });
-        show(&format!("{name} {what}"), batch, ns, macs);
+    if std::env::args().nth(4).is_none_or(|part| part == "f") {
+        for (what, pooled, keep) in
+            [("forward", false, false), ("forward, pooled", true, false), ("forward, pooled, positions", true, true)]
+        {
+            let ns = time(|| {
+                let len = if pooled { output.len() / 4 } else { output.len() };
+                let pooling = pooled.then(|| Pooling::MaxTwo { positions: keep.then_some(&mut positions[..]) });
+                let call = Conv {
+                    geometry,
+                    batch,
+                    input: &input,
+                    weight: if keep { Weight::Plain(&weight) } else { Weight::Packed(&packed) },
+                    bias: Some(&bias),
+                    function: Function::Relu,
+                    pooling,
+                    output: &mut output[..len],
+                };
+                conv_with(kernel, call, &mut scratch, pool);
+            });
+            show(&format!("{name} {what}"), batch, ns, macs);
+        }
     }
-    if std::env::args().nth(4).is_some() {
+    let part = std::env::args().nth(4).unwrap_or_default();
+    if part == "f" {
         return;
     }
     let grad_output = output.clone();
     let mut grad_input = vec![0.0; input.len()];
-    let ns = time(|| {
-        let (weight, grad_output, grad_input) = (&weight[..], &grad_output[..], &mut grad_input[..]);
-        let call = ConvBackwardInput { geometry, batch, grad_output, weight, grad_input, accumulate: false };
-        conv_backward_input_with(kernel, call, &mut scratch, pool);
-    });
-    show(&format!("{name} backward input"), batch, ns, macs);
+    if part != "w" {
+        let ns = time(|| {
+            let (weight, grad_output, grad_input) = (&weight[..], &grad_output[..], &mut grad_input[..]);
+            let call = ConvBackwardInput { geometry, batch, grad_output, weight, grad_input, accumulate: false };
+            conv_backward_input_with(kernel, call, &mut scratch, pool);
+        });
+        show(&format!("{name} backward input"), batch, ns, macs);
+        if part == "i" {
+            return;
+        }
+    }
     let (mut grad_weight, mut grad_bias) = (weight.clone(), bias.clone());
     let ns = time(|| {
         let call = ConvBackwardWeight {

@@ -30,7 +30,7 @@ fn input(band: InputBand<'_, '_>) {
 }
 
 fn weight(part: WeightPart<'_, '_>) {
-    token().run(backward_weight::Correlate::<12, 5> { part });
+    token().run(backward_weight::Correlate::<12, 5, 8, 16> { part });
 }
 
 fn weight_of_pixels(part: PixelsPart<'_, '_>) {

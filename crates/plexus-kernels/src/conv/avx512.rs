@@ -31,7 +31,7 @@ fn input(band: InputBand<'_, '_>) {
 }
 
 fn weight(part: WeightPart<'_, '_>) {
-    token().run(backward_weight::Correlate::<30, 12> { part });
+    token().run(backward_weight::Correlate::<30, 12, 16, 32> { part });
 }
 
 fn weight_of_pixels(part: PixelsPart<'_, '_>) {

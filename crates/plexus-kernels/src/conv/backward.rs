@@ -62,7 +62,13 @@ pub fn conv_backward_input_with(
     let macs = geometry.macs();
     let pool = if macs.saturating_mul(batch as u64) < PARALLEL_MACS { &single } else { pool };
     let (height, row, outputs) = (geometry.height, geometry.width * geometry.channels, geometry.output_len());
-    let (band, piece) = cut(macs, height);
+    // Bands compute the rows of the output at their borders twice, so there are only as many as the threads need. The bits
+    // do not depend on them.
+    let bands = if pool.threads() > 1 { (2 * pool.threads()).div_ceil(batch) } else { 1 };
+    let (band, piece) = match height.div_ceil(bands).max(BAND_ROWS) {
+        band if band < height => (band, band),
+        _ => (height, cut(macs, height).1.max(height)),
+    };
     pieces::for_each_of(pool, piece, Rows(grad_input, row), |first, grad_input| {
         let mut grad_input = grad_input.0;
         let (mut at, end) = (first, first + grad_input.len() / row);
@@ -78,6 +84,9 @@ pub fn conv_backward_input_with(
         }
     });
 }
+
+/// The fewest rows of a band of the gradient of an input.
+const BAND_ROWS: usize = 24;
 
 /// The arguments of [`conv_backward_weight`].
 #[derive(Debug)]
@@ -213,15 +222,15 @@ impl Call<'_> {
             });
         });
         let sums = self.add_parts(partial, items * item, pool);
-        let place = |f: usize, c: usize, i: usize, j: usize| {
+        let place = |f: usize, i: usize| {
             let (group, f) = (f / filters, f % filters);
-            ((group * panels + f / width) * kernel_rows + i) * item + (j * channels + c) * width + f % width
+            ((group * panels + f / width) * kernel_rows + i) * item + f % width
         };
-        self.finish(grad_weight, accumulate, |f, c, i, j| sums[place(f, c, i, j)]);
+        self.finish(grad_weight, accumulate, width, place, sums);
         if let Some(grad_bias) = grad_bias {
             // The row behind the last element of the first row of each panel.
             for (f, to) in grad_bias.iter_mut().enumerate() {
-                write(to, sums[place(f, 0, 0, 0) + item - width], accumulate);
+                write(to, sums[place(f, 0) + item - width], accumulate);
             }
         }
     }
@@ -243,12 +252,12 @@ impl Call<'_> {
         });
         let sums = self.add_parts(partial, item, pool);
         kernel.isa.run(AddLanes { sums: &mut *sums });
-        let total = |k: usize, f: usize| sums[backward_pixels::place(geometry, k, f) * kernel.lanes];
-        let [_, kernel_cols] = geometry.kernel;
-        self.finish(grad_weight, accumulate, |f, c, i, j| total((i * kernel_cols + j) * geometry.channels + c, f));
+        let row = geometry.kernel[1] * geometry.channels;
+        let place = |f: usize, i: usize| backward_pixels::place(geometry, i * row, f) * kernel.lanes;
+        self.finish(grad_weight, accumulate, backward_pixels::place(geometry, 1, 0) * kernel.lanes, place, sums);
         if let Some(grad_bias) = grad_bias {
             for (f, to) in grad_bias.iter_mut().enumerate() {
-                write(to, total(geometry.depth(), f), accumulate);
+                write(to, sums[place(f, geometry.kernel[0])], accumulate);
             }
         }
     }
@@ -262,17 +271,28 @@ impl Call<'_> {
         first
     }
 
-    /// Writes the gradient of the weight in its own order from `sum(f, c, i, j)`.
-    fn finish(&self, grad_weight: &mut [f32], accumulate: bool, sum: impl Fn(usize, usize, usize, usize) -> f32) {
+    /// Writes the gradient of the weight in its own order. The sums of row `i` of filter `f` begin at `place(f, i)`, and are
+    /// `step` numbers apart.
+    fn finish(
+        &self,
+        grad_weight: &mut [f32],
+        accumulate: bool,
+        step: usize,
+        place: impl Fn(usize, usize) -> usize,
+        sums: &[f32],
+    ) {
         let [rows, cols] = self.geometry.kernel;
         let channels = self.geometry.group_channels();
-        let mut to = grad_weight.iter_mut();
-        for f in 0..self.geometry.filters {
-            for c in 0..channels {
-                for i in 0..rows {
-                    for j in 0..cols {
-                        let to = to.next().expect("the length was checked");
-                        write(to, sum(f, c, i, j), accumulate);
+        if grad_weight.is_empty() {
+            return;
+        }
+        for (f, grad_weight) in grad_weight.chunks_exact_mut(channels * rows * cols).enumerate() {
+            for i in 0..rows {
+                let mut from = sums[place(f, i)..].iter().step_by(step);
+                for j in 0..cols {
+                    for c in 0..channels {
+                        let sum = from.next().expect("there is a sum for each element");
+                        write(&mut grad_weight[(c * rows + i) * cols + j], *sum, accumulate);
                     }
                 }
             }

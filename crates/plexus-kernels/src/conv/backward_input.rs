@@ -7,7 +7,7 @@
 #![allow(clippy::needless_range_loop)]
 
 use super::Geometry;
-use super::body::chain;
+use super::body::{TILE, chain, keep};
 use crate::gemm::KC;
 use crate::isa::{Simd, Vectorized};
 use std::ops::Range;
@@ -162,33 +162,36 @@ impl<const R: usize, const WIDE: usize> Vectorized for RowsOf<'_, '_, '_, R, WID
         let reach = (geometry.kernel[0] - 1) * geometry.dilation[0];
         // Rows of the padded input.
         let inside = band.rows.start + geometry.padding[0]..band.rows.end + geometry.padding[0];
+        let mut memory = [0.0; TILE];
         for first in (0..rows).step_by(R) {
             let count = R.min(rows - first);
             let (top, bottom) = (first * geometry.stride[0], (first + count - 1) * geometry.stride[0] + reach);
             if top >= inside.end || bottom < inside.start {
                 continue;
             }
-            for x in 0..cols {
-                for group in 0..geometry.groups {
-                    let mut grads: [&[f32]; R] = [&[]; R];
-                    for r in 0..R {
-                        // The last row is repeated up to the height of the tile.
-                        let pixel = (first + r.min(count - 1)) * cols + x;
-                        grads[r] = &band.grad_output[pixel * geometry.filters + group * filters..][..filters];
-                    }
-                    for i in 0..geometry.kernel[0] {
-                        for stretch in 0..stretches.count {
-                            for piece in 0..pieces {
-                                let number =
-                                    ((group * geometry.kernel[0] + i) * stretches.count + stretch) * pieces + piece;
-                                let weight = &band.weight[number * filters * WIDE..][..filters * WIDE];
-                                let weight = weight.as_chunks::<WIDE>().0;
-                                let at = x * geometry.stride[1] * geometry.channels
-                                    + stretch * stretches.step
-                                    + group * geometry.group_channels()
-                                    + piece * WIDE;
-                                let width = WIDE.min(stretches.len - piece * WIDE);
-                                let row = top + i * geometry.dilation[0];
+            for group in 0..geometry.groups {
+                for i in 0..geometry.kernel[0] {
+                    for stretch in 0..stretches.count {
+                        for piece in 0..pieces {
+                            let number =
+                                ((group * geometry.kernel[0] + i) * stretches.count + stretch) * pieces + piece;
+                            let weight = &band.weight[number * filters * WIDE..][..filters * WIDE];
+                            let weight = weight.as_chunks::<WIDE>().0;
+                            let start = stretch * stretches.step + group * geometry.group_channels() + piece * WIDE;
+                            let width = WIDE.min(stretches.len - piece * WIDE);
+                            let row = top + i * geometry.dilation[0];
+                            // Neighbours add to the same elements, and what was just written is slow to be read again: a
+                            // column is followed by one whose filter sees nothing of it.
+                            let apart = geometry.kernel[1].min(cols);
+                            for x in (0..apart).flat_map(|residue| (residue..cols).step_by(apart)) {
+                                let mut grads: [&[f32]; R] = [&[]; R];
+                                for r in 0..R {
+                                    // The last row is repeated up to the height of the tile.
+                                    let pixel = (first + r.min(count - 1)) * cols + x;
+                                    grads[r] =
+                                        &band.grad_output[pixel * geometry.filters + group * filters..][..filters];
+                                }
+                                let at = x * geometry.stride[1] * geometry.channels + start;
                                 let place = Place { inside: &inside, row, count, at, width };
                                 // Blocks of filters, so that no chain is longer than elsewhere.
                                 for start in (0..filters).step_by(KC) {
@@ -199,12 +202,12 @@ impl<const R: usize, const WIDE: usize> Vectorized for RowsOf<'_, '_, '_, R, WID
                                     }
                                     if width <= S::LEN {
                                         let sums = [[s.splat(0.0); 1]; R];
-                                        let sums = chain::<S, R, 1, WIDE>(s, sums, rows, &weight[block]);
-                                        add(s, band, &place, sums);
+                                        keep(s, &chain::<S, R, 1, WIDE>(s, sums, rows, &weight[block]), &mut memory);
+                                        add::<S, 1>(s, band, &place, &memory);
                                     } else {
                                         let sums = [[s.splat(0.0); 2]; R];
-                                        let sums = chain::<S, R, 2, WIDE>(s, sums, rows, &weight[block]);
-                                        add(s, band, &place, sums);
+                                        keep(s, &chain::<S, R, 2, WIDE>(s, sums, rows, &weight[block]), &mut memory);
+                                        add::<S, 2>(s, band, &place, &memory);
                                     }
                                 }
                             }
@@ -228,40 +231,33 @@ struct Place<'a> {
     width: usize,
 }
 
-/// Adds a tile to the rows of the band.
+/// Adds a tile of `NV` vectors to the rows of the band.
 #[inline(always)]
-fn add<S: Simd, const R: usize, const NV: usize>(
-    s: S,
-    band: &mut InputBand<'_, '_>,
-    place: &Place<'_>,
-    sums: [[S::F; NV]; R],
-) {
+fn add<S: Simd, const NV: usize>(s: S, band: &mut InputBand<'_, '_>, place: &Place<'_>, sums: &[f32; TILE]) {
     let geometry = band.geometry;
     let pitch = geometry.width * geometry.channels;
     let left = geometry.padding[1] * geometry.channels;
     let whole = place.at >= left && place.at - left + place.width <= pitch;
-    for r in 0..R {
+    for (r, sums) in sums.chunks_exact(NV * S::LEN).take(place.count).enumerate() {
         let row = place.row + r * geometry.stride[0];
-        if r < place.count && place.inside.contains(&row) {
-            let row = &mut band.grad_input[(row - place.inside.start) * pitch..][..pitch];
-            if whole {
-                let to = &mut row[place.at - left..][..place.width];
-                for v in 0..NV {
-                    let end = place.width.min((v + 1) * S::LEN);
-                    let to = &mut to[v * S::LEN..end];
-                    if to.len() == S::LEN {
-                        s.store(s.add(s.load(to), sums[r][v]), to);
-                    } else {
-                        s.store_part(s.add(s.load_part(to, 0.0), sums[r][v]), to);
-                    }
-                }
-            } else {
-                let mut values = [0.0f32; 32];
-                for v in 0..NV {
-                    s.store(sums[r][v], &mut values[v * S::LEN..]);
-                }
-                add_part(&values[..place.width], place.at, left, row);
-            }
+        if !place.inside.contains(&row) {
+            continue;
+        }
+        let row = &mut band.grad_input[(row - place.inside.start) * pitch..][..pitch];
+        if !whole {
+            add_part(&sums[..place.width], place.at, left, row);
+            continue;
+        }
+        let to = &mut row[place.at - left..][..place.width];
+        let (first, last) = to.split_at_mut((NV - 1) * S::LEN);
+        if NV == 2 {
+            s.store(s.add(s.load(first), s.load(sums)), first);
+        }
+        let sums = s.load(&sums[(NV - 1) * S::LEN..]);
+        if last.len() == S::LEN {
+            s.store(s.add(s.load(last), sums), last);
+        } else {
+            s.store_part(s.add(s.load_part(last, 0.0), sums), last);
         }
     }
 }

@@ -15,12 +15,13 @@ pub(super) const LANES: usize = 16;
 /// Elements of a filter's row that are computed together.
 const TAPS: usize = 5;
 
-/// What [`TAPS`] elements read of a row.
+/// What [`TAPS`] elements read of a row, with one vector and with two.
 const WINDOW: usize = LANES + TAPS;
+const WINDOW_OF_TWO: usize = 2 * LANES + TAPS;
 
 /// Elements of a row of a plane.
 fn pitch(geometry: &Geometry, cols: usize) -> usize {
-    (cols.next_multiple_of(LANES) + geometry.kernel[1] + TAPS).next_multiple_of(LANES)
+    (cols.next_multiple_of(2 * LANES) + geometry.kernel[1] + TAPS).next_multiple_of(LANES)
 }
 
 /// Filters with room for whole groups of at most three.
@@ -85,7 +86,7 @@ impl<const FG: usize> Vectorized for Correlate<'_, '_, FG> {
             let from = &grad_output[sample * outputs..];
             s.run(Gather { from, size: [rows, cols, geometry.filters], filters, grads });
             fill(geometry, &input[sample * inputs..][..inputs], pitch, planes);
-            let maps = Maps { planes, grads, pitch, rows, vectors: cols.div_ceil(S::LEN), filters };
+            let maps = Maps { planes, grads, rows, vectors: cols.div_ceil(S::LEN), filters };
             for f in (0..geometry.filters).step_by(FG) {
                 for i in 0..geometry.kernel[0] {
                     for c in 0..geometry.channels {
@@ -97,12 +98,15 @@ impl<const FG: usize> Vectorized for Correlate<'_, '_, FG> {
                             let at = (i * geometry.channels + c) * pitch + j;
                             let maps = (maps, geometry.channels * pitch, at);
                             let sums = &mut *sums;
-                            match taps {
-                                1 => s.run(Tile::<FG, 1> { maps, f, to, sums }),
-                                2 => s.run(Tile::<FG, 2> { maps, f, to, sums }),
-                                3 => s.run(Tile::<FG, 3> { maps, f, to, sums }),
-                                4 => s.run(Tile::<FG, 4> { maps, f, to, sums }),
-                                _ => s.run(Tile::<FG, TAPS> { maps, f, to, sums }),
+                            let two = maps.0.vectors.is_multiple_of(2);
+                            match (taps, two) {
+                                (1, _) => s.run(Tile::<FG, 1, 1, WINDOW> { maps, f, to, sums }),
+                                (2, _) => s.run(Tile::<FG, 2, 1, WINDOW> { maps, f, to, sums }),
+                                (3, false) => s.run(Tile::<FG, 3, 1, WINDOW> { maps, f, to, sums }),
+                                (3, true) => s.run(Tile::<FG, 3, 2, WINDOW_OF_TWO> { maps, f, to, sums }),
+                                (4, _) => s.run(Tile::<FG, 4, 1, WINDOW> { maps, f, to, sums }),
+                                (_, false) => s.run(Tile::<FG, TAPS, 1, WINDOW> { maps, f, to, sums }),
+                                (_, true) => s.run(Tile::<FG, TAPS, 2, WINDOW_OF_TWO> { maps, f, to, sums }),
                             }
                             j += taps;
                         }
@@ -174,9 +178,15 @@ impl Vectorized for Gather<'_, '_> {
                             pixels[p] = from[p * count..].first_chunk().expect("the length was just taken");
                         }
                         let mut turned = s.transpose_8x8(pixels);
-                        for f in 0..count.min(8) {
-                            turned[f][here..].fill(0.0);
-                            grads[f * S::LEN + lane..][..8].copy_from_slice(&turned[f]);
+                        for f in 0..8 {
+                            if here < 8 {
+                                for p in 0..8 {
+                                    turned[f][p] = if p < here { turned[f][p] } else { 0.0 };
+                                }
+                            }
+                            if f < count {
+                                *grads[f * S::LEN + lane..].first_chunk_mut().expect("a vector is whole") = turned[f];
+                            }
                         }
                     } else {
                         for f in 0..count {
@@ -187,7 +197,9 @@ impl Vectorized for Gather<'_, '_> {
                         }
                     }
                 }
-                grads[count * S::LEN..].fill(0.0);
+                for f in count..filters {
+                    s.store(s.splat(0.0), &mut grads[f * S::LEN..(f + 1) * S::LEN]);
+                }
             }
         }
     }
@@ -198,7 +210,6 @@ impl Vectorized for Gather<'_, '_> {
 struct Maps<'a> {
     planes: &'a [f32],
     grads: &'a [f32],
-    pitch: usize,
     rows: usize,
     vectors: usize,
     filters: usize,
@@ -211,8 +222,8 @@ struct Target {
     step: usize,
 }
 
-/// `FG` filters from `f` on by `T` elements of a row.
-struct Tile<'a, 'b, const FG: usize, const T: usize> {
+/// `FG` filters from `f` on by `T` elements of a row, `V` vectors of pixels at a time, which read `W` elements of a row.
+struct Tile<'a, 'b, const FG: usize, const T: usize, const V: usize, const W: usize> {
     /// The copies, elements of the planes from one row to the next, and the first that is read.
     maps: (Maps<'a>, usize, usize),
     f: usize,
@@ -220,29 +231,34 @@ struct Tile<'a, 'b, const FG: usize, const T: usize> {
     sums: &'b mut [f32],
 }
 
-impl<const FG: usize, const T: usize> Vectorized for Tile<'_, '_, FG, T> {
+impl<const FG: usize, const T: usize, const V: usize, const W: usize> Vectorized for Tile<'_, '_, FG, T, V, W> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Tile { maps: (maps, row_step, at), f, to, sums } = self;
         let mut tile = [[s.splat(0.0); T]; FG];
+        let step = maps.filters * S::LEN;
+        let mut grads = &maps.grads[f * S::LEN..];
         for y in 0..maps.rows {
-            let row = &maps.planes[at + y * row_step..];
-            let grads = &maps.grads[(y * maps.vectors * maps.filters + f) * S::LEN..];
-            for vector in 0..maps.vectors {
-                let x: &[f32; WINDOW] = row[vector * S::LEN..].first_chunk().expect("planes have room for a window");
-                let grads = &grads[vector * maps.filters * S::LEN..][..FG * S::LEN];
-                let mut g = [s.splat(0.0); FG];
-                for n in 0..FG {
-                    g[n] = s.load(&grads[n * S::LEN..(n + 1) * S::LEN]);
-                }
-                for t in 0..T {
-                    let x = s.load(&x[t..t + S::LEN]);
+            let mut row = &maps.planes[at + y * row_step..];
+            for _ in 0..maps.vectors / V {
+                let x: &[f32; W] = row.first_chunk().expect("planes have room for a window");
+                for v in 0..V {
+                    let here = &grads[..FG * S::LEN];
+                    let mut g = [s.splat(0.0); FG];
                     for n in 0..FG {
-                        tile[n][t] = s.mul_add(x, g[n], tile[n][t]);
+                        g[n] = s.load(&here[n * S::LEN..(n + 1) * S::LEN]);
                     }
+                    for t in 0..T {
+                        let x = s.load(&x[v * S::LEN + t..v * S::LEN + t + S::LEN]);
+                        for n in 0..FG {
+                            tile[n][t] = s.mul_add(x, g[n], tile[n][t]);
+                        }
+                    }
+                    grads = grads.get(step..).unwrap_or_default();
                 }
+                row = &row[V * S::LEN..];
             }
         }
         for n in 0..FG {

@@ -44,16 +44,19 @@ pub(super) fn chain_rows(cols: usize) -> usize {
     (KC / cols.max(1)).max(1)
 }
 
-/// Computes a part in tiles of at most `ONE` elements by one vector of filters, or of `TWO` by two.
-pub(super) struct Correlate<'a, 'b, const ONE: usize, const TWO: usize> {
+/// Computes a part in tiles of at most `ONE` elements by one vector (`N1` filters), or of `TWO` by two (`N2`).
+pub(super) struct Correlate<'a, 'b, const ONE: usize, const TWO: usize, const N1: usize, const N2: usize> {
     pub part: WeightPart<'a, 'b>,
 }
 
-impl<const ONE: usize, const TWO: usize> Vectorized for Correlate<'_, '_, ONE, TWO> {
+impl<const ONE: usize, const TWO: usize, const N1: usize, const N2: usize> Vectorized
+    for Correlate<'_, '_, ONE, TWO, N1, N2>
+{
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
+        const { assert!(N1 == S::LEN && N2 == 2 * S::LEN) };
         let part = &mut self.part;
         let geometry = part.geometry;
         part.sums.fill(0.0);
@@ -91,16 +94,15 @@ impl<const ONE: usize, const TWO: usize> Vectorized for Correlate<'_, '_, ONE, T
                     let sums = &mut sums[stretch * len * width..(stretch + 1) * len * width];
                     let mut done = 0;
                     while done < len {
-                        let one = part.count <= S::LEN;
+                        let one = width == N1;
                         let size = size(len - done, if one { ONE } else { TWO });
                         let sums = &mut sums[done * width..(done + size) * width];
                         let at = start + done;
-                        let whole = part.count == if one { S::LEN } else { 2 * S::LEN };
-                        match (one, whole) {
-                            (true, true) => run::<S, 1, true, ONE>(s, pixels, at, size, width, sums),
-                            (true, false) => run::<S, 1, false, ONE>(s, pixels, at, size, width, sums),
-                            (false, true) => run::<S, 2, true, TWO>(s, pixels, at, size, width, sums),
-                            (false, false) => run::<S, 2, false, TWO>(s, pixels, at, size, width, sums),
+                        match (one, part.count == width) {
+                            (true, true) => run::<S, 1, N1, true, ONE>(s, pixels, at, size, sums),
+                            (true, false) => run::<S, 1, N1, false, ONE>(s, pixels, at, size, sums),
+                            (false, true) => run::<S, 2, N2, true, TWO>(s, pixels, at, size, sums),
+                            (false, false) => run::<S, 2, N2, false, TWO>(s, pixels, at, size, sums),
                         }
                         done += size;
                     }
@@ -132,45 +134,46 @@ struct Pixels<'a> {
 
 /// Computes a tile of `size` elements by `NV` vectors.
 #[inline(always)]
-fn run<S: Simd, const NV: usize, const WHOLE: bool, const MOST: usize>(
+fn run<S: Simd, const NV: usize, const NR: usize, const WHOLE: bool, const MOST: usize>(
     s: S,
     pixels: Pixels<'_>,
     at: usize,
     size: usize,
-    width: usize,
     sums: &mut [f32],
 ) {
     match size {
-        1 => s.run(Tile::<1, NV, WHOLE> { pixels, at, width, sums }),
-        2 if MOST >= 2 => s.run(Tile::<2, NV, WHOLE> { pixels, at, width, sums }),
-        3 if MOST >= 3 => s.run(Tile::<3, NV, WHOLE> { pixels, at, width, sums }),
-        4 if MOST >= 4 => s.run(Tile::<4, NV, WHOLE> { pixels, at, width, sums }),
-        5 if MOST >= 5 => s.run(Tile::<5, NV, WHOLE> { pixels, at, width, sums }),
-        6 if MOST >= 6 => s.run(Tile::<6, NV, WHOLE> { pixels, at, width, sums }),
-        8 if MOST >= 8 => s.run(Tile::<8, NV, WHOLE> { pixels, at, width, sums }),
-        12 if MOST >= 12 => s.run(Tile::<12, NV, WHOLE> { pixels, at, width, sums }),
-        16 if MOST >= 16 => s.run(Tile::<16, NV, WHOLE> { pixels, at, width, sums }),
-        24 if MOST >= 24 => s.run(Tile::<24, NV, WHOLE> { pixels, at, width, sums }),
-        30 if MOST >= 30 => s.run(Tile::<30, NV, WHOLE> { pixels, at, width, sums }),
+        1 => s.run(Tile::<1, NV, NR, WHOLE> { pixels, at, sums }),
+        2 if MOST >= 2 => s.run(Tile::<2, NV, NR, WHOLE> { pixels, at, sums }),
+        3 if MOST >= 3 => s.run(Tile::<3, NV, NR, WHOLE> { pixels, at, sums }),
+        4 if MOST >= 4 => s.run(Tile::<4, NV, NR, WHOLE> { pixels, at, sums }),
+        5 if MOST >= 5 => s.run(Tile::<5, NV, NR, WHOLE> { pixels, at, sums }),
+        6 if MOST >= 6 => s.run(Tile::<6, NV, NR, WHOLE> { pixels, at, sums }),
+        8 if MOST >= 8 => s.run(Tile::<8, NV, NR, WHOLE> { pixels, at, sums }),
+        12 if MOST >= 12 => s.run(Tile::<12, NV, NR, WHOLE> { pixels, at, sums }),
+        16 if MOST >= 16 => s.run(Tile::<16, NV, NR, WHOLE> { pixels, at, sums }),
+        24 if MOST >= 24 => s.run(Tile::<24, NV, NR, WHOLE> { pixels, at, sums }),
+        30 if MOST >= 30 => s.run(Tile::<30, NV, NR, WHOLE> { pixels, at, sums }),
         _ => unreachable!("`size` gives no other"),
     }
 }
 
 /// `M` elements of the input by `NV` vectors of filters: `sums[m][f] += Σ_pixels input[m] · grad[f]`.
-struct Tile<'a, 'b, const M: usize, const NV: usize, const WHOLE: bool> {
+struct Tile<'a, 'b, const M: usize, const NV: usize, const NR: usize, const WHOLE: bool> {
     pixels: Pixels<'a>,
     /// The first element, beyond the place of a pixel.
     at: usize,
-    width: usize,
     sums: &'b mut [f32],
 }
 
-impl<const M: usize, const NV: usize, const WHOLE: bool> Vectorized for Tile<'_, '_, M, NV, WHOLE> {
+impl<const M: usize, const NV: usize, const NR: usize, const WHOLE: bool> Vectorized
+    for Tile<'_, '_, M, NV, NR, WHOLE>
+{
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Tile { pixels, at, width, sums } = self;
+        let Tile { pixels, at, sums } = self;
+        const { assert!(NR == NV * S::LEN) };
         let mut tile = [[s.splat(0.0); NV]; M];
         let rows = pixels.grads.chunks_exact(pixels.cols * pixels.filters);
         for (y, grads) in rows.enumerate() {
@@ -183,10 +186,10 @@ impl<const M: usize, const NV: usize, const WHOLE: bool> Vectorized for Tile<'_,
                         g[v] = s.load(&grads[v * S::LEN..]);
                     }
                 } else {
-                    for v in 0..NV - 1 {
-                        g[v] = s.load(&grads[v * S::LEN..]);
+                    for v in 0..NV {
+                        let end = grads.len().min((v + 1) * S::LEN);
+                        g[v] = s.load_part(&grads[end.min(v * S::LEN)..end], 0.0);
                     }
-                    g[NV - 1] = s.load_part(&grads[(NV - 1) * S::LEN..], 0.0);
                 }
                 let elements: &[f32; M] = row[x * pixels.col_step..].first_chunk().expect("a stretch is inside");
                 for m in 0..M {
@@ -197,9 +200,11 @@ impl<const M: usize, const NV: usize, const WHOLE: bool> Vectorized for Tile<'_,
                 }
             }
         }
+        // An array of known size: this loop has to unroll, see `body::keep`.
+        let sums: &mut [[f32; NR]; M] = sums.as_chunks_mut().0.first_chunk_mut().expect("one row for each element");
         for m in 0..M {
             for v in 0..NV {
-                let to = &mut sums[m * width + v * S::LEN..];
+                let to = &mut sums[m][v * S::LEN..(v + 1) * S::LEN];
                 s.store(s.add(s.load(to), tile[m][v]), to);
             }
         }

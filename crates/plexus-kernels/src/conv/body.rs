@@ -3,13 +3,13 @@
 // Loops over registers are written with indices: their bounds are constants, so they unroll.
 #![allow(clippy::needless_range_loop)]
 
+use super::dense::Dense;
 use super::depthwise::Depthwise;
 use super::epilogue::{Epilogue, in_cache};
 use super::pack::Form;
 use super::pixels::run_pixels;
 use super::source::{Source, source};
 use super::{Band, Block};
-use crate::buffer::OnStack;
 use crate::gemm::KC;
 use crate::isa::{Simd, Vectorized};
 use std::ops::Range;
@@ -85,6 +85,11 @@ fn filters<S: Simd, const ONE: usize, const TWO: usize, const N1: usize, const N
             let filter = group * filters + first;
             let count = width.min(filters - first);
             let output = Output { values: output, positions: positions.as_deref_mut(), filter, count };
+            let size = [full.len(), if block.pooled { 2 * block.cols } else { block.cols }];
+            if width == N1 && Dense::fits(block, size, ONE) {
+                Dense { block, source, panel, size, output }.run::<S, ONE, N1>(s);
+                continue;
+            }
             let strip = Strip { block, source, segments, panel, pixels };
             let one = count <= N1;
             let tall = height(pixels, if one { ONE } else { TWO }, block.pooled);
@@ -213,18 +218,31 @@ impl<const R: usize, const NV: usize, const NR: usize> Vectorized for TilesOf<'_
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let TilesOf { strip, mut output } = self;
-        let mut memory = OnStack::<{ TILE / 16 }>::ZEROS;
-        let memory: &mut [f32] = memory.values();
+        let mut memory = [0.0; TILE];
         let epilogue = Epilogue::<S, NV>::new(s, strip.block, output.filter, output.count);
         for first in (0..strip.pixels).step_by(R) {
             let places = strip.places::<R>(first);
-            let sums = product::<S, R, NV, NR>(s, &strip, &places, memory);
-            let sums = epilogue.function(s, sums, memory);
+            let sums = product::<S, R, NV, NR>(s, &strip, &places, &mut memory);
+            keep(s, &sums, &mut memory);
             let pixels = R.min(strip.pixels - first);
+            epilogue.finish(s, &mut memory, pixels);
             match strip.block.pooled {
-                true => epilogue.pool(s, &sums, &mut output, first / 4, pixels / 4),
-                false => epilogue.store(s, &sums, &mut output, first, pixels),
+                true => epilogue.pool(s, &memory, &mut output, first / 4, pixels / 4),
+                false => epilogue.store(s, &memory, &mut output, first, pixels),
             }
+        }
+    }
+}
+
+/// Writes a register tile to memory, where it can be looked at pixel by pixel.
+///
+/// Indices of registers have to be constants: a loop that is not unrolled, because it does more than this, would keep the
+/// sums in memory also inside the loop that makes them.
+#[inline(always)]
+pub(super) fn keep<S: Simd, const R: usize, const NV: usize>(s: S, sums: &[[S::F; NV]; R], memory: &mut [f32; TILE]) {
+    for r in 0..R {
+        for v in 0..NV {
+            s.store(sums[r][v], &mut memory[(r * NV + v) * S::LEN..(r * NV + v + 1) * S::LEN]);
         }
     }
 }
@@ -235,7 +253,7 @@ fn product<S: Simd, const R: usize, const NV: usize, const NR: usize>(
     s: S,
     strip: &Strip<'_>,
     places: &[usize; R],
-    memory: &mut [f32],
+    memory: &mut [f32; TILE],
 ) -> [[S::F; NV]; R] {
     let Strip { source, segments, .. } = *strip;
     let panel = strip.panel.as_chunks::<NR>().0;
@@ -263,59 +281,70 @@ fn product<S: Simd, const R: usize, const NV: usize, const NR: usize>(
         if block > 0 {
             for r in 0..R {
                 for v in 0..NV {
-                    sums[r][v] = s.add(s.load(&memory[(r * NV + v) * S::LEN..]), sums[r][v]);
+                    let before = s.load(&memory[(r * NV + v) * S::LEN..(r * NV + v + 1) * S::LEN]);
+                    sums[r][v] = s.add(before, sums[r][v]);
                 }
             }
         }
         if block + 1 < blocks {
-            for r in 0..R {
-                for v in 0..NV {
-                    s.store(sums[r][v], &mut memory[(r * NV + v) * S::LEN..]);
-                }
-            }
+            keep(s, &sums, memory);
         }
     }
     sums
 }
 
-/// Elements of a segment that are taken together: the place of a pixel, which may have left the registers, is then read
-/// half as often.
-const UNROLL: usize = 2;
-
 /// Adds the products of one stretch: `sums[r] += Σ_k rows[r][k] · panel[k]`, in order.
 #[inline(always)]
 pub(super) fn chain<S: Simd, const R: usize, const NV: usize, const NR: usize>(
+    s: S,
+    sums: [[S::F; NV]; R],
+    rows: [&[f32]; R],
+    panel: &[[f32; NR]],
+) -> [[S::F; NV]; R] {
+    // Elements taken together: the place of a pixel, which may have left the registers, is then read less often. More than
+    // these, and the compiler would not unroll.
+    match R * NV {
+        0..=12 => chain_by::<S, R, NV, NR, 4>(s, sums, rows, panel),
+        _ => chain_by::<S, R, NV, NR, 2>(s, sums, rows, panel),
+    }
+}
+
+/// [`chain`], `U` elements at a time.
+#[inline(always)]
+fn chain_by<S: Simd, const R: usize, const NV: usize, const NR: usize, const U: usize>(
     s: S,
     mut sums: [[S::F; NV]; R],
     rows: [&[f32]; R],
     panel: &[[f32; NR]],
 ) -> [[S::F; NV]; R] {
-    let (pairs, rest) = panel.as_chunks::<UNROLL>();
-    let mut rows_of_pairs: [&[[f32; UNROLL]]; R] = [&[]; R];
+    let (groups, rest) = panel.as_chunks::<U>();
+    let mut grouped: [&[[f32; U]]; R] = [&[]; R];
+    let mut rests: [&[f32]; R] = [&[]; R];
     for r in 0..R {
-        rows_of_pairs[r] = &rows[r].as_chunks::<UNROLL>().0[..pairs.len()];
+        let (group, left) = rows[r].as_chunks::<U>();
+        (grouped[r], rests[r]) = (&group[..groups.len()], &left[..rest.len()]);
     }
-    for p in 0..pairs.len() {
-        for u in 0..UNROLL {
+    for p in 0..groups.len() {
+        for u in 0..U {
             let mut w = [s.splat(0.0); NV];
             for v in 0..NV {
-                w[v] = s.load(&pairs[p][u][v * S::LEN..(v + 1) * S::LEN]);
+                w[v] = s.load(&groups[p][u][v * S::LEN..(v + 1) * S::LEN]);
             }
             for r in 0..R {
-                let x = s.splat(rows_of_pairs[r][p][u]);
+                let x = s.splat(grouped[r][p][u]);
                 for v in 0..NV {
                     sums[r][v] = s.mul_add(x, w[v], sums[r][v]);
                 }
             }
         }
     }
-    if let [last] = rest {
+    for p in 0..rest.len() {
         let mut w = [s.splat(0.0); NV];
         for v in 0..NV {
-            w[v] = s.load(&last[v * S::LEN..(v + 1) * S::LEN]);
+            w[v] = s.load(&rest[p][v * S::LEN..(v + 1) * S::LEN]);
         }
         for r in 0..R {
-            let x = s.splat(rows[r][rows[r].len() - 1]);
+            let x = s.splat(rests[r][p]);
             for v in 0..NV {
                 sums[r][v] = s.mul_add(x, w[v], sums[r][v]);
             }

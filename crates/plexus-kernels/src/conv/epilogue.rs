@@ -3,7 +3,7 @@
 #![allow(clippy::needless_range_loop)]
 
 use super::Block;
-use super::body::Output;
+use super::body::{Output, TILE};
 use crate::isa::{Isa, Simd};
 use crate::map::function::{Formula, LeakyRelu, Relu};
 use crate::map::{self, Function};
@@ -94,108 +94,87 @@ impl<'a, S: Simd, const NV: usize> Epilogue<'a, S, NV> {
         Epilogue { block, bias }
     }
 
-    /// Adds the bias and applies the function; one that is not cheap is left to the cache, unless the sums are pooled.
+    /// Adds the bias to the sums of `pixels` pixels and applies the function; one that is not cheap is left to the cache,
+    /// unless the sums are pooled.
     #[inline(always)]
-    pub(super) fn function<const R: usize>(
-        &self,
-        s: S,
-        mut sums: [[S::F; NV]; R],
-        memory: &mut [f32],
-    ) -> [[S::F; NV]; R] {
-        for r in 0..R {
-            for v in 0..NV {
-                sums[r][v] = s.add(sums[r][v], self.bias[v]);
-            }
-        }
+    pub(super) fn finish(&self, s: S, sums: &mut [f32; TILE], pixels: usize) {
         let function = self.block.function;
-        match function {
-            Function::Identity => {}
-            Function::Relu | Function::LeakyRelu { .. } => {
-                for r in 0..R {
-                    sums[r] = cheap(s, function, sums[r]);
-                }
+        let sums = &mut sums[..pixels * NV * S::LEN];
+        for pixel in sums.chunks_exact_mut(NV * S::LEN) {
+            let mut values = self.bias;
+            for v in 0..NV {
+                values[v] = s.add(s.load(&pixel[v * S::LEN..]), self.bias[v]);
             }
-            _ if self.block.pooled => {
-                for r in 0..R {
-                    for v in 0..NV {
-                        s.store(sums[r][v], &mut memory[(r * NV + v) * S::LEN..]);
-                    }
-                }
-                in_cache(S::ISA, function, &mut memory[..R * NV * S::LEN]);
-                for r in 0..R {
-                    for v in 0..NV {
-                        sums[r][v] = s.load(&memory[(r * NV + v) * S::LEN..]);
-                    }
-                }
+            values = cheap(s, function, values);
+            for v in 0..NV {
+                s.store(values[v], &mut pixel[v * S::LEN..]);
             }
-            _ => {}
         }
-        sums
+        if self.block.pooled {
+            in_cache(S::ISA, function, sums);
+        }
     }
 
     /// Writes `pixels` pixels of the band from number `first` on.
     #[inline(always)]
-    pub(super) fn store<const R: usize>(
-        &self,
-        s: S,
-        sums: &[[S::F; NV]; R],
-        output: &mut Output<'_>,
-        first: usize,
-        pixels: usize,
-    ) {
+    pub(super) fn store(&self, s: S, sums: &[f32; TILE], output: &mut Output<'_>, first: usize, pixels: usize) {
         let filters = self.block.geometry.filters;
-        for r in 0..R {
-            if r < pixels {
-                let to = &mut output.values[(first + r) * filters + output.filter..][..output.count];
-                store_vectors(s, sums[r], to);
-            }
+        for (r, pixel) in sums.chunks_exact(NV * S::LEN).take(pixels).enumerate() {
+            let to = &mut output.values[(first + r) * filters + output.filter..][..output.count];
+            store_vectors::<S, NV>(s, load_vectors(s, pixel), to);
         }
     }
 
     /// Writes the largest of each four sums: `windows` windows of the band from number `first` on.
     #[inline(always)]
-    pub(super) fn pool<const R: usize>(
-        &self,
-        s: S,
-        sums: &[[S::F; NV]; R],
-        output: &mut Output<'_>,
-        first: usize,
-        windows: usize,
-    ) {
+    pub(super) fn pool(&self, s: S, sums: &[f32; TILE], output: &mut Output<'_>, first: usize, windows: usize) {
         let filters = self.block.geometry.filters;
-        for window in 0..R / 4 {
-            if window < windows {
-                let at = (first + window) * filters + output.filter;
-                let mut pooled = [s.splat(0.0); NV];
-                if let Some(positions) = &mut output.positions {
-                    let mut chosen = [s.splat(0.0); NV];
-                    for v in 0..NV {
-                        (pooled[v], chosen[v]) = largest_and_position(s, window_of(sums, window, v));
-                    }
-                    let positions = &mut positions[at..][..output.count];
-                    for (v, positions) in positions.chunks_mut(S::LEN).enumerate() {
-                        let mut numbers = [0.0f32; 16];
-                        s.store(chosen[v.min(NV - 1)], &mut numbers);
-                        for (position, &number) in positions.iter_mut().zip(&numbers) {
-                            *position = byte(number);
-                        }
+        for (window, sums) in sums.chunks_exact(4 * NV * S::LEN).take(windows).enumerate() {
+            let at = (first + window) * filters + output.filter;
+            let mut four = [[s.splat(0.0); 4]; NV];
+            for v in 0..NV {
+                for p in 0..4 {
+                    four[v][p] = s.load(&sums[(p * NV + v) * S::LEN..]);
+                }
+            }
+            let mut pooled = [s.splat(0.0); NV];
+            if let Some(positions) = &mut output.positions {
+                let mut numbers = [0.0f32; 32];
+                for v in 0..NV {
+                    let chosen;
+                    (pooled[v], chosen) = largest_and_position(s, four[v]);
+                    s.store(chosen, &mut numbers[v * S::LEN..]);
+                }
+                let positions = &mut positions[at..][..output.count];
+                if let Some(positions) = positions.first_chunk_mut::<16>()
+                    && output.count == 16
+                {
+                    for (position, &number) in positions.iter_mut().zip(&numbers[..16]) {
+                        *position = byte(number);
                     }
                 } else {
-                    for v in 0..NV {
-                        pooled[v] = largest(s, window_of(sums, window, v));
+                    for (position, &number) in positions.iter_mut().zip(&numbers) {
+                        *position = byte(number);
                     }
                 }
-                store_vectors(s, pooled, &mut output.values[at..][..output.count]);
+            } else {
+                for v in 0..NV {
+                    pooled[v] = largest(s, four[v]);
+                }
             }
+            store_vectors(s, pooled, &mut output.values[at..][..output.count]);
         }
     }
 }
 
-/// The four sums of one window.
+/// The vectors of one pixel.
 #[inline(always)]
-fn window_of<F: Copy, const NV: usize, const R: usize>(sums: &[[F; NV]; R], window: usize, v: usize) -> [F; 4] {
-    let first = 4 * window;
-    [sums[first][v], sums[first + 1][v], sums[first + 2][v], sums[first + 3][v]]
+fn load_vectors<S: Simd, const NV: usize>(s: S, from: &[f32]) -> [S::F; NV] {
+    let mut vectors = [s.splat(0.0); NV];
+    for v in 0..NV {
+        vectors[v] = s.load(&from[v * S::LEN..]);
+    }
+    vectors
 }
 
 /// Writes as many lanes as there are elements.

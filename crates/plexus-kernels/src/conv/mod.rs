@@ -36,6 +36,7 @@ mod backward_input;
 mod backward_pixels;
 mod backward_weight;
 mod body;
+mod dense;
 mod depthwise;
 mod epilogue;
 mod geometry;

@@ -6,6 +6,7 @@
 
 #![allow(clippy::needless_range_loop)]
 
+use super::body::{TILE, keep};
 use super::epilogue::{byte, cheap, in_cache, in_registers, largest, largest_and_position};
 use super::pack::FEW;
 use super::source::input_rows;
@@ -18,9 +19,6 @@ const LANES: usize = 16;
 
 /// Filters whose results are turned into pixels together; the most that this form computes.
 const TURNED: usize = 8;
-
-/// The most numbers of a register tile.
-const TILE: usize = 6 * 4 * LANES;
 
 /// Elements of a plane's row: whole vectors of pairs of columns, what a filter reaches beyond, and whole cache lines.
 fn pitch(geometry: &Geometry, cols: usize) -> usize {
@@ -38,7 +36,25 @@ pub(super) fn planes_len(geometry: &Geometry, rows: usize, cols: usize) -> usize
 }
 
 /// Copies what `rows` of the (full) output see: `planes[row][channel][column % 2][column / 2]`, zero elsewhere.
-fn fill(geometry: &Geometry, input: &[f32], rows: &Range<usize>, pitch: usize, planes: &mut [f32]) {
+struct Fill<'a, 'b> {
+    geometry: &'a Geometry,
+    input: &'a [f32],
+    rows: &'b Range<usize>,
+    pitch: usize,
+    planes: &'b mut [f32],
+}
+
+impl Vectorized for Fill<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        fill(self);
+    }
+}
+
+#[inline(always)]
+fn fill(Fill { geometry, input, rows, pitch, planes }: Fill<'_, '_>) {
     let channels = geometry.channels;
     let [top, left, _, _] = geometry.padding;
     let first = input_rows(geometry, rows).start;
@@ -68,6 +84,7 @@ fn fill(geometry: &Geometry, input: &[f32], rows: &Range<usize>, pitch: usize, p
 const PAIRS: usize = 8;
 
 /// Takes a row apart into even and odd columns, the first being column `left`.
+#[inline(always)]
 fn split(mut row: &[f32], left: usize, even: &mut [f32], odd: &mut [f32]) {
     let mut at = left / 2;
     if !left.is_multiple_of(2)
@@ -89,8 +106,9 @@ fn split(mut row: &[f32], left: usize, even: &mut [f32], odd: &mut [f32]) {
             for i in 0..PAIRS {
                 (apart[0][i], apart[1][i]) = (pairs[i][0], pairs[i][1]);
             }
-            even[start..start + PAIRS].copy_from_slice(&apart[0]);
-            odd[start..start + PAIRS].copy_from_slice(&apart[1]);
+            let room = "the planes have room for all pairs";
+            *even[start..].first_chunk_mut().expect(room) = apart[0];
+            *odd[start..].first_chunk_mut().expect(room) = apart[1];
         }
     } else {
         for (i, pair) in pairs.iter().enumerate() {
@@ -138,32 +156,26 @@ impl<const FG: usize> Vectorized for Pixels<'_, '_, '_, FG> {
         let cols = if block.pooled { 2 * block.cols } else { block.cols };
         let pitch = pitch(geometry, cols);
         let planes = &mut halo[..planes_len(geometry, full.len(), cols)];
-        fill(geometry, block.sample(*sample), &full, pitch, planes);
+        s.run(Fill { geometry, input: block.sample(*sample), rows: &full, pitch, planes: &mut *planes });
         let planes = &*planes;
 
         let mut bias = [-0.0; FEW];
         if let Some(values) = block.bias {
             bias[..values.len()].copy_from_slice(values);
         }
-        let mut turned: Turned = [[[0.0; LANES]; FEW]; 4];
         let mut memory = [0.0; TILE];
+        let mut turned: Turned = [[[0.0; LANES]; FEW]; 4];
         for y in (0..full.len()).step_by(2) {
             for pair in (0..cols.div_ceil(2)).step_by(S::LEN) {
                 for f in (0..geometry.filters).step_by(FG) {
-                    let place = Place { y, pair, f };
-                    let sums = product::<S, FG>(s, block, planes, pitch, place);
-                    let sums = finish::<S, FG>(s, block, sums, &bias[f..f + FG], &mut memory);
-                    match (block.pooled, positions.is_some()) {
-                        (false, _) => keep::<S, FG>(s, sums, f, &mut turned),
-                        (true, true) => keep_largest_and_position::<S, FG>(s, sums, f, &mut turned),
-                        (true, false) => keep_largest::<S, FG>(s, sums, f, &mut turned),
-                    }
+                    let sums = product::<S, FG>(s, block, planes, pitch, Place { y, pair, f });
+                    keep(s, &sums, &mut memory);
+                    let bias = &bias[f..geometry.filters.min(f + FG)];
+                    let (sums, turned, positions) = (&mut memory, &mut turned, positions.is_some());
+                    s.run(Finish { block, sums, bias, positions, turned, f });
                 }
-                let to = Target { block, y, pair, cols, lanes: S::LEN };
-                match block.pooled {
-                    true => to.pooled(s, &turned, output, positions.as_deref_mut()),
-                    false => to.full(s, &turned, output, full.len()),
-                }
+                let (output, positions) = (&mut **output, positions.as_deref_mut());
+                s.run(Target { block, y, pair, cols, rows: full.len(), turned: &turned, output, positions });
             }
         }
     }
@@ -266,113 +278,125 @@ fn tap<S: Simd, const FG: usize>(
     sums
 }
 
-/// Adds the bias and applies the function; one that is not cheap is left to the cache, unless the sums are pooled.
-#[inline(always)]
-fn finish<S: Simd, const FG: usize>(
-    s: S,
-    block: &Block<'_>,
-    mut sums: [[S::F; 4]; FG],
-    bias: &[f32],
-    memory: &mut [f32; TILE],
-) -> [[S::F; 4]; FG] {
-    let bias: &[f32; FG] = bias.first_chunk().expect("one for each filter of the group");
-    for g in 0..FG {
-        let bias = s.splat(bias[g]);
-        for p in 0..4 {
-            sums[g][p] = s.add(sums[g][p], bias);
+/// What is done to the sums of some filters, the first being `f`: bias, function, pooling, and a place to be turned from.
+struct Finish<'a, 'b> {
+    block: &'a Block<'a>,
+    sums: &'b mut [f32; TILE],
+    /// One for each of these filters.
+    bias: &'b [f32],
+    positions: bool,
+    turned: &'b mut Turned,
+    f: usize,
+}
+
+impl Vectorized for Finish<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Finish { block, sums, bias, positions, turned, f } = self;
+        let in_cache_first = block.pooled && !in_registers(block.function);
+        if in_cache_first {
+            for g in 0..bias.len() {
+                let sums = &mut sums[4 * g * S::LEN..4 * (g + 1) * S::LEN];
+                for p in 0..4 {
+                    let sums = &mut sums[p * S::LEN..(p + 1) * S::LEN];
+                    s.store(s.add(s.load(sums), s.splat(bias[g])), sums);
+                }
+            }
+            in_cache(S::ISA, block.function, &mut sums[..4 * bias.len() * S::LEN]);
         }
-    }
-    if in_registers(block.function) {
-        for g in 0..FG {
-            sums[g] = cheap(s, block.function, sums[g]);
-        }
-    } else if block.pooled {
-        for g in 0..FG {
+        for g in 0..bias.len() {
+            let sums = &sums[4 * g * S::LEN..4 * (g + 1) * S::LEN];
+            let mut four = [s.splat(0.0); 4];
             for p in 0..4 {
-                s.store(sums[g][p], &mut memory[(4 * g + p) * S::LEN..]);
+                four[p] = s.load(&sums[p * S::LEN..(p + 1) * S::LEN]);
+            }
+            if !in_cache_first {
+                for p in 0..4 {
+                    four[p] = s.add(four[p], s.splat(bias[g]));
+                }
+                four = cheap(s, block.function, four);
+            }
+            if !block.pooled {
+                for p in 0..4 {
+                    s.store(four[p], &mut turned[p][f + g]);
+                }
+            } else if positions {
+                let (largest, position) = largest_and_position(s, four);
+                s.store(largest, &mut turned[0][f + g]);
+                s.store(position, &mut turned[1][f + g]);
+            } else {
+                s.store(largest(s, four), &mut turned[0][f + g]);
             }
         }
-        in_cache(S::ISA, block.function, &mut memory[..4 * FG * S::LEN]);
-        for g in 0..FG {
-            for p in 0..4 {
-                sums[g][p] = s.load(&memory[(4 * g + p) * S::LEN..]);
-            }
-        }
-    }
-    sums
-}
-
-/// Keeps all results of filters from `f` on.
-#[inline(always)]
-fn keep<S: Simd, const FG: usize>(s: S, sums: [[S::F; 4]; FG], f: usize, turned: &mut Turned) {
-    for g in 0..FG {
-        for p in 0..4 {
-            s.store(sums[g][p], &mut turned[p][f + g]);
-        }
     }
 }
 
-/// Keeps the largest of each window.
-#[inline(always)]
-fn keep_largest<S: Simd, const FG: usize>(s: S, sums: [[S::F; 4]; FG], f: usize, turned: &mut Turned) {
-    for g in 0..FG {
-        s.store(largest(s, sums[g]), &mut turned[0][f + g]);
-    }
-}
-
-/// Keeps the largest of each window and its position.
-#[inline(always)]
-fn keep_largest_and_position<S: Simd, const FG: usize>(s: S, sums: [[S::F; 4]; FG], f: usize, turned: &mut Turned) {
-    for g in 0..FG {
-        let (largest, position) = largest_and_position(s, sums[g]);
-        s.store(largest, &mut turned[0][f + g]);
-        s.store(position, &mut turned[1][f + g]);
-    }
-}
-
-/// Where results go.
-struct Target<'a> {
+/// Where the results of two rows and a vector of pairs of columns go.
+struct Target<'a, 'b> {
     block: &'a Block<'a>,
     y: usize,
     pair: usize,
-    /// Columns of the full output.
+    /// Columns of the full output, and rows of the band.
     cols: usize,
-    lanes: usize,
+    rows: usize,
+    turned: &'b Turned,
+    output: &'b mut [f32],
+    positions: Option<&'b mut [u8]>,
 }
 
-impl Target<'_> {
+impl Vectorized for Target<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        match self.block.pooled {
+            true => self.pooled(s),
+            false => self.full(s),
+        }
+    }
+}
+
+impl Target<'_, '_> {
     /// Writes pooled numbers and their positions.
     #[inline(always)]
-    fn pooled<S: Simd>(&self, s: S, turned: &Turned, output: &mut [f32], mut positions: Option<&mut [u8]>) {
+    fn pooled<S: Simd>(self, s: S) {
         let (filters, cols) = (self.block.geometry.filters, self.block.cols);
         let row = self.y / 2 * cols * filters..(self.y / 2 + 1) * cols * filters;
-        for lane in (0..self.lanes).step_by(8) {
+        let output = &mut self.output[row.clone()];
+        let mut positions = self.positions.map(|positions| &mut positions[row]);
+        for lane in (0..S::LEN).step_by(8) {
             let first = self.pair + lane;
             let count = cols.saturating_sub(first).min(8);
-            let pixels = turn(s, &turned[0], lane);
-            let output = &mut output[row.clone()];
-            for (q, pixel) in pixels.iter().enumerate().take(count) {
-                put(&mut output[(first + q) * filters..], pixel, filters);
+            let pixels = turn(s, &self.turned[0], lane);
+            for q in 0..8 {
+                if q < count {
+                    put(&mut output[(first + q) * filters..], &pixels[q], filters);
+                }
             }
             if let Some(positions) = &mut positions {
-                let positions = &mut positions[row.clone()];
-                for (q, pixel) in turn(s, &turned[1], lane).iter().enumerate().take(count) {
-                    put(&mut positions[(first + q) * filters..], &bytes(pixel), filters);
+                let pixels = turn(s, &self.turned[1], lane);
+                for q in 0..8 {
+                    if q < count {
+                        put(&mut positions[(first + q) * filters..], &bytes(&pixels[q]), filters);
+                    }
                 }
             }
         }
     }
 
-    /// Writes two rows of the output; `rows` is how many the band has.
+    /// Writes two rows of the output, or the last one.
     #[inline(always)]
-    fn full<S: Simd>(&self, s: S, turned: &Turned, output: &mut [f32], rows: usize) {
+    fn full<S: Simd>(self, s: S) {
         let filters = self.block.geometry.filters;
-        for r in 0..2.min(rows - self.y) {
+        for r in 0..2.min(self.rows - self.y) {
             let start = (self.y + r) * self.cols * filters;
-            let output = &mut output[start..start + self.cols * filters];
-            for lane in (0..self.lanes).step_by(8) {
+            let output = &mut self.output[start..start + self.cols * filters];
+            for lane in (0..S::LEN).step_by(8) {
                 let first = 2 * (self.pair + lane);
-                let (even, odd) = (turn(s, &turned[2 * r], lane), turn(s, &turned[2 * r + 1], lane));
+                let even = turn(s, &self.turned[2 * r], lane);
+                let odd = turn(s, &self.turned[2 * r + 1], lane);
                 for q in 0..8 {
                     if first + 2 * q < self.cols {
                         put(&mut output[(first + 2 * q) * filters..], &even[q], filters);
@@ -412,8 +436,8 @@ fn put<T: Copy>(to: &mut [T], pixel: &[T; 8], count: usize) {
     match to.first_chunk_mut::<8>() {
         Some(to) => *to = *pixel,
         None => {
-            for (to, &value) in to.iter_mut().zip(&pixel[..count]) {
-                *to = value;
+            for i in 0..count.min(to.len()) {
+                to[i] = pixel[i];
             }
         }
     }

@@ -31,7 +31,7 @@ fn input(band: InputBand<'_, '_>) {
 }
 
 fn weight(part: WeightPart<'_, '_>) {
-    Portable.run(backward_weight::Correlate::<4, 2> { part });
+    Portable.run(backward_weight::Correlate::<4, 2, 8, 16> { part });
 }
 
 fn weight_of_pixels(part: PixelsPart<'_, '_>) {

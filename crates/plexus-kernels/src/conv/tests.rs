@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::gemm::KC;
-use crate::map;
+use crate::map::{self, Saved};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
@@ -462,6 +462,47 @@ fn the_gradient_of_a_sample_of_a_batch_has_the_bits_of_the_sample_alone() {
                 })
                 .collect();
             assert!(bits(&together.input) == alone, "{kernel:?} {geometry:?}");
+        }
+    }
+}
+
+#[test]
+fn unpooling_gives_each_gradient_to_the_place_that_was_chosen() {
+    for isa in Isa::available() {
+        for (channels, height, width) in [(1, 2, 2), (6, 28, 28), (16, 5, 7), (17, 6, 3), (40, 1, 9), (2500, 4, 6)] {
+            for function in [None, Some(Function::Relu), Some(Function::Tanh)] {
+                let batch = 3;
+                let full = values(batch * height * width * channels, 21);
+                let (pooled, positions) = reference::max_two(&full, batch, [channels, height, width]);
+                let grad_pooled = values(pooled.len(), 22);
+                let mut through = grad_pooled.clone();
+                if let Some(function) = function {
+                    map::backward_in_place(function, Saved::Output(&pooled), &mut through, &crate::Context::new(isa, Pool::single()));
+                }
+                let mut want = vec![0.0; full.len()];
+                for (at, (&grad, &position)) in through.iter().zip(&positions).enumerate() {
+                    let (c, pixel) = (at % channels, at / channels);
+                    let (rows, cols) = (height / 2, width / 2);
+                    let (n, y, x) = (pixel / cols / rows, pixel / cols % rows, pixel % cols);
+                    let (row, col) = (2 * y + usize::from(position) / 2, 2 * x + usize::from(position) % 2);
+                    want[((n * height + row) * width + col) * channels + c] = grad;
+                }
+                for threads in [1, 2] {
+                    let mut grad_full = vec![GUARD; full.len()];
+                    let call = UnpoolTwo {
+                        batch,
+                        channels,
+                        height,
+                        width,
+                        grad_pooled: &grad_pooled,
+                        positions: &positions,
+                        activation: function.map(|function| (function, &pooled[..])),
+                        grad_full: &mut grad_full,
+                    };
+                    unpool_two_on(isa, call, &Pool::new(threads));
+                    assert!(bits(&grad_full) == bits(&want), "{isa:?} {channels} {height} {width} {function:?}");
+                }
+            }
         }
     }
 }
