@@ -9,6 +9,7 @@ use super::drawing::Mark;
 use super::importance::{Bar, importance};
 use super::ranking::{precision_recall, roc};
 use super::regression::Predictions;
+use super::sheet::{Shades, Tile, sheet};
 use super::tests::{has, parse, run, texts};
 use super::{Picture, Theme, font};
 use plexus_kernels::random::{Random, Stream};
@@ -129,6 +130,18 @@ fn gallery() -> Vec<(String, Picture)> {
     let boxes = ["漢字の長い名前はとても長い", "коротко", "🙂"].map(str::to_owned);
     add("confusion-other-scripts", confusion_matrix(title, &boxes, &counts(3, 90)));
     add("confusion-one-class", confusion_matrix("", &names(1), &[7]));
+
+    let tiles = |count: usize, side: usize, caption: &str| -> Vec<Tile> {
+        let numbers = |index: usize| normal(20 + index as u64, side * side);
+        let tile =
+            |index| Tile { caption: format!("{caption} {index}"), height: side, width: side, values: numbers(index) };
+        (0..count).map(tile).collect()
+    };
+    add("filters", sheet((title, ""), "6 filters of 5 x 5", Shades::Signed, &tiles(6, 5, "filter"), 8));
+    add("mistakes-long", sheet((&long_title, ""), LONG, Shades::Gray, &tiles(19, 14, LONG), 8));
+    let odd = Tile { values: vec![f32::NAN, 0.0, f32::INFINITY, 1.0], ..tiles(1, 2, "odd").remove(0) };
+    add("maps-odd", sheet(("", ""), "", Shades::Gray, &[odd], 8));
+    add("maps-none", sheet((title, ""), "", Shades::Signed, &[], 8));
 
     for (name, rows, share, threshold) in [
         ("usual", 500, 0.3, 0.5),

@@ -1,7 +1,8 @@
-//! Pictures for reports: learning curves, confusion matrices, ROC, calibration, predictions, importance of columns.
+//! Pictures for reports: learning curves, confusion matrices, ROC, calibration, predictions, importance of
+//! columns, filters and maps.
 //!
 //! Start with [`Picture`]: one drawing, as SVG text and as PNG bytes. Each kind of picture is one file
-//! ([`curves`], [`confusion`], [`ranking`], [`calibration`], [`regression`], [`importance`]) that fills a list of marks
+//! ([`curves`], [`confusion`], [`ranking`], [`calibration`], [`regression`], [`importance`], [`sheet`]) that fills a list of marks
 //! (`drawing`); the list is written as SVG there and painted in `paint`. Text is measured with the embedded font
 //! (`font`), so margins fit their labels and no font needs to be installed. The same input gives the same bytes.
 //! An SVG is light or dark as its reader prefers; a PNG is painted in the [`Theme`] asked for.
@@ -19,6 +20,7 @@ mod paint;
 mod plot;
 pub mod ranking;
 pub mod regression;
+pub mod sheet;
 mod truetype;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod announce;
 mod folds;
+mod looks;
 mod report;
 mod settings;
 mod watch;

@@ -1,5 +1,6 @@
 //! The end of a run: pictures, results and what to do next.
 
+use super::looks::looks;
 use crate::Failure;
 use crate::args::TrainArgs;
 use crate::commands::results::Results;
@@ -27,6 +28,10 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, args: &T
     save_picture(folder, "learning-curves", &learning_curves(&curves(run)), Theme::Light)?;
     if let Some(results) = &results {
         pictures.extend(results.save_pictures(folder, Theme::Light)?);
+    }
+    for (name, picture) in looks(&finished.model, &run.source().test)? {
+        save_picture(folder, name, &picture, Theme::Light)?;
+        pictures.push(name);
     }
     let example = save_example(folder, &run.source().test)?;
     let seconds = elapsed.as_secs_f64();

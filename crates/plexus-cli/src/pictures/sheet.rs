@@ -1,0 +1,99 @@
+//! Small pictures side by side: filters, maps, mistakes.
+
+use super::drawing::{Anchor, BLUE, Color, Drawing, GRID, INK, MUTED, PAGE, VERMILION};
+use super::{Picture, SMALL, font, header};
+
+/// One small picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tile {
+    /// Stands below it.
+    pub caption: String,
+    /// Rows of pixels.
+    pub height: usize,
+    /// Columns of pixels.
+    pub width: usize,
+    /// Row by row.
+    pub values: Vec<f32>,
+}
+
+/// What a number looks like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Shades {
+    /// Of each picture its smallest number is the page, its largest the ink.
+    Gray,
+    /// Zero is the page, above is vermilion, below is blue; the same numbers look alike in all pictures.
+    Signed,
+}
+
+const MARGIN: f32 = 24.0;
+const TOP: f32 = 74.0;
+/// The longest side of a small picture, in points.
+const SIDE: f32 = 88.0;
+const GAP: f32 = 16.0;
+const CAPTION: f32 = 20.0;
+/// Shades between nothing and the most: neighbours of one shade become one box.
+const LEVELS: f32 = 24.0;
+
+/// Draws small pictures side by side, `columns` in a row.
+pub fn sheet(heading: (&str, &str), subtitle: &str, shades: Shades, tiles: &[Tile], columns: usize) -> Picture {
+    if tiles.is_empty() {
+        return Picture::note(heading.0, "There is nothing to show.");
+    }
+    let columns = columns.clamp(1, tiles.len());
+    let step = SIDE + GAP;
+    let width = (2.0 * MARGIN + step * columns as f32 - GAP).max(520.0);
+    let rows = tiles.len().div_ceil(columns);
+    let height = TOP + rows as f32 * (SIDE + CAPTION + GAP) + MARGIN - GAP;
+    let mut drawing = Drawing::new(width, height, heading.0);
+    header(&mut drawing, MARGIN, width - 2.0 * MARGIN, heading, subtitle);
+    let finite = |tile: &Tile| tile.values.iter().copied().filter(|value| value.is_finite()).collect::<Vec<f32>>();
+    let strongest = tiles.iter().flat_map(finite).fold(0.0f32, |most, value| most.max(value.abs()));
+    for (index, tile) in tiles.iter().enumerate() {
+        let x = MARGIN + step * (index % columns) as f32;
+        let y = TOP + (SIDE + CAPTION + GAP) * (index / columns) as f32;
+        let (low, high) = finite(tile).iter().fold((f32::MAX, f32::MIN), |(low, high), v| (low.min(*v), high.max(*v)));
+        let shade = |value: f32| -> Color {
+            let part = |value: f32, most: f32| if most > 0.0 { (value / most * LEVELS).round() / LEVELS } else { 0.0 };
+            match shades {
+                Shades::Gray => PAGE.mix(INK, part(value - low, high - low)),
+                Shades::Signed if value < 0.0 => PAGE.mix(BLUE, part(-value, strongest)),
+                Shades::Signed => PAGE.mix(VERMILION, part(value, strongest)),
+            }
+        };
+        paint(&mut drawing, (x, y), tile, shade);
+        let caption = font::shorten(&tile.caption, SMALL, SIDE + GAP - 4.0);
+        drawing.text(x + SIDE / 2.0, y + SIDE + 14.0, SMALL, Anchor::Middle, MUTED, &caption);
+    }
+    Picture::new(drawing)
+}
+
+/// Draws the pixels of one picture, runs of one shade as one box, and a frame.
+fn paint(drawing: &mut Drawing, (left, top): (f32, f32), tile: &Tile, shade: impl Fn(f32) -> Color) {
+    let pixel = SIDE / tile.height.max(tile.width).max(1) as f32;
+    let (width, height) = (pixel * tile.width as f32, pixel * tile.height as f32);
+    let (left, top) = (left + (SIDE - width) / 2.0, top + (SIDE - height) / 2.0);
+    for (row, values) in tile.values.chunks_exact(tile.width.max(1)).take(tile.height).enumerate() {
+        let mut start = 0;
+        while start < values.len() {
+            let color = shade(values[start]);
+            let mut end = start + 1;
+            while end < values.len() && shade(values[end]) == color {
+                end += 1;
+            }
+            if color != PAGE {
+                let (x, y) = (left + pixel * start as f32, top + pixel * row as f32);
+                drawing.rect(x, y, pixel * (end - start) as f32, pixel, color);
+            }
+            start = end;
+        }
+    }
+    let (right, bottom) = (left + width, top + height);
+    for (from, to) in [
+        ((left, top), (right, top)),
+        ((right, top), (right, bottom)),
+        ((right, bottom), (left, bottom)),
+        ((left, bottom), (left, top)),
+    ] {
+        drawing.rule(from, to, GRID);
+    }
+}
