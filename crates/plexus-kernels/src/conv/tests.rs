@@ -174,7 +174,7 @@ fn the_function_is_that_of_map() {
             let (input, weight) = (values(geometry.input_len(), 1), values(geometry.weight_len(), 2));
             let mut sums = vec![0.0; geometry.output_len()];
             let mut output = sums.clone();
-            let mut call = |function, output: &mut [f32]| {
+            let call = |function, output: &mut [f32]| {
                 let (batch, bias, pooling, packed) = (1, None, None, false);
                 row(kernel)(Call {
                     geometry,
