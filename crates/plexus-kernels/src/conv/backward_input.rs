@@ -7,7 +7,7 @@
 #![allow(clippy::needless_range_loop)]
 
 use super::Geometry;
-use super::body::{TILE, chain, keep};
+use super::body::{TILE, TileMemory, chain, keep};
 use crate::gemm::KC;
 use crate::isa::{Simd, Vectorized};
 use std::ops::Range;
@@ -78,16 +78,23 @@ pub(super) fn pack(geometry: &Geometry, wide: usize, weight: &[f32], packed: &mu
     if !stretches.len.is_multiple_of(wide) {
         packed.fill(0.0);
     }
-    let mut plain = weight.iter();
-    for f in 0..geometry.filters {
+    let depth = channels * rows * cols;
+    for (f, weight) in weight.chunks_exact(depth.max(1)).enumerate() {
         let (group, f) = (f / filters, f % filters);
-        for c in 0..channels {
-            for i in 0..rows {
-                for j in 0..cols {
-                    let (stretch, at) = if stretches.count == 1 { (0, j * channels + c) } else { (j, c) };
-                    let piece = ((group * rows + i) * stretches.count + stretch) * pieces + at / wide;
-                    let to = (piece * filters + f) * wide + at % wide;
-                    packed[to] = *plain.next().expect("the length was checked");
+        for i in 0..rows {
+            for stretch in 0..stretches.count {
+                let piece = ((group * rows + i) * stretches.count + stretch) * pieces;
+                let (mut to, mut left) = ((piece * filters + f) * wide, wide);
+                let elements = if stretches.count == 1 { 0..cols } else { stretch..stretch + 1 };
+                for j in elements {
+                    for &w in weight[i * cols + j..].iter().step_by(rows * cols) {
+                        packed[to] = w;
+                        (to, left) = (to + 1, left - 1);
+                        if left == 0 {
+                            // The next piece is behind those of the other filters.
+                            (to, left) = (to + (filters - 1) * wide, wide);
+                        }
+                    }
                 }
             }
         }
@@ -162,7 +169,8 @@ impl<const R: usize, const WIDE: usize> Vectorized for RowsOf<'_, '_, '_, R, WID
         let reach = (geometry.kernel[0] - 1) * geometry.dilation[0];
         // Rows of the padded input.
         let inside = band.rows.start + geometry.padding[0]..band.rows.end + geometry.padding[0];
-        let mut memory = [0.0; TILE];
+        let mut memory = TileMemory::ZEROS;
+        let memory = &mut memory.0;
         for first in (0..rows).step_by(R) {
             let count = R.min(rows - first);
             let (top, bottom) = (first * geometry.stride[0], (first + count - 1) * geometry.stride[0] + reach);
@@ -202,12 +210,12 @@ impl<const R: usize, const WIDE: usize> Vectorized for RowsOf<'_, '_, '_, R, WID
                                     }
                                     if width <= S::LEN {
                                         let sums = [[s.splat(0.0); 1]; R];
-                                        keep(s, &chain::<S, R, 1, WIDE>(s, sums, rows, &weight[block]), &mut memory);
-                                        add::<S, 1>(s, band, &place, &memory);
+                                        keep(s, &chain::<S, R, 1, WIDE>(s, sums, rows, &weight[block]), memory);
+                                        add::<S, 1>(s, band, &place, memory);
                                     } else {
                                         let sums = [[s.splat(0.0); 2]; R];
-                                        keep(s, &chain::<S, R, 2, WIDE>(s, sums, rows, &weight[block]), &mut memory);
-                                        add::<S, 2>(s, band, &place, &memory);
+                                        keep(s, &chain::<S, R, 2, WIDE>(s, sums, rows, &weight[block]), memory);
+                                        add::<S, 2>(s, band, &place, memory);
                                     }
                                 }
                             }

@@ -17,6 +17,15 @@ use std::ops::Range;
 /// The most elements that a register tile may have on any instruction set (24 x 16 and 12 x 32).
 pub(super) const TILE: usize = 384;
 
+/// Memory for a register tile. It starts on a cache line: vectors that cross lines are stored at half the speed.
+#[repr(C, align(64))]
+pub(super) struct TileMemory(pub [f32; TILE]);
+
+impl TileMemory {
+    /// All zero.
+    pub(super) const ZEROS: Self = TileMemory([0.0; TILE]);
+}
+
 /// Pixels of register tiles; a kernel uses those up to its own height.
 const HEIGHTS: [usize; 9] = [1, 2, 4, 6, 8, 12, 16, 20, 24];
 
@@ -218,17 +227,18 @@ impl<const R: usize, const NV: usize, const NR: usize> Vectorized for TilesOf<'_
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let TilesOf { strip, mut output } = self;
-        let mut memory = [0.0; TILE];
+        let mut memory = TileMemory::ZEROS;
+        let memory = &mut memory.0;
         let epilogue = Epilogue::<S, NV>::new(s, strip.block, output.filter, output.count);
         for first in (0..strip.pixels).step_by(R) {
             let places = strip.places::<R>(first);
-            let sums = product::<S, R, NV, NR>(s, &strip, &places, &mut memory);
-            keep(s, &sums, &mut memory);
+            let sums = product::<S, R, NV, NR>(s, &strip, &places, memory);
+            keep(s, &sums, memory);
             let pixels = R.min(strip.pixels - first);
-            epilogue.finish(s, &mut memory, pixels);
+            epilogue.finish(s, memory, pixels);
             match strip.block.pooled {
-                true => epilogue.pool(s, &memory, &mut output, first / 4, pixels / 4),
-                false => epilogue.store(s, &memory, &mut output, first, pixels),
+                true => epilogue.pool(s, memory, &mut output, first / 4, pixels / 4),
+                false => epilogue.store(s, memory, &mut output, first, pixels),
             }
         }
     }
@@ -325,15 +335,18 @@ fn chain_by<S: Simd, const R: usize, const NV: usize, const NR: usize, const U: 
         (grouped[r], rests[r]) = (&group[..groups.len()], &left[..rest.len()]);
     }
     for p in 0..groups.len() {
+        let mut w = [[s.splat(0.0); NV]; U];
         for u in 0..U {
-            let mut w = [s.splat(0.0); NV];
             for v in 0..NV {
-                w[v] = s.load(&groups[p][u][v * S::LEN..(v + 1) * S::LEN]);
+                w[u][v] = s.load(&groups[p][u][v * S::LEN..(v + 1) * S::LEN]);
             }
-            for r in 0..R {
-                let x = s.splat(grouped[r][p][u]);
+        }
+        for r in 0..R {
+            let elements = &grouped[r][p];
+            for u in 0..U {
+                let x = s.splat(elements[u]);
                 for v in 0..NV {
-                    sums[r][v] = s.mul_add(x, w[v], sums[r][v]);
+                    sums[r][v] = s.mul_add(x, w[u][v], sums[r][v]);
                 }
             }
         }

@@ -6,7 +6,7 @@
 #![allow(clippy::needless_range_loop)]
 
 use super::Block;
-use super::body::{Output, TILE, keep};
+use super::body::{Output, TILE, TileMemory, keep};
 use super::epilogue::Epilogue;
 use super::source::Source;
 use crate::isa::{Simd, Vectorized};
@@ -80,7 +80,8 @@ impl<const W: usize, const C: usize, const NR: usize> Vectorized for Tiles<'_, '
         let Dense { block, source, panel, size: [rows, cols], mut output } = self.dense;
         let panel = panel.as_chunks::<NR>().0;
         let epilogue = Epilogue::<S, 1>::new(s, block, output.filter, output.count);
-        let mut memory = [0.0; TILE];
+        let mut memory = TileMemory::ZEROS;
+        let memory = &mut memory.0;
         for y in (0..rows).step_by(2) {
             // The last tiles go back over pixels that are there already; with pooling there is nothing behind a pair.
             let y = y.min(rows - 2);
@@ -88,14 +89,14 @@ impl<const W: usize, const C: usize, const NR: usize> Vectorized for Tiles<'_, '
                 let x = if block.pooled { x.min(cols / 2 * 2 - W) } else { x.min(cols - W) };
                 let sums = product::<S, W, C, NR>(s, block, &source, panel, (y, x));
                 if block.pooled {
-                    keep_windows(s, &sums, &mut memory);
-                    epilogue.finish(s, &mut memory, 2 * W);
-                    epilogue.pool(s, &memory, &mut output, y / 2 * block.cols + x / 2, W / 2);
+                    keep_windows(s, &sums, memory);
+                    epilogue.finish(s, memory, 2 * W);
+                    epilogue.pool(s, memory, &mut output, y / 2 * block.cols + x / 2, W / 2);
                 } else {
                     for r in 0..2 {
-                        keep(s, &sums[r], &mut memory);
-                        epilogue.finish(s, &mut memory, W);
-                        epilogue.store(s, &memory, &mut output, (y + r) * cols + x, W);
+                        keep(s, &sums[r], memory);
+                        epilogue.finish(s, memory, W);
+                        epilogue.store(s, memory, &mut output, (y + r) * cols + x, W);
                     }
                 }
             }

@@ -6,7 +6,7 @@
 
 #![allow(clippy::needless_range_loop)]
 
-use super::body::{TILE, keep};
+use super::body::{TILE, TileMemory, keep};
 use super::epilogue::{byte, cheap, in_cache, in_registers, largest, largest_and_position};
 use super::pack::FEW;
 use super::source::input_rows;
@@ -142,7 +142,8 @@ struct Pixels<'a, 'b, 'c, const FG: usize> {
 }
 
 /// The results of some filters for a vector of pairs of columns: rows 0 and 1, even and odd columns of each.
-type Turned = [[[f32; LANES]; FEW]; 4];
+#[repr(C, align(64))]
+struct Turned([[[f32; LANES]; FEW]; 4]);
 
 impl<const FG: usize> Vectorized for Pixels<'_, '_, '_, FG> {
     type Output = ();
@@ -163,15 +164,16 @@ impl<const FG: usize> Vectorized for Pixels<'_, '_, '_, FG> {
         if let Some(values) = block.bias {
             bias[..values.len()].copy_from_slice(values);
         }
-        let mut memory = [0.0; TILE];
-        let mut turned: Turned = [[[0.0; LANES]; FEW]; 4];
+        let mut memory = TileMemory::ZEROS;
+        let memory = &mut memory.0;
+        let mut turned = Turned([[[0.0; LANES]; FEW]; 4]);
         for y in (0..full.len()).step_by(2) {
             for pair in (0..cols.div_ceil(2)).step_by(S::LEN) {
                 for f in (0..geometry.filters).step_by(FG) {
                     let sums = product::<S, FG>(s, block, planes, pitch, Place { y, pair, f });
-                    keep(s, &sums, &mut memory);
+                    keep(s, &sums, memory);
                     let bias = &bias[f..geometry.filters.min(f + FG)];
-                    let (sums, turned, positions) = (&mut memory, &mut turned, positions.is_some());
+                    let (sums, turned, positions) = (&mut *memory, &mut turned, positions.is_some());
                     s.run(Finish { block, sums, bias, positions, turned, f });
                 }
                 let (output, positions) = (&mut **output, positions.as_deref_mut());
@@ -320,14 +322,14 @@ impl Vectorized for Finish<'_, '_> {
             }
             if !block.pooled {
                 for p in 0..4 {
-                    s.store(four[p], &mut turned[p][f + g]);
+                    s.store(four[p], &mut turned.0[p][f + g]);
                 }
             } else if positions {
                 let (largest, position) = largest_and_position(s, four);
-                s.store(largest, &mut turned[0][f + g]);
-                s.store(position, &mut turned[1][f + g]);
+                s.store(largest, &mut turned.0[0][f + g]);
+                s.store(position, &mut turned.0[1][f + g]);
             } else {
-                s.store(largest(s, four), &mut turned[0][f + g]);
+                s.store(largest(s, four), &mut turned.0[0][f + g]);
             }
         }
     }
@@ -369,14 +371,14 @@ impl Target<'_, '_> {
         for lane in (0..S::LEN).step_by(8) {
             let first = self.pair + lane;
             let count = cols.saturating_sub(first).min(8);
-            let pixels = turn(s, &self.turned[0], lane);
+            let pixels = turn(s, &self.turned.0[0], lane);
             for q in 0..8 {
                 if q < count {
                     put(&mut output[(first + q) * filters..], &pixels[q], filters);
                 }
             }
             if let Some(positions) = &mut positions {
-                let pixels = turn(s, &self.turned[1], lane);
+                let pixels = turn(s, &self.turned.0[1], lane);
                 for q in 0..8 {
                     if q < count {
                         put(&mut positions[(first + q) * filters..], &bytes(&pixels[q]), filters);
@@ -395,8 +397,8 @@ impl Target<'_, '_> {
             let output = &mut self.output[start..start + self.cols * filters];
             for lane in (0..S::LEN).step_by(8) {
                 let first = 2 * (self.pair + lane);
-                let even = turn(s, &self.turned[2 * r], lane);
-                let odd = turn(s, &self.turned[2 * r + 1], lane);
+                let even = turn(s, &self.turned.0[2 * r], lane);
+                let odd = turn(s, &self.turned.0[2 * r + 1], lane);
                 for q in 0..8 {
                     if first + 2 * q < self.cols {
                         put(&mut output[(first + 2 * q) * filters..], &even[q], filters);
@@ -436,9 +438,8 @@ fn put<T: Copy>(to: &mut [T], pixel: &[T; 8], count: usize) {
     match to.first_chunk_mut::<8>() {
         Some(to) => *to = *pixel,
         None => {
-            for i in 0..count.min(to.len()) {
-                to[i] = pixel[i];
-            }
+            let count = count.min(to.len());
+            to[..count].copy_from_slice(&pixel[..count]);
         }
     }
 }
