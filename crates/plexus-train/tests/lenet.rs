@@ -1,0 +1,87 @@
+//! LeNet-5 learns as in PyTorch: its first ten losses.
+
+use plexus_kernels::Context;
+use plexus_nn::zoo::{LeNet5, lenet5};
+use plexus_nn::{Params, Shape};
+use plexus_train::data::{Dataset, Samples, Targets};
+use plexus_train::loss::Loss;
+use plexus_train::optim::Optimizer;
+use plexus_train::schedule::Schedule;
+use plexus_train::trainer::{Settings, Trainer};
+use serde::Deserialize;
+use std::sync::Arc;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    rows: usize,
+    run: Vec<Run>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Run {
+    optimizer: String,
+    learning_rate: f64,
+    losses: Vec<f64>,
+}
+
+/// The formula of the file, in 0..=1000.
+fn hashed(i: usize, t: usize) -> f64 {
+    ((i * 7919 + t * 104_729 + i * t * 31) % 1001) as f64
+}
+
+#[test]
+fn the_first_ten_losses_are_those_of_pytorch() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/lenet/losses.toml");
+    let file: File = toml::from_str(&std::fs::read_to_string(path).expect("the file is there")).expect("it reads");
+    for Run { optimizer, learning_rate, losses } in file.run {
+        let rows = file.rows * losses.len();
+        let network = lenet5(Shape::new([1, 28, 28]), 10, LeNet5::default()).expect("it reads images");
+        let network = Arc::new(network.check().expect("the layers fit"));
+        let mut params = Params::zeros(&network);
+        let layout = network.layout().clone();
+        for (tensor, entry) in layout.entries().iter().enumerate() {
+            // The bound of a bias is that of the weight before it.
+            let weight = &layout.entries()[tensor - tensor % 2].shape;
+            let bound = 1.0 / (weight[1..].iter().product::<usize>() as f64).sqrt();
+            let values = params.values_mut(entry).iter_mut().enumerate();
+            values.for_each(|(i, value)| *value = (bound * (hashed(i, tensor) - 500.0) / 500.0) as f32);
+        }
+        let pixels = (0..rows).flat_map(|n| (0..784).map(move |p| (hashed(p, n) / 1000.0) as f32));
+        let data = Dataset {
+            name: "hashed".into(),
+            input: Shape::new([1, 28, 28]),
+            samples: Samples::F32(pixels.collect()),
+            targets: Targets::Classes {
+                names: (0..10).map(|class| class.to_string()).collect(),
+                indices: (0..rows).map(|n| (n * 7 % 10) as u32).collect(),
+            },
+        };
+        let settings = Settings {
+            epochs: 1,
+            batch: file.rows,
+            accumulate: 1,
+            learning_rate,
+            optimizer: Optimizer::named(&optimizer).expect("a known one"),
+            schedule: Schedule::Constant,
+            warmup_steps: 0,
+            loss: Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None },
+            precision: Default::default(),
+            clip_norm: None,
+            patience: None,
+            smoothing: 1,
+            target_scale: Default::default(),
+            augment: None,
+            seed: 0,
+        };
+        let mut trainer = Trainer::new(network, params, settings, Context::single());
+        let order: Vec<u32> = (0..rows as u32).collect();
+        for (step, (batch, want)) in order.chunks(file.rows).zip(&losses).enumerate() {
+            let got = trainer.step_on(&data, batch, rows).expect("the loss is finite").loss;
+            let off = (got / want - 1.0).abs();
+            println!("{optimizer} step {step}: {got:.9} {want:.9} off by {off:.1e}");
+            assert!(off < 1e-4, "{optimizer}, step {step}: got {got}, expected {want}");
+        }
+    }
+}
