@@ -161,8 +161,16 @@ fn options_that_need_images_say_so() {
         .collect();
     std::fs::write(folder.path().join("table.csv"), table).expect("it is written");
     let cases: [(&str, &[&str], &[&str]); 6] = [
-        ("lenet5 of a table", &["train", "table.csv", "--network", "lenet5", "--out", "o"], &["lenet5", "images", "[2]"]),
-        ("changes of a table", &["train", "table.csv", "--augment", "--out", "o"], &["--augment", "images", "2 features"]),
+        (
+            "lenet5 of a table",
+            &["train", "table.csv", "--network", "lenet5", "--out", "o"],
+            &["lenet5", "images", "[2]"],
+        ),
+        (
+            "changes of a table",
+            &["train", "table.csv", "--augment", "--out", "o"],
+            &["--augment", "images", "2 features"],
+        ),
         ("an unknown change", &["train", "--augment", "turn=3", "--out", "o"], &["--augment", "turn", "shift, rotate"]),
         ("too much of a change", &["train", "--augment", "scale=7", "--out", "o"], &["scale", "0..=0.9"]),
         ("an unknown option", &["summary", "lenet5?layers=3"], &["lenet5?layers=3", "activation=NAME", "pooling"]),

@@ -4,12 +4,16 @@
 
 use plexus_kernels::Context;
 use plexus_kernels::buffer::MatrixMut;
+use plexus_kernels::conv::{
+    self, Conv, ConvBackwardInput, ConvBackwardWeight, Geometry, Pooling, UnpoolTwo, Weight, conv_with,
+};
 use plexus_kernels::gemm::{self, Gemm, View};
 use plexus_kernels::gemm_bf16::{self, GemmBf16, Parts};
 use plexus_kernels::gemm_i8::{self, GemmI8, Offsets};
 use plexus_kernels::gemm_i16::{self, GemmI16};
 use plexus_kernels::isa::Isa;
 use plexus_kernels::map::{self, FUNCTIONS, Function, Saved};
+use plexus_kernels::pool::{self, AvgPool, AvgPoolBackward, MaxPool, MaxPoolBackward, Window};
 use plexus_kernels::requantize::{Multiplier, Requantize, RequantizeWide};
 use plexus_kernels::softmax;
 use plexus_kernels::threads::Pool;
@@ -247,6 +251,106 @@ fn functions_and_softmax() {
             softmax::softmax(4, 25, &x, &mut y, &context);
             for row in y.chunks(25) {
                 assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5, "softmax on {}", isa.name());
+            }
+        }
+    });
+}
+
+/// Convolutions of every form: few filters, few channels, one filter for each channel, many of both.
+fn convolutions() -> Vec<Geometry> {
+    let mut geometries = Vec::new();
+    // Columns of every width that a tile has.
+    for width in [4, 5, 6, 8, 10, 12, 14, 16, 26] {
+        for (channels, filters, groups) in [(1, 6, 1), (3, 8, 1), (6, 16, 1), (5, 40, 1), (9, 9, 9), (4, 6, 2)] {
+            let padding = [width % 3; 4];
+            geometries.push(Geometry { groups, padding, ..Geometry::plain([channels, 7, width], filters, [3, 3]) });
+        }
+    }
+    geometries
+}
+
+#[test]
+fn convolutions_and_their_gradients() {
+    on_a_small_stack(|| {
+        let pool = Pool::single();
+        let mut scratch = conv::Scratch::default();
+        for kernel in conv::KERNELS.iter().filter(|kernel| kernel.isa.is_available()) {
+            for geometry in convolutions() {
+                let [rows, cols] = geometry.output().expect("the filters fit");
+                let input = vec![1.0; geometry.input_len()];
+                let weight = vec![1.0; geometry.weight_len()];
+                let mut full = vec![0.0; geometry.output_len()];
+                // The pixel in the middle sees no padding.
+                let depth = (geometry.weight_len() / geometry.filters) as f32;
+                let middle = (rows / 2 * cols + cols / 2) * geometry.filters;
+                for function in [Function::Relu, Function::Softplus] {
+                    let mut want = [depth];
+                    map::forward_in_place(function, &mut want, &plexus_kernels::Context::new(kernel.isa, pool.clone()));
+                    let (weight, input) = (Weight::Plain(&weight), &input[..]);
+                    let (batch, bias, pooling, output) = (1, None, None, &mut full[..]);
+                    let call = Conv { geometry, batch, input, weight, bias, function, pooling, output };
+                    conv_with(kernel, call, &mut scratch, &pool);
+                    check(&full[middle..middle + geometry.filters], &want, 1e-4, kernel.name);
+                    let len = rows / 2 * (cols / 2) * geometry.filters;
+                    let (mut pooled, mut positions) = (vec![0.0; len], vec![0; len]);
+                    let pooling = Some(Pooling::MaxTwo { positions: Some(&mut positions) });
+                    let output = &mut pooled[..];
+                    let call = Conv { geometry, batch, input, weight, bias, function, pooling, output };
+                    conv_with(kernel, call, &mut scratch, &pool);
+                    let call = UnpoolTwo {
+                        batch,
+                        channels: geometry.filters,
+                        height: rows,
+                        width: cols,
+                        grad_pooled: &vec![1.0; len],
+                        positions: &positions,
+                        activation: Some((function, &pooled)),
+                        grad_full: &mut vec![0.0; full.len()],
+                    };
+                    conv::unpool_two_on(kernel.isa, call, &pool);
+                }
+                let grad_output = &vec![1.0; full.len()][..];
+                let (mut grad_input, mut grad_weight) = (vec![0.0; input.len()], vec![0.0; weight.len()]);
+                let mut grad_bias = vec![0.0; geometry.filters];
+                let (batch, accumulate) = (1, false);
+                let (to, weight) = (&mut grad_input[..], &weight[..]);
+                let call = ConvBackwardInput { geometry, batch, grad_output, weight, grad_input: to, accumulate };
+                conv::conv_backward_input_with(kernel, call, &mut scratch, &pool);
+                let (input, grad_weight, grad_bias) = (&input[..], &mut grad_weight[..], &mut grad_bias[..]);
+                let to = Some(&mut *grad_bias);
+                let call =
+                    ConvBackwardWeight { geometry, batch, input, grad_output, grad_weight, grad_bias: to, accumulate };
+                conv::conv_backward_weight_with(kernel, call, &mut scratch, &pool);
+                check(grad_bias, &vec![(rows * cols) as f32; geometry.filters], 0.0, kernel.name);
+            }
+        }
+    });
+}
+
+#[test]
+fn poolings() {
+    on_a_small_stack(|| {
+        let threads = Pool::single();
+        for isa in Isa::available() {
+            for channels in [1, 6, 35] {
+                let window = Window::plain([channels, 6, 6], [2, 2]);
+                let (input, mut grad) = (vec![1.0; window.input_len()], vec![0.0; window.input_len()]);
+                let (mut output, mut positions) = (vec![0.0; window.output_len()], vec![0; window.output_len()]);
+                let ones = &vec![1.0; output.len()][..];
+                let at = Some(&mut positions[..]);
+                let call = MaxPool { window, batch: 1, input: &input, output: &mut output, positions: at };
+                pool::max_pool_on(isa, call, &threads);
+                check(&output, ones, 0.0, isa.name());
+                let positions = &positions[..];
+                let call = MaxPoolBackward { window, batch: 1, grad_output: ones, positions, grad_input: &mut grad };
+                pool::max_pool_backward(call, &threads);
+                let (input, output, count_include_pad) = (&input[..], &mut output[..], true);
+                pool::avg_pool_on(isa, AvgPool { window, batch: 1, input, output, count_include_pad }, &threads);
+                check(output, ones, 0.0, isa.name());
+                let (grad_output, grad_input) = (ones, &mut grad[..]);
+                let call = AvgPoolBackward { window, batch: 1, grad_output, grad_input, count_include_pad };
+                pool::avg_pool_backward_on(isa, call, &threads);
+                check(&grad, &vec![0.25; input.len()], 0.0, isa.name());
             }
         }
     });

@@ -33,6 +33,13 @@ pub struct ConvBackwardInput<'a> {
 ///                                        over all f, y, x, i, j with r = y·s0 + i·d0 - top and q = x·s1 + j·d1 - left
 /// ```
 ///
+/// # Numerics
+/// For each `y, x, i, j` the sum over the filters of the group is a chain of multiply-adds from zero, in blocks of at most
+/// [`KC`](crate::gemm::KC); these are added to the element one after the other. The order depends on the geometry and the
+/// kernel alone: not on the threads, not on the batch. The error is at most
+/// `(min(filters, KC) + kernel height · kernel width · blocks + 2) · 2⁻²⁴ · Σ |grad_output||weight|`, and one more for
+/// `accumulate`. There are no products with padding.
+///
 /// # Panics
 /// Where the geometry has no output, or the sizes of the buffers do not fit it.
 pub fn conv_backward_input(call: ConvBackwardInput<'_>, scratch: &mut Scratch, pool: &Pool) {
@@ -113,6 +120,14 @@ pub struct ConvBackwardWeight<'a> {
 /// grad_weight[f, c, i, j] (+)= Σ_n Σ_y Σ_x grad_output[n, y, x, f] · input[n, y·s0 + i·d0 - top, x·s1 + j·d1 - left, first(f) + c]
 /// grad_bias[f]            (+)= Σ_n Σ_y Σ_x grad_output[n, y, x, f]
 /// ```
+///
+/// # Numerics
+/// The pixels of a sample are summed in chains of at most [`KC`](crate::gemm::KC), or of one row (with few filters: in 8 or
+/// 16 chains, one for each lane, over the sample); the chains of some samples are added one after the other, and the sums
+/// of at most sixteen such parts of the batch are added in order. All cuts depend on the geometry, the batch and the kernel
+/// alone, so the number of threads changes no bit. The error is at most
+/// `(max(KC, columns) + chains + 20) · 2⁻²⁴ · Σ |grad_output||input|`. Where an input is infinite or NaN, any element of
+/// `grad_weight` may be NaN.
 ///
 /// # Panics
 /// Where the geometry has no output, or the sizes of the buffers do not fit it.

@@ -33,7 +33,9 @@ fn filters(geometry: &Geometry) -> usize {
 fn copies(geometry: &Geometry) -> [usize; 2] {
     let [rows, cols] = geometry.output().expect("checked at the entry");
     let grads = rows * cols.next_multiple_of(LANES) * filters(geometry);
-    [grads, (rows + geometry.kernel[0] - 1) * geometry.channels * pitch(geometry, cols)]
+    // Behind the last row there is room for a window that begins inside it; what is beyond the row is not used.
+    let planes = (rows + geometry.kernel[0] - 1) * geometry.channels * pitch(geometry, cols);
+    [grads, planes + WINDOW_OF_TWO]
 }
 
 /// Numbers that a task needs to work in.

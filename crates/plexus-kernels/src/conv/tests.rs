@@ -477,7 +477,12 @@ fn unpooling_gives_each_gradient_to_the_place_that_was_chosen() {
                 let grad_pooled = values(pooled.len(), 22);
                 let mut through = grad_pooled.clone();
                 if let Some(function) = function {
-                    map::backward_in_place(function, Saved::Output(&pooled), &mut through, &crate::Context::new(isa, Pool::single()));
+                    map::backward_in_place(
+                        function,
+                        Saved::Output(&pooled),
+                        &mut through,
+                        &crate::Context::new(isa, Pool::single()),
+                    );
                 }
                 let mut want = vec![0.0; full.len()];
                 for (at, (&grad, &position)) in through.iter().zip(&positions).enumerate() {
