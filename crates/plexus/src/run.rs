@@ -15,6 +15,7 @@ use plexus_train::evaluate::Evaluation;
 use plexus_train::loss::Loss;
 use plexus_train::target::{ScaleKind, TargetScale};
 use plexus_train::trainer::{EpochRecord, Progress, Settings, StepReport, Trainer};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -364,17 +365,17 @@ impl Run {
             metadata.insert(Model::PIXEL_MAX.to_string(), largest.to_string());
         }
         let (network, params) = self.answering_network()?;
-        let model = Model::new(network, params, task, self.source.schema().cloned(), metadata, self.context.clone())?;
+        let model = Model::new(network, &params, task, self.source.schema().cloned(), metadata, self.context.clone())?;
         Ok(model.with_split(Some(self.split.clone())))
     }
 
     /// The network with the best weights; where a number was learnt on a scale of its own, with the layers that lead back
     /// to its unit.
-    fn answering_network(&self) -> Result<(Arc<plexus_nn::CheckedNetwork>, Params), Error> {
+    fn answering_network(&self) -> Result<(Arc<plexus_nn::CheckedNetwork>, Cow<'_, Params>), Error> {
         let (learnt, best) = (self.trainer.network(), self.trainer.best_params());
         let scale = self.spec.settings.target_scale;
         if scale.is_none() {
-            return Ok((learnt.clone(), best.clone()));
+            return Ok((learnt.clone(), Cow::Borrowed(best)));
         }
         let mut network = learnt.network().clone();
         network.push(TARGET_SCALE, Standardise { per_feature: false }.into());
@@ -389,7 +390,7 @@ impl Run {
         let (mean, factor) = scale.inverse_layer();
         params.set(&format!("{TARGET_SCALE}.mean"), &[mean]);
         params.set(&format!("{TARGET_SCALE}.scale"), &[factor]);
-        Ok((network, params))
+        Ok((network, Cow::Owned(params)))
     }
 }
 

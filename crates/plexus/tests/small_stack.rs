@@ -109,7 +109,7 @@ fn train_and_predict(threads: usize) {
     assert!(trainer.params().weights[..] != params.weights[..], "a step changes the weights");
 
     let task = Task::Classification { classes: names() };
-    let model = Model::new(network, trainer.params().clone(), task, None, BTreeMap::new(), context.clone());
+    let model = Model::new(network, trainer.params(), task, None, BTreeMap::new(), context.clone());
     let folder = std::env::temp_dir().join(format!("plexus-small-stack-{}-{threads}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for temporary files");
     let file = folder.join("model.safetensors");

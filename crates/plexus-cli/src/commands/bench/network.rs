@@ -28,7 +28,7 @@ pub fn infer(batch: usize, seconds: f64, context: &Context) -> Result<Times, Fai
     let network = network()?;
     let params = Params::initialise(&network, 0);
     let task = Task::Regression { outputs: (0..OUTPUTS).map(|index| index.to_string()).collect() };
-    let model = Model::new(network, params, task, None, Default::default(), context.clone())?;
+    let model = Model::new(network, &params, task, None, Default::default(), context.clone())?;
     let (input, mut workspace) = (numbers(batch * INPUTS), Workspace::default());
     // The width is asked about once here, so that a wrong one is an error and not a panic below.
     model.scores(&input, batch, &mut workspace)?;
