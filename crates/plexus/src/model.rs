@@ -6,11 +6,12 @@ use crate::split::Split;
 use plexus_formats::FormatError;
 use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
-use plexus_kernels::softmax;
 use plexus_kernels::threads::flush_denormals;
+use plexus_kernels::{reduce, softmax};
 use plexus_nn::{CheckedBatch, CheckedNetwork, ParamLayout, Params, Plan, PlanOptions};
+use plexus_train::check::check_rows;
 use plexus_train::data::{Dataset, Schema, Targets};
-use plexus_train::evaluate::{Evaluation, evaluate_plan};
+use plexus_train::evaluate::{Evaluation, evaluate_plan, rows_per_batch};
 use plexus_train::loss::Loss;
 use plexus_train::target::TargetScale;
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,15 @@ pub struct Model {
 pub struct Workspace {
     plan: plexus_nn::Workspace,
     probabilities: Buffer,
+    allows_not_finite: bool,
+}
+
+impl Workspace {
+    /// The same for inputs that may hold NaN and infinities: predictions with it do not refuse them. They go through the
+    /// network as IEEE 754 says, and the answer is mostly NaN.
+    pub fn allow_not_finite(self) -> Self {
+        Workspace { allows_not_finite: true, ..self }
+    }
 }
 
 impl Model {
@@ -232,9 +242,10 @@ impl Model {
     /// The outputs of the network for some rows, `[rows, outputs]`: scores for a classification.
     ///
     /// # Errors
-    /// [`Error::Shape`] where the input is not `rows` times the width of the model.
+    /// - [`Error::Shape`]: the input is not `rows` times the width of the model
+    /// - [`Error::Input`]: it holds NaN or an infinity, unless the workspace [allows it](Workspace::allow_not_finite)
     pub fn scores<'w>(&self, input: &[f32], rows: usize, workspace: &'w mut Workspace) -> Result<&'w [f32], Error> {
-        let batch = self.network().batch(input, rows)?;
+        let batch = self.batch(input, rows, workspace)?;
         Ok(self.plan.run(batch, &mut workspace.plan))
     }
 
@@ -244,10 +255,26 @@ impl Model {
     /// has seen a call of this size.
     ///
     /// # Errors
-    /// [`Error::Shape`] where the input is not `rows` times the width of the model.
+    /// - [`Error::Shape`]: the input is not `rows` times the width of the model
+    /// - [`Error::Input`]: it holds NaN or an infinity, unless the workspace [allows it](Workspace::allow_not_finite)
     pub fn predict<'w>(&self, input: &[f32], rows: usize, workspace: &'w mut Workspace) -> Result<&'w [f32], Error> {
-        let batch = self.network().batch(input, rows)?;
+        let batch = self.batch(input, rows, workspace)?;
         Ok(flush_denormals(|| self.answer(batch, rows, workspace)))
+    }
+
+    /// Checks the input of a prediction.
+    fn batch<'a>(&self, input: &'a [f32], rows: usize, workspace: &Workspace) -> Result<CheckedBatch<'a>, Error> {
+        let batch = self.network().batch(input, rows)?;
+        if workspace.allows_not_finite {
+            return Ok(batch);
+        }
+        match reduce::first_not_finite(input, self.plan.context()) {
+            None => Ok(batch),
+            Some(at) => {
+                let width = self.network().input_len();
+                Err(Error::Input { row: at / width, column: at % width, value: input[at] })
+            }
+        }
     }
 
     fn answer<'w>(&self, batch: CheckedBatch<'_>, rows: usize, workspace: &'w mut Workspace) -> &'w [f32] {
@@ -272,6 +299,12 @@ impl Model {
             }
         }
         probabilities
+    }
+
+    /// Rows of one prediction that need no memory worth mentioning: at most 512, fewer for a network whose intermediate
+    /// values are large. Many rows are best answered in batches of so many.
+    pub fn rows_per_batch(&self) -> usize {
+        rows_per_batch(&self.plan)
     }
 
     /// Checks that a data set has the input shape and the answers of this model, its classes in the same order.
@@ -328,7 +361,9 @@ impl Model {
             Task::Quantiles { quantiles, .. } => Loss::Quantile { quantiles: quantiles.clone() },
         };
         let rows: Vec<u32> = (0..data.len() as u32).collect();
-        Ok(evaluate_plan(&self.plan, &loss, &TargetScale::default(), data, &rows, self.plan.context()))
+        check_rows(self.network(), &loss, data, &rows)?;
+        let mut workspace = plexus_nn::Workspace::default();
+        Ok(evaluate_plan(&self.plan, &mut workspace, &loss, &TargetScale::default(), data, &rows))
     }
 }
 

@@ -10,6 +10,7 @@ use plexus_kernels::map::Function;
 use plexus_kernels::random::{Random, Stream};
 use plexus_nn::layers::{Activation, Layer, Standardise};
 use plexus_nn::{Network, Params};
+use plexus_train::check::{Unfit, check_dataset};
 use plexus_train::data::{self, DataSource, Dataset, Samples, Targets};
 use plexus_train::evaluate::Evaluation;
 use plexus_train::loss::Loss;
@@ -89,6 +90,7 @@ impl Run {
     /// Whatever does not fit; at most a folder with an empty lock file is left behind then.
     pub fn start(mut spec: RunSpec, mut source: DataSource, folder: &Path, context: Context) -> Result<Run, Error> {
         check_settings(&spec)?;
+        check_source(&source)?;
         let fingerprint = fingerprint(&source);
         let (train_rows, validation_rows, split) = split(&spec, &mut source)?;
         let outputs = outputs(&source.train, &spec.settings.loss);
@@ -132,7 +134,7 @@ impl Run {
             (SPEC.to_string(), serde_json::to_string(&spec).expect("plain data has a JSON form")),
             (FINGERPRINT.to_string(), fingerprint),
         ]);
-        let trainer = Trainer::new(network, params, spec.settings.clone(), context.clone());
+        let trainer = Trainer::new(network, params, spec.settings.clone(), context.clone())?;
         let last_checkpoint = Instant::now();
         let run = Run {
             folder: folder.to_path_buf(),
@@ -282,7 +284,7 @@ impl Run {
         let step = self.trainer.step(&self.source.train, &self.train_rows)?;
         let mut epoch = None;
         if step.epoch_ends {
-            epoch = Some(self.trainer.end_epoch(&self.source.train, &self.validation_rows));
+            epoch = Some(self.trainer.end_epoch(&self.source.train, &self.validation_rows)?);
         }
         let due = match (self.checkpoint_every, step.epoch_ends) {
             (0, true) => self.last_checkpoint.elapsed() >= CHECKPOINT_PAUSE,
@@ -419,6 +421,18 @@ fn target_scale(spec: &RunSpec, data: &Dataset, train_rows: &[u32]) -> Result<Ta
         name: "--target-scale",
         got: format!("log, but a target is {value}"),
         expected: "standard or none where targets are not all above zero".to_string(),
+    })
+}
+
+/// Refuses data whose parts are of different lengths or name classes that are none: it may come from a program.
+fn check_source(source: &DataSource) -> Result<(), Error> {
+    [Some(&source.train), source.validation.as_ref(), Some(&source.test)].into_iter().flatten().try_for_each(|data| {
+        check_dataset(data).map_err(|Unfit { what, expected, got }| Error::Mismatch {
+            what,
+            model: expected,
+            data: got,
+            help: format!("The data \"{}\" contradicts itself.", data.name),
+        })
     })
 }
 

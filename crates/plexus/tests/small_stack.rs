@@ -100,7 +100,7 @@ fn train_and_predict(threads: usize) {
         seed: 1,
     };
     let (data, context) = (data(), Context::detect(Pool::new(threads)));
-    let mut trainer = Trainer::new(network.clone(), params.clone(), settings, context.clone());
+    let mut trainer = Trainer::new(network.clone(), params.clone(), settings, context.clone()).expect("they fit");
     let all: Vec<u32> = (0..ROWS as u32).collect();
     for _ in 0..2 {
         let report = trainer.step(&data, &all).expect("the loss is a number");

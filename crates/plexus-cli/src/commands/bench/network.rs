@@ -75,7 +75,7 @@ pub fn train(batch: usize, samples: usize, optimizer: OptimizerArg, context: &Co
         seed: 0,
     };
     let params = Params::initialise(&network, 0);
-    let mut trainer = Trainer::new(network, params, settings, context.clone());
+    let mut trainer = Trainer::new(network, params, settings, context.clone()).map_err(plexus::Error::from)?;
     let order: Vec<u32> = (0..rows as u32).collect();
     let mut epoch = || -> Result<f64, Failure> {
         let start = Instant::now();
@@ -83,7 +83,7 @@ pub fn train(batch: usize, samples: usize, optimizer: OptimizerArg, context: &Co
             trainer.step_on(&data, batch, rows).map_err(|error| Failure::Input(error.to_string()))?;
         }
         let seconds = start.elapsed().as_secs_f64();
-        trainer.end_epoch(&data, &[]);
+        trainer.end_epoch(&data, &[]).map_err(plexus::Error::from)?;
         Ok(seconds)
     };
     epoch()?;
