@@ -31,6 +31,14 @@ pub enum FormatError {
         /// The name of the text.
         file: String,
     },
+    /// The file cannot be read or written.
+    #[error("{message}")]
+    Io {
+        /// What kind of failure it is.
+        kind: std::io::ErrorKind,
+        /// What the system says.
+        message: String,
+    },
     /// The first bytes belong to no format.
     #[error("{reason}: this is not a model file. Plexus reads safetensors files")]
     NotAModel {
@@ -170,6 +178,12 @@ pub enum FormatError {
         /// Why.
         reason: String,
     },
+}
+
+impl From<std::io::Error> for FormatError {
+    fn from(error: std::io::Error) -> Self {
+        FormatError::Io { kind: error.kind(), message: error.to_string() }
+    }
 }
 
 /// What a wrong length means.

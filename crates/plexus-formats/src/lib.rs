@@ -2,7 +2,8 @@
 //!
 //! Is this the crate you want? To open a model and predict, use `plexus`. Here are functions from bytes to values of
 //! `plexus-nn` and back, without any file being opened: [`parse_network`] and [`write_network`] for a network in text,
-//! [`read_model`] and [`write_model`] for a network with its weights, [`read_weights`] for weights from elsewhere.
+//! [`open_model`] and [`write_model_to`] for a network with its weights, layer by layer, [`read_model`] and
+//! [`write_model`] for the same in memory, [`read_weights`] for weights from elsewhere.
 //!
 //! Start reading in [`mod@format`]: the formats are a table. What a file from outside may cost is in [`limits`].
 //!
@@ -19,6 +20,6 @@ mod safetensors;
 mod text;
 
 pub use error::FormatError;
-pub use format::{FORMATS, Format, sniff};
-pub use safetensors::{FORMAT_VERSION, ModelFile, read_model, read_weights, write_model};
+pub use format::{FORMATS, Format, ReadModel, open_model, sniff};
+pub use safetensors::{FORMAT_VERSION, ModelFile, read_model, read_weights, write_model, write_model_to};
 pub use text::{NetworkText, TextError, parse_network, write_network};

@@ -17,14 +17,19 @@
 //! The format: the description in the repository of the `safetensors` library (Hugging Face), version 0.8.
 
 mod header;
+mod reader;
 
 use crate::error::FormatError;
-use crate::limits::{MAX_HEADER_BYTES, MAX_LAYERS, MAX_UNBACKED_ELEMENTS};
+use crate::format::{ReadModel, Source, open_model};
+use crate::limits::{MAX_HEADER_BYTES, MAX_LAYERS};
 use crate::text::is_name;
-use header::{Header, parse_header};
-use plexus_nn::{CheckedNetwork, Network, Params, Tensor};
+use header::{check_dtype, read_header};
+use plexus_nn::{CheckedNetwork, LayerParams, Network, ParamEntry, Params, Tensor, bytes};
+use reader::Reader;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::{Cursor, Write};
+use std::sync::Arc;
 
 /// The version of what Plexus keeps in the metadata.
 pub const FORMAT_VERSION: u64 = 1;
@@ -41,13 +46,15 @@ pub(crate) fn looks_like(bytes: &[u8]) -> bool {
         if u64::from_le_bytes(*length) <= MAX_HEADER_BYTES as u64)
 }
 
+/// Opens a file of this format: the row of the table.
+pub(crate) fn open<'a>(source: Box<dyn Source + 'a>) -> Result<Box<dyn ReadModel + 'a>, FormatError> {
+    Ok(Box::new(Reader::new(source)?))
+}
+
 /// Writes a network, its weights and metadata as the bytes of one file.
 ///
 /// # Errors
-/// - [`FormatError::ReservedKey`]: the metadata has `plexus.format` or `plexus.network`
-/// - [`FormatError::CannotWrite`]: the network has a constant that JSON has no word for, a name with control
-///   characters or too many layers
-/// - [`FormatError::HeaderTooLarge`]: the metadata are too long
+/// As [`write_model_to`].
 ///
 /// # Panics
 /// Where `params` belongs to another network.
@@ -62,10 +69,34 @@ pub(crate) fn looks_like(bytes: &[u8]) -> bool {
 /// ```
 pub fn write_model(
     network: &CheckedNetwork,
-    params: &Params,
+    params: &dyn LayerParams,
     metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>, FormatError> {
-    assert_eq!(network.layout(), params.layout(), "the numbers belong to this network");
+    let mut bytes = Vec::new();
+    write_model_to(&mut bytes, network, params, metadata)?;
+    Ok(bytes)
+}
+
+/// Writes a network, its weights and metadata as one file, tensor by tensor: no more memory is taken than for the header
+/// and the largest layer.
+///
+/// # Errors
+/// - [`FormatError::ReservedKey`]: the metadata has `plexus.format` or `plexus.network`
+/// - [`FormatError::CannotWrite`]: the network has a constant that JSON has no word for, a name with control
+///   characters or too many layers
+/// - [`FormatError::HeaderTooLarge`]: the metadata are too long
+/// - [`FormatError::Io`]: the writer fails; the others come before anything is written
+///
+/// # Panics
+/// Where `params` belongs to another network.
+pub fn write_model_to(
+    writer: &mut dyn Write,
+    network: &CheckedNetwork,
+    params: &dyn LayerParams,
+    metadata: &BTreeMap<String, String>,
+) -> Result<(), FormatError> {
+    let layout = network.layout();
+    assert_eq!(layout, params.layout(), "the numbers belong to this network");
     let mut metadata = metadata.clone();
     let reserved = [(FORMAT_KEY, FORMAT_VERSION.to_string()), (NETWORK_KEY, network_json(network.network())?)];
     for (key, value) in reserved {
@@ -73,40 +104,45 @@ pub fn write_model(
             return Err(FormatError::ReservedKey { key: key.to_string() });
         }
     }
-    let (header, data_len) = header::write_header(params, &metadata);
+    let header = header::write_header(layout, &metadata);
     if header.len() > MAX_HEADER_BYTES {
         return Err(FormatError::HeaderTooLarge { bytes: header.len() as u64, limit: MAX_HEADER_BYTES });
     }
-    let mut bytes = Vec::with_capacity(8 + header.len() + data_len);
-    bytes.extend((header.len() as u64).to_le_bytes());
-    bytes.extend(header.as_bytes());
-    for (_, values) in params.tensors() {
-        bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    writer.write_all(&(header.len() as u64).to_le_bytes())?;
+    writer.write_all(header.as_bytes())?;
+    for index in 0..network.network().layers.len() {
+        let entries = layout.entries_of(index);
+        if entries.is_empty() {
+            continue;
+        }
+        let (weights, state) = params.layer(index);
+        let (weights_start, state_start) = (layout.weights_of(index).start, layout.state_of(index).start);
+        for ParamEntry { range, trainable, .. } in entries {
+            let (values, start) = if *trainable { (&weights, weights_start) } else { (&state, state_start) };
+            bytes::write(writer, &values[range.start - start..range.end - start])?;
+        }
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// Reads a network, its weights and metadata from the bytes of one file.
 ///
-/// Besides the bytes themselves, memory for twice the weights is taken.
+/// Besides the bytes themselves, memory for the weights is taken, once header and network fit each other.
 ///
 /// # Errors
 /// [`FormatError`] for everything that is not a whole model; [`FormatError::WeightsOnly`] for weights without a network.
 pub fn read_model(bytes: &[u8]) -> Result<ModelFile, FormatError> {
-    let header = parse_header(bytes)?;
-    let mut metadata = header.metadata.clone();
-    let Some(json) = metadata.remove(NETWORK_KEY) else {
-        return Err(FormatError::WeightsOnly);
-    };
-    check_version(metadata.remove(FORMAT_KEY))?;
-    let network = parse_network_json(&json)?.check().map_err(FormatError::Network)?;
-    check_backed(&network, &header)?;
-    let tensors = tensors(&header, bytes)?;
-    let params = Params::from_tensors(&network, &tensors).map_err(|mut error| {
-        error.got = header::shown(&error.got);
-        FormatError::Weights(error)
-    })?;
-    Ok((network, params, metadata))
+    let mut reader = open_model(Cursor::new(bytes))?;
+    let network = reader.network().clone();
+    let layout = network.layout();
+    let mut params = Params::zeros(&network);
+    for index in 0..network.network().layers.len() {
+        let (weights, state) = (layout.weights_of(index), layout.state_of(index));
+        reader.read_layer(index, &mut params.weights[weights], &mut params.state[state])?;
+    }
+    let metadata = reader.metadata().clone();
+    drop(reader);
+    Ok((Arc::unwrap_or_clone(network), params, metadata))
 }
 
 /// Reads the tensors of a file, with or without a network, for [`Params::from_tensors`].
@@ -116,52 +152,22 @@ pub fn read_model(bytes: &[u8]) -> Result<ModelFile, FormatError> {
 ///
 /// # Errors
 /// [`FormatError`] for everything that is not a whole safetensors file of F32 tensors.
-pub fn read_weights(bytes: &[u8]) -> Result<Vec<Tensor<'static>>, FormatError> {
-    let mut header = parse_header(bytes)?;
+pub fn read_weights(file: &[u8]) -> Result<Vec<Tensor<'static>>, FormatError> {
+    let mut header = read_header(&mut Cursor::new(file))?;
     header.tensors.retain(|tensor| !(tensor.name.ends_with("num_batches_tracked") && tensor.dtype == "I64"));
     for tensor in &mut header.tensors {
         if tensor.name.ends_with(".running_var") {
             tensor.name += "iance";
         }
     }
-    tensors(&header, bytes)
-}
-
-/// The values of all tensors. The header may leave them at any address, so each number is put together from its bytes.
-fn tensors(header: &Header, bytes: &[u8]) -> Result<Vec<Tensor<'static>>, FormatError> {
-    let data = &bytes[header.data_start..];
-    let read = header.tensors.iter().map(|tensor| {
-        if tensor.dtype != "F32" {
-            return Err(FormatError::DataType { tensor: tensor.name.clone(), dtype: tensor.dtype.clone() });
-        }
-        let (chunks, _) = data[tensor.range.clone()].as_chunks::<4>();
-        let values: Vec<f32> = chunks.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect();
-        Ok(Tensor { name: tensor.name.clone(), shape: tensor.shape.clone(), values: Cow::Owned(values) })
+    let data = &file[header.data_start as usize..];
+    let read = header.tensors.into_iter().map(|tensor| {
+        check_dtype(&tensor)?;
+        let mut values = vec![0.0; tensor.range.len() / 4];
+        bytes::read(&mut &data[tensor.range], &mut values)?;
+        Ok(Tensor { name: tensor.name, shape: tensor.shape, values: Cow::Owned(values) })
     });
     read.collect()
-}
-
-/// Refuses networks for whose weights more memory would be taken than the file justifies.
-fn check_backed(network: &CheckedNetwork, header: &Header) -> Result<(), FormatError> {
-    let declared = network.layout().weights_len() + network.layout().state_len();
-    let found = header.tensors.iter().map(|tensor| tensor.range.len() / 4).sum();
-    if declared > found && declared > MAX_UNBACKED_ELEMENTS {
-        return Err(FormatError::WeightsTooFew { declared, found });
-    }
-    Ok(())
-}
-
-fn check_version(version: Option<String>) -> Result<(), FormatError> {
-    let known = FORMAT_VERSION;
-    match version.as_deref().map(str::parse::<u64>) {
-        Some(Ok(version)) if (1..=known).contains(&version) => Ok(()),
-        Some(Ok(version)) if version > known => Err(FormatError::NewerFormat { version, known }),
-        _ => {
-            let got = version
-                .map_or("missing".to_string(), |text| format!("{:?}", text.chars().take(40).collect::<String>()));
-            Err(FormatError::BadVersion { got, known })
-        }
-    }
 }
 
 fn parse_network_json(json: &str) -> Result<Network, FormatError> {

@@ -330,6 +330,12 @@ pub fn one<'a>(inputs: &[&'a Shape]) -> Result<&'a Shape, Mismatch> {
     }
 }
 
+/// Bytes of the trainable tensors among some.
+pub(crate) fn weights_bytes(params: &[ParamSpec]) -> usize {
+    let bytes = params.iter().filter(|spec| spec.trainable).map(|spec| spec.len().saturating_mul(size_of::<f32>()));
+    bytes.fold(0, usize::saturating_add)
+}
+
 /// One kind of layer: a description that can say what it does to shapes, and do it to numbers.
 pub trait LayerKind {
     /// The name in text and files.
@@ -405,6 +411,12 @@ pub trait LayerKind {
     /// Re-orders the weights for a kernel, once, for predictions; `None` where the layer reads them as they are.
     fn prepare(&self, _cx: Prepare<'_>) -> Option<Prepared> {
         None
+    }
+
+    /// Bytes that a plan for predictions keeps of the weights, known before there are any: what [`LayerKind::prepare`] will
+    /// give, and the weights as they are where that does not [give them back](Prepared::is_exact).
+    fn prepared_bytes(&self, inputs: &[&Shape], _context: &Context) -> usize {
+        weights_bytes(&self.params(inputs))
     }
 
     /// Computes the output.

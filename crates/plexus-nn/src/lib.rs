@@ -9,6 +9,7 @@
 //! Deliberately not here: files, data sets, losses, devices.
 #![forbid(unsafe_code)]
 
+pub mod bytes;
 pub mod check;
 pub mod convert;
 mod execute;
@@ -33,7 +34,7 @@ pub use check::{CheckedBatch, CheckedNetwork, ShapeError, ValueId};
 pub use execute::Observer;
 pub use init::Init;
 pub use network::{INPUT, Input, NamedLayer, Network};
-pub use params::{ParamEntry, ParamLayout, Params, Tensor};
+pub use params::{LayerParams, ParamEntry, ParamLayout, Params, Tensor};
 pub use plan::{Plan, PlanOptions, Workspace};
 pub use prepared::Prepared;
 pub use scratch::Scratch;

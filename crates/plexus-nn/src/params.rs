@@ -5,7 +5,9 @@ use crate::init::Init;
 use crate::network::Network;
 use crate::shape::Shape;
 use plexus_kernels::buffer::Buffer;
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -30,10 +32,20 @@ pub struct ParamEntry {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParamLayout {
     entries: Vec<ParamEntry>,
-    /// For each layer its range of the trainable buffer and of the other one.
-    layers: Vec<(Range<usize>, Range<usize>)>,
+    layers: Vec<LayerRanges>,
     weights_len: usize,
     state_len: usize,
+}
+
+/// What belongs to one layer.
+#[derive(Clone, Debug, PartialEq)]
+struct LayerRanges {
+    /// Of the entries.
+    entries: Range<usize>,
+    /// Of the trainable buffer.
+    weights: Range<usize>,
+    /// Of the other one.
+    state: Range<usize>,
 }
 
 impl ParamLayout {
@@ -43,7 +55,7 @@ impl ParamLayout {
         let (mut weights_len, mut state_len) = (0, 0);
         for (named, reads) in network.layers.iter().zip(reads) {
             let inputs: Vec<&Shape> = reads.iter().map(|value| &shapes[value.index()]).collect();
-            let (weights_start, state_start) = (weights_len, state_len);
+            let (first, weights_start, state_start) = (entries.len(), weights_len, state_len);
             for spec in named.layer.params(&inputs) {
                 let end = if spec.trainable { &mut weights_len } else { &mut state_len };
                 let range = *end..*end + spec.len();
@@ -57,7 +69,8 @@ impl ParamLayout {
                     init: spec.init,
                 });
             }
-            layers.push((weights_start..weights_len, state_start..state_len));
+            let (weights, state) = (weights_start..weights_len, state_start..state_len);
+            layers.push(LayerRanges { entries: first..entries.len(), weights, state });
         }
         ParamLayout { entries, layers, weights_len, state_len }
     }
@@ -79,12 +92,95 @@ impl ParamLayout {
 
     /// The trainable range of layer `index`.
     pub fn weights_of(&self, index: usize) -> Range<usize> {
-        self.layers[index].0.clone()
+        self.layers[index].weights.clone()
     }
 
     /// The other range of layer `index`.
     pub fn state_of(&self, index: usize) -> Range<usize> {
-        self.layers[index].1.clone()
+        self.layers[index].state.clone()
+    }
+
+    /// The tensors of layer `index`.
+    pub fn entries_of(&self, index: usize) -> &[ParamEntry] {
+        &self.entries[self.layers[index].entries.clone()]
+    }
+
+    /// Where among all [entries](ParamLayout::entries) those of layer `index` begin.
+    pub fn first_entry_of(&self, index: usize) -> usize {
+        self.layers[index].entries.start
+    }
+
+    /// The tensor with this dotted name, and its layer.
+    pub fn find(&self, name: &str) -> Option<(usize, &ParamEntry)> {
+        let at = self.entries.iter().position(|entry| entry.name == name)?;
+        let layer = self.layers.partition_point(|layer| layer.entries.end <= at);
+        Some((layer, &self.entries[at]))
+    }
+
+    /// Holds tensors from outside, by their names and shapes, against those that the network declares: all of them, each
+    /// once, and no other. Gives for each [entry](ParamLayout::entries) which of the tensors it is.
+    ///
+    /// # Errors
+    /// [`ShapeError`] listing everything missing, unexpected, given twice or of another shape.
+    pub fn assign<'a>(
+        &self,
+        tensors: impl IntoIterator<Item = (&'a str, &'a [usize])>,
+    ) -> Result<Vec<usize>, ShapeError> {
+        let mut given: HashMap<&str, (usize, &[usize])> = HashMap::new();
+        let mut lists = [("missing", Vec::new()), ("of another shape", Vec::new()), ("given twice", Vec::new())];
+        let [(_, missing), (_, wrong), (_, twice)] = &mut lists;
+        for (index, (name, shape)) in tensors.into_iter().enumerate() {
+            match given.entry(name) {
+                Entry::Vacant(place) => _ = place.insert((index, shape)),
+                Entry::Occupied(_) => twice.push(format!("{name} {shape:?}")),
+            }
+        }
+        let mut found = Vec::with_capacity(self.entries.len());
+        for ParamEntry { name, shape: declared, .. } in &self.entries {
+            match given.remove(name.as_str()) {
+                None => missing.push(format!("{name} {declared:?}")),
+                Some((_, shape)) if shape != declared => wrong.push(format!("{name} is {shape:?}, not {declared:?}")),
+                Some((index, _)) => found.push(index),
+            }
+        }
+        let mut unexpected: Vec<String> = given.iter().map(|(name, (_, shape))| format!("{name} {shape:?}")).collect();
+        unexpected.sort_unstable();
+        let lists = lists.into_iter().chain([("not in the network", unexpected)]);
+        let got: Vec<String> = lists
+            .filter(|(_, list)| !list.is_empty())
+            .map(|(what, list)| format!("{what}: {}", list.join(", ")))
+            .collect();
+        if got.is_empty() {
+            return Ok(found);
+        }
+        Err(ShapeError {
+            layer: None,
+            compared: "the weights".to_string(),
+            expected: format!("the {} tensors that the network declares", self.entries.len()),
+            got: got.join("; "),
+            help: "These weights belong to another network.".to_string(),
+        })
+    }
+}
+
+/// Numbers of a network that can be had one layer at a time: [`Params`], or those in a [`Plan`](crate::Plan).
+pub trait LayerParams {
+    /// Where every tensor lies.
+    fn layout(&self) -> &Arc<ParamLayout>;
+
+    /// The trainable numbers of layer `index`, and the others, as [`ParamLayout::weights_of`] and
+    /// [`ParamLayout::state_of`] say.
+    fn layer(&self, index: usize) -> (Cow<'_, [f32]>, Cow<'_, [f32]>);
+}
+
+impl LayerParams for Params {
+    fn layout(&self) -> &Arc<ParamLayout> {
+        &self.layout
+    }
+
+    fn layer(&self, index: usize) -> (Cow<'_, [f32]>, Cow<'_, [f32]>) {
+        let (weights, state) = (self.layout.weights_of(index), self.layout.state_of(index));
+        (Cow::Borrowed(&self.weights[weights]), Cow::Borrowed(&self.state[state]))
     }
 }
 
@@ -106,7 +202,7 @@ pub struct Tensor<'a> {
     /// Row-major.
     pub shape: Vec<usize>,
     /// All elements.
-    pub values: std::borrow::Cow<'a, [f32]>,
+    pub values: Cow<'a, [f32]>,
 }
 
 impl Params {
@@ -129,45 +225,26 @@ impl Params {
     /// Takes tensors from outside: every one that the network declares, with its shape, and no other.
     ///
     /// # Errors
-    /// [`ShapeError`] listing everything missing, unexpected or of another shape.
+    /// [`ShapeError`] listing everything missing, unexpected, given twice or of another shape.
     pub fn from_tensors(network: &CheckedNetwork, tensors: &[Tensor<'_>]) -> Result<Self, ShapeError> {
         let layout = network.layout();
-        let mut given: HashMap<&str, &Tensor<'_>> =
-            tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
-        let (mut missing, mut wrong, mut fitting) = (Vec::new(), Vec::new(), Vec::new());
-        for entry in &layout.entries {
-            match given.remove(entry.name.as_str()) {
-                None => missing.push(format!("{} {:?}", entry.name, entry.shape)),
-                Some(tensor) if tensor.shape != entry.shape || tensor.values.len() != entry.range.len() => {
-                    wrong.push(format!("{} is {:?}, not {:?}", entry.name, tensor.shape, entry.shape));
-                }
-                Some(tensor) => fitting.push((entry, tensor)),
-            }
+        let found = layout.assign(tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())))?;
+        let fitting = || layout.entries.iter().zip(&found).map(|(entry, &index)| (entry, &tensors[index]));
+        if let Some((entry, tensor)) = fitting().find(|(entry, tensor)| tensor.values.len() != entry.range.len()) {
+            return Err(ShapeError {
+                layer: None,
+                compared: format!("the values of {}", entry.name),
+                expected: format!("{}, as its shape {:?} says", entry.range.len(), entry.shape),
+                got: tensor.values.len().to_string(),
+                help: "Give one value for each element.".to_string(),
+            });
         }
-        let mut unexpected: Vec<String> =
-            given.values().map(|tensor| format!("{} {:?}", tensor.name, tensor.shape)).collect();
-        unexpected.sort_unstable();
-        if missing.is_empty() && wrong.is_empty() && unexpected.is_empty() {
-            // Only now is memory taken: what was compared above is no larger than what was given.
-            let mut params = Params::zeros(network);
-            for (entry, tensor) in fitting {
-                params.values_mut(entry).copy_from_slice(&tensor.values);
-            }
-            return Ok(params);
+        // Only now is memory taken: what was compared above is no larger than what was given.
+        let mut params = Params::zeros(network);
+        for (entry, tensor) in fitting() {
+            params.values_mut(entry).copy_from_slice(&tensor.values);
         }
-        let mut got = Vec::new();
-        for (what, list) in [("missing", missing), ("of another shape", wrong), ("not in the network", unexpected)] {
-            if !list.is_empty() {
-                got.push(format!("{what}: {}", list.join(", ")));
-            }
-        }
-        Err(ShapeError {
-            layer: None,
-            compared: "the weights".to_string(),
-            expected: format!("the {} tensors that the network declares", layout.entries.len()),
-            got: got.join("; "),
-            help: "These weights belong to another network.".to_string(),
-        })
+        Ok(params)
     }
 
     /// Where every tensor lies.

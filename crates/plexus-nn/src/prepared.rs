@@ -3,18 +3,19 @@
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::conv::PackedWeight;
 use plexus_kernels::gemm::Packed;
+use std::borrow::Cow;
 
-/// The weights of one layer, re-ordered once for predictions: the only copy that a plan keeps.
+/// The weights of one layer, re-ordered once for predictions.
 #[derive(Clone, Debug)]
 pub enum Prepared {
-    /// For a product with a matrix.
+    /// For a product with a matrix. The layer's weights are the matrix, transposed, `[n, k]`, and behind it the bias.
     Gemm {
-        /// The matrix.
+        /// The matrix, `[k, n]`.
         weight: Packed,
-        /// Added to each row; empty where there is none.
+        /// `[n]`, added to each row; empty where there is none.
         bias: Buffer,
     },
-    /// For a convolution.
+    /// For a convolution. The layer's weights are the filters and behind them the bias.
     Conv {
         /// The filters.
         weight: PackedWeight,
@@ -31,13 +32,74 @@ impl Prepared {
             Prepared::Conv { weight, bias } => weight.bytes() + size_of_val(&bias[..]),
         }
     }
+
+    /// Whether [`Prepared::weights`] gives the weights back: not where they were rounded to bfloat16.
+    pub fn is_exact(&self) -> bool {
+        match self {
+            Prepared::Gemm { weight, .. } => weight.is_exact(),
+            Prepared::Conv { .. } => true,
+        }
+    }
+
+    /// The trainable tensors of the layer as they were given, bit for bit; `None` where they [cannot be got
+    /// back](Prepared::is_exact).
+    pub fn weights(&self) -> Option<Vec<f32>> {
+        match self {
+            Prepared::Gemm { weight, bias } => {
+                let [k, n] = weight.shape();
+                let mut weights = vec![0.0; k * n + bias.len()];
+                let (matrix, end) = weights.split_at_mut(k * n);
+                end.copy_from_slice(bias);
+                weight.unpack((1, k), matrix).then_some(weights)
+            }
+            Prepared::Conv { weight, bias } => {
+                let mut weights = weight.unpack();
+                weights.extend_from_slice(bias);
+                Some(weights)
+            }
+        }
+    }
 }
 
-/// The weights of one layer in a plan for predictions.
+/// The weights of one layer in a plan for predictions: the only copy of them, wherever that can be.
 #[derive(Clone, Debug)]
 pub(crate) enum Weights {
     /// As in [`crate::Params`]; empty for a layer without weights.
     Plain(Buffer),
     /// Re-ordered.
-    Prepared(Prepared),
+    Prepared {
+        prepared: Prepared,
+        /// As they were, where `prepared` does not give them back; otherwise empty.
+        plain: Buffer,
+    },
+}
+
+impl Weights {
+    /// Of a layer that made `prepared` of its weights.
+    pub fn new(prepared: Option<Prepared>, weights: &[f32]) -> Self {
+        match prepared {
+            None => Weights::Plain(Buffer::from_slice(weights)),
+            Some(prepared) if prepared.is_exact() => Weights::Prepared { prepared, plain: Buffer::default() },
+            Some(prepared) => Weights::Prepared { prepared, plain: Buffer::from_slice(weights) },
+        }
+    }
+
+    /// Bytes of memory they take.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Weights::Plain(weights) => size_of_val(&weights[..]),
+            Weights::Prepared { prepared, plain } => prepared.bytes() + size_of_val(&plain[..]),
+        }
+    }
+
+    /// As in [`crate::Params`], bit for bit.
+    pub fn plain(&self) -> Cow<'_, [f32]> {
+        match self {
+            Weights::Plain(weights) => Cow::Borrowed(weights),
+            Weights::Prepared { prepared, plain } => match prepared.weights() {
+                Some(weights) => Cow::Owned(weights),
+                None => Cow::Borrowed(plain),
+            },
+        }
+    }
 }

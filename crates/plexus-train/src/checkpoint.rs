@@ -150,7 +150,8 @@ impl Trainer {
             fill(&mut best.state);
             best
         });
-        let mut trainer = Trainer::new(network, params, header.settings, context);
+        let trainer = Trainer::new(network, params, header.settings, context);
+        let mut trainer = trainer.map_err(|unfit| CheckpointError::Damaged { what: unfit.to_string() })?;
         trainer.optimizer = optimizer;
         trainer.best = best;
         trainer.progress = header.progress;

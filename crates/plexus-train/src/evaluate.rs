@@ -5,11 +5,9 @@ use crate::loss::{Loss, LossSums, TargetBatch};
 use crate::metrics::{ConfusionMatrix, RegressionMetrics, argmax, middle, top_k_correct};
 use crate::target::TargetScale;
 use crate::trainer::{gather_targets, scaled_targets};
-use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::threads::flush_denormals;
-use plexus_nn::{CheckedNetwork, Params, Plan, Workspace};
-use std::sync::Arc;
+use plexus_nn::{Plan, Workspace};
 
 /// What a network got right.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,45 +59,48 @@ impl Evaluation {
     }
 }
 
-/// Rows computed at a time: large enough for full speed, small enough for the caches.
-const CHUNK: usize = 512;
+/// The most rows computed at a time: enough for full speed, few enough for the caches.
+const MOST_ROWS: usize = 512;
 
-/// Measures a network on some rows of a data set that fits it.
-pub fn evaluate(
-    network: &Arc<CheckedNetwork>,
-    params: &Params,
-    loss: &Loss,
-    scale: &TargetScale,
-    data: &Dataset,
-    rows: &[u32],
-    context: &Context,
-) -> Evaluation {
-    let plan = Plan::new(network.clone(), params, context.clone());
-    evaluate_plan(&plan, loss, scale, data, rows, context)
+/// Bytes that a batch and its intermediate values may take: 64 MiB.
+const BUDGET: usize = 64 << 20;
+
+/// Rows to be computed at a time, so that what they take in a workspace stays below a few dozen MiB: 1 to 512, whatever
+/// the data.
+pub fn rows_per_batch(plan: &Plan) -> usize {
+    let fixed = plan.workspace_bytes(0);
+    let of_row = plan.workspace_bytes(1).saturating_sub(fixed);
+    let of_row = of_row.saturating_add(plan.network().input_len().saturating_mul(size_of::<f32>()));
+    (BUDGET.saturating_sub(fixed) / of_row.max(1)).clamp(1, MOST_ROWS)
 }
 
-/// As [`evaluate`], with a network that is already planned.
+/// Measures a network on some rows of a data set that fits it, in batches of [`rows_per_batch`]: the memory that it takes
+/// does not depend on the number of rows.
 ///
 /// The network answers on the given scale; the loss is taken there, errors are told in the unit of the target.
+///
+/// # Panics
+/// Where the data does not fit: [`check_rows`](crate::check::check_rows) says so before.
 pub fn evaluate_plan(
     plan: &Plan,
+    workspace: &mut Workspace,
     loss: &Loss,
     scale: &TargetScale,
     data: &Dataset,
     rows: &[u32],
-    context: &Context,
 ) -> Evaluation {
-    flush_denormals(|| measure(plan, loss, scale, data, rows, context))
+    flush_denormals(|| measure(plan, workspace, loss, scale, data, rows))
 }
 
 fn measure(
     plan: &Plan,
+    workspace: &mut Workspace,
     loss: &Loss,
     scale: &TargetScale,
     data: &Dataset,
     rows: &[u32],
-    context: &Context,
 ) -> Evaluation {
+    let context = plan.context();
     let cols = plan.network().output_len();
     let mut answers = match &data.targets {
         Targets::Classes { .. } => Answers::Classes { confusion: ConfusionMatrix::new(cols), top_5: 0 },
@@ -114,15 +115,15 @@ fn measure(
     };
     let (mut scaled, mut row_answers) = (Vec::new(), Vec::new());
     let mut sums = LossSums::default();
-    let (mut workspace, mut inputs) = (Workspace::default(), Buffer::default());
+    let mut inputs = Buffer::default();
     let (mut classes, mut values) = (Vec::new(), Vec::new());
-    for indices in rows.chunks(CHUNK) {
+    for indices in rows.chunks(rows_per_batch(plan)) {
         let len = indices.len() * data.row_len();
         inputs.grow(len);
         data.gather(indices, &mut inputs[..len]);
         let targets = gather_targets(data, indices, &mut classes, &mut values);
         let batch = plan.network().batch(&inputs[..len], indices.len()).expect("the data fits the network");
-        let outputs = plan.run(batch, &mut workspace);
+        let outputs = plan.run(batch, workspace);
         sums += loss.sums(outputs, cols, scaled_targets(scale, targets, &mut scaled), context);
         match (&mut answers, targets) {
             (Answers::Classes { confusion, top_5 }, TargetBatch::Classes(classes)) => {

@@ -8,6 +8,7 @@
 //! Deliberately not here: model files, quantisation, anything printed.
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod checkpoint;
 pub mod data;
 mod error;

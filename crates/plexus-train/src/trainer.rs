@@ -1,7 +1,8 @@
 //! The training loop: one step at a time, so that the caller can watch, stop and save between any two.
 
+use crate::check::{Unfit, check_changes, check_rows, check_start};
 use crate::data::{Augment, Changes, Dataset, Targets};
-use crate::evaluate::{Evaluation, evaluate};
+use crate::evaluate::{Evaluation, evaluate_plan};
 use crate::loss::{Loss, LossSums, TargetBatch};
 use crate::metrics::{argmax, middle};
 use crate::optim::{Optimizer, OptimizerState};
@@ -15,7 +16,7 @@ use plexus_kernels::reduce;
 use plexus_kernels::softmax::Reduction;
 use plexus_kernels::threads::flush_denormals;
 use plexus_nn::layer::RandomKey;
-use plexus_nn::{CheckedNetwork, Params, TrainPlan};
+use plexus_nn::{CheckedNetwork, Params, Plan, TrainPlan, Workspace};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -178,6 +179,23 @@ pub struct NotFinite {
     pub learning_rate: f64,
 }
 
+/// Why there was no step.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum StepError {
+    /// The loss or the gradient is NaN or infinite.
+    #[error(transparent)]
+    NotFinite(Box<NotFinite>),
+    /// The data does not fit the network or the loss.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+}
+
+impl From<NotFinite> for StepError {
+    fn from(error: NotFinite) -> Self {
+        StepError::NotFinite(Box::new(error))
+    }
+}
+
 /// A run: network, numbers, optimiser and position.
 #[derive(Debug)]
 pub struct Trainer {
@@ -188,6 +206,8 @@ pub struct Trainer {
     pub(crate) optimizer: OptimizerState,
     pub(crate) progress: Progress,
     plan: TrainPlan,
+    /// For measurements, once there was one; its weights are those of the last.
+    prediction: Option<(Plan, Workspace)>,
     grad: Buffer,
     inputs: Buffer,
     classes: Vec<u32>,
@@ -201,11 +221,21 @@ pub struct Trainer {
 
 impl Trainer {
     /// Starts a run from the given numbers. The precision of training is that of the settings, whatever the context's.
-    pub fn new(network: Arc<CheckedNetwork>, params: Params, settings: Settings, context: Context) -> Self {
+    ///
+    /// # Errors
+    /// [`Unfit`] where the numbers belong to another network, or the loss cannot be taken of its output.
+    pub fn new(
+        network: Arc<CheckedNetwork>,
+        params: Params,
+        settings: Settings,
+        context: Context,
+    ) -> Result<Self, Unfit> {
+        check_start(&network, &params, &settings.loss)?;
         let context = context.with_precision(settings.precision);
         let optimizer = OptimizerState::new(&settings.optimizer, params.weights.len());
-        Trainer {
+        Ok(Trainer {
             plan: TrainPlan::new(network.clone(), context.clone()),
+            prediction: None,
             grad: Buffer::zeros(params.weights.len()),
             inputs: Buffer::default(),
             classes: Vec::new(),
@@ -220,7 +250,7 @@ impl Trainer {
             params,
             optimizer,
             context,
-        }
+        })
     }
 
     /// The network.
@@ -281,16 +311,20 @@ impl Trainer {
     /// The order of the rows depends on the seed and the epoch alone.
     ///
     /// # Errors
-    /// [`NotFinite`] when the loss or the gradient is NaN or infinite; the weights are then as before the step (running
-    /// statistics may already hold what the batch did to them).
-    pub fn step(&mut self, data: &Dataset, train: &[u32]) -> Result<StepReport, NotFinite> {
-        if self.ordered != Some(self.progress.epoch) {
+    /// - [`StepError::NotFinite`]: the loss or the gradient is NaN or infinite; the weights are then as before the step
+    ///   (running statistics may already hold what the batch did to them)
+    /// - [`StepError::Unfit`]: the data does not fit the network or the loss; nothing has changed
+    pub fn step(&mut self, data: &Dataset, train: &[u32]) -> Result<StepReport, StepError> {
+        let first = self.progress.position;
+        if first >= train.len() {
+            return Err(nothing_left(train.len()).into());
+        }
+        if self.ordered != Some(self.progress.epoch) || self.order.len() != train.len() {
             self.order.clear();
             self.order.extend_from_slice(train);
             Random::new(self.settings.seed, Stream::Shuffle, [self.progress.epoch, 0]).shuffle(&mut self.order);
             self.ordered = Some(self.progress.epoch);
         }
-        let first = self.progress.position;
         let last = train.len().min(first + self.rows_per_step());
         let order = std::mem::take(&mut self.order);
         let report = self.step_on(data, &order[first..last], train.len());
@@ -301,10 +335,16 @@ impl Trainer {
     /// As [`Trainer::step`], on the given rows, at least one: the next of an epoch of `epoch_rows` rows.
     ///
     /// # Errors
-    /// [`NotFinite`] when the loss or the gradient is NaN or infinite; the weights are then as before the step (running
-    /// statistics may already hold what the batch did to them).
-    pub fn step_on(&mut self, data: &Dataset, rows: &[u32], epoch_rows: usize) -> Result<StepReport, NotFinite> {
-        flush_denormals(|| self.update(data, rows, epoch_rows))
+    /// - [`StepError::NotFinite`]: the loss or the gradient is NaN or infinite; the weights are then as before the step
+    ///   (running statistics may already hold what the batch did to them)
+    /// - [`StepError::Unfit`]: the data does not fit the network or the loss; nothing has changed
+    pub fn step_on(&mut self, data: &Dataset, rows: &[u32], epoch_rows: usize) -> Result<StepReport, StepError> {
+        if rows.is_empty() {
+            return Err(nothing_left(epoch_rows).into());
+        }
+        check_rows(&self.network, &self.settings.loss, data, rows)?;
+        check_changes(self.settings.augment.as_ref(), data)?;
+        Ok(flush_denormals(|| self.update(data, rows, epoch_rows))?)
     }
 
     fn update(&mut self, data: &Dataset, rows: &[u32], epoch_rows: usize) -> Result<StepReport, NotFinite> {
@@ -441,8 +481,11 @@ impl Trainer {
     /// Ends an epoch: measures the validation part, keeps the best weights, and decides whether the run goes on.
     ///
     /// `validation` may be empty; then the loss of the epoch itself decides what is best.
-    pub fn end_epoch(&mut self, data: &Dataset, validation: &[u32]) -> EpochRecord {
-        let measured = (!validation.is_empty()).then(|| self.evaluate(data, validation));
+    ///
+    /// # Errors
+    /// [`Unfit`] where the data does not fit the network or the loss; the epoch has then not ended.
+    pub fn end_epoch(&mut self, data: &Dataset, validation: &[u32]) -> Result<EpochRecord, Unfit> {
+        let measured = (!validation.is_empty()).then(|| self.evaluate(data, validation)).transpose()?;
         let progress = &mut self.progress;
         progress.epoch += 1;
         progress.position = 0;
@@ -483,15 +526,36 @@ impl Trainer {
             progress.plateau_epochs = 0;
         }
         self.progress.finished = self.progress.epoch >= self.settings.epochs || self.is_out_of_patience();
-        record
+        Ok(record)
     }
 
     /// Measures the present weights on some rows, with products in f32.
-    pub fn evaluate(&self, data: &Dataset, rows: &[u32]) -> Evaluation {
+    ///
+    /// # Errors
+    /// [`Unfit`] where the data does not fit the network or the loss.
+    pub fn evaluate(&mut self, data: &Dataset, rows: &[u32]) -> Result<Evaluation, Unfit> {
         let Settings { loss, target_scale, .. } = &self.settings;
-        let context = self.context.clone().with_precision(Precision::Highest);
-        evaluate(&self.network, &self.params, loss, target_scale, data, rows, &context)
+        check_rows(&self.network, loss, data, rows)?;
+        let (plan, workspace) = match &mut self.prediction {
+            Some((plan, workspace)) => {
+                plan.reload(&self.params);
+                (plan, workspace)
+            }
+            none => {
+                let context = self.context.clone().with_precision(Precision::Highest);
+                let plan = Plan::new(self.network.clone(), &self.params, context);
+                let (plan, workspace) = none.insert((plan, Workspace::default()));
+                (plan, workspace)
+            }
+        };
+        Ok(evaluate_plan(plan, workspace, loss, target_scale, data, rows))
     }
+}
+
+/// A step needs rows.
+fn nothing_left(rows: usize) -> Unfit {
+    let got = format!("{rows} rows, all of them used: the epoch has to be ended first");
+    Unfit { what: "the rows of the epoch", expected: "more than were used".to_string(), got }
 }
 
 /// What a few rows gave.

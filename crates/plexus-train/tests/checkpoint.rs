@@ -11,7 +11,7 @@ use plexus_train::data::{Dataset, Samples, Targets};
 use plexus_train::loss::Loss;
 use plexus_train::optim::Optimizer;
 use plexus_train::schedule::Schedule;
-use plexus_train::trainer::{EpochRecord, NotFinite, Settings, Trainer};
+use plexus_train::trainer::{EpochRecord, NotFinite, Settings, StepError, Trainer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -70,7 +70,7 @@ fn network() -> Arc<CheckedNetwork> {
 fn trainer(settings: Settings, context: Context) -> Trainer {
     let network = network();
     let params = Params::initialise(&network, settings.seed);
-    Trainer::new(network, params, settings, context)
+    Trainer::new(network, params, settings, context).expect("they fit")
 }
 
 /// The rows to learn from and the rows to measure on.
@@ -80,12 +80,19 @@ fn parts(data: &Dataset) -> (Vec<u32>, Vec<u32>) {
 }
 
 /// Does the next thing: a step, or the end of an epoch that is through.
-fn advance(trainer: &mut Trainer, data: &Dataset) -> Result<Option<EpochRecord>, NotFinite> {
+fn advance(trainer: &mut Trainer, data: &Dataset) -> Result<Option<EpochRecord>, StepError> {
     let (train, validation) = parts(data);
     if trainer.progress().position == train.len() {
-        return Ok(Some(trainer.end_epoch(data, &validation)));
+        return Ok(Some(trainer.end_epoch(data, &validation)?));
     }
     trainer.step(data, &train).map(|_| None)
+}
+
+fn not_finite(error: StepError) -> NotFinite {
+    match error {
+        StepError::NotFinite(error) => *error,
+        StepError::Unfit(error) => panic!("{error}"),
+    }
 }
 
 fn finish(trainer: &mut Trainer, data: &Dataset) {
@@ -185,7 +192,8 @@ fn the_same_seed_gives_the_same_bits_on_any_number_of_threads() {
     let run = |threads: usize| {
         let settings = Settings { epochs: 2, batch: 128, accumulate: 1, ..settings() };
         let params = Params::initialise(&network, settings.seed);
-        let mut trainer = Trainer::new(network.clone(), params, settings, Context::detect(Pool::new(threads)));
+        let mut trainer =
+            Trainer::new(network.clone(), params, settings, Context::detect(Pool::new(threads))).expect("they fit");
         finish(&mut trainer, &data);
         assert_eq!(trainer.steps_done(), 8);
         trainer.to_checkpoint(&extra())
@@ -252,7 +260,7 @@ fn a_nan_in_the_data_stops_with_layer_step_and_batch_and_leaves_the_weights() {
         trainer.step(&data, &train).expect("the first two steps do not see it");
     }
     let before = bits(&trainer.params().weights);
-    let error = trainer.step(&data, &train).expect_err("the third step sees it");
+    let error = not_finite(trainer.step(&data, &train).expect_err("the third step sees it"));
     assert!(error.value.is_nan() && error.what == "the loss");
     assert_eq!((error.step, error.epoch), (3, 1));
     // Of the two micro-batches of a step the one that has it.
@@ -278,10 +286,10 @@ fn an_infinite_gradient_of_a_finite_loss_is_not_applied() {
     let mut params = Params::initialise(&network, 1);
     params.weights.fill(0.1 / FEATURES as f32);
     let settings = Settings { loss: Loss::MeanSquaredError, ..settings() };
-    let mut trainer = Trainer::new(network, params, settings, Context::single());
+    let mut trainer = Trainer::new(network, params, settings, Context::single()).expect("they fit");
     let before = bits(&trainer.params().weights);
     let (train, _) = parts(&data);
-    let error = trainer.step(&data, &train).expect_err("the gradient is infinite");
+    let error = not_finite(trainer.step(&data, &train).expect_err("the gradient is infinite"));
     assert_eq!((error.what, error.value.is_finite()), ("the gradient", false));
     assert_eq!((error.layer.as_str(), error.step), ("layers.0.weight", 1));
     assert_eq!(bits(&trainer.params().weights), before);

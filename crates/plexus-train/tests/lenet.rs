@@ -75,7 +75,7 @@ fn the_first_ten_losses_are_those_of_pytorch() {
             augment: None,
             seed: 0,
         };
-        let mut trainer = Trainer::new(network, params, settings, Context::single());
+        let mut trainer = Trainer::new(network, params, settings, Context::single()).expect("they belong together");
         let order: Vec<u32> = (0..rows as u32).collect();
         for (step, (batch, want)) in order.chunks(file.rows).zip(&losses).enumerate() {
             let got = trainer.step_on(&data, batch, rows).expect("the loss is finite").loss;

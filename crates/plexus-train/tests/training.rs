@@ -194,7 +194,7 @@ fn follow(name: &str) {
         augment: None,
         seed: 0,
     };
-    let mut trainer = Trainer::new(network.clone(), params, settings, Context::single());
+    let mut trainer = Trainer::new(network.clone(), params, settings, Context::single()).expect("they fit");
     let rows: Vec<u32> = (0..data.len() as u32).collect();
     assert_eq!((file.step.len(), rows.len()), (10, 10 * file.run.batch));
     let mut tally = Tally::default();

@@ -4,8 +4,9 @@ use crate::files;
 use plexus_formats::FormatError;
 use plexus_nn::ShapeError;
 use plexus_train::DataError;
+use plexus_train::check::Unfit;
 use plexus_train::checkpoint::CheckpointError;
-use plexus_train::trainer::NotFinite;
+use plexus_train::trainer::{NotFinite, StepError};
 use std::path::PathBuf;
 
 /// What can go wrong between a person and a model.
@@ -69,6 +70,18 @@ pub enum Error {
         /// What to do.
         help: String,
     },
+    /// A number in the input of a prediction is NaN or infinite.
+    #[error(
+        "row {row}, number {column} of the input is {value} (counted from 0): a prediction takes finite numbers only"
+    )]
+    Input {
+        /// The row in the batch, from 0.
+        row: usize,
+        /// The number in the row, from 0.
+        column: usize,
+        /// NaN or infinite.
+        value: f32,
+    },
     /// A run cannot be continued with these arguments.
     #[error("{} cannot be resumed: {why}", folder.display())]
     Resume {
@@ -99,7 +112,22 @@ macro_rules! from {
     };
 }
 
-from! { FormatError => Network, DataError => Data, ShapeError => Shape, NotFinite => NotFinite }
+from! { FormatError => Network, DataError => Data, ShapeError => Shape }
+
+impl From<Unfit> for Error {
+    fn from(Unfit { what, expected, got }: Unfit) -> Self {
+        Error::Mismatch { what, model: expected, data: got, help: "They do not belong together.".to_string() }
+    }
+}
+
+impl From<StepError> for Error {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::NotFinite(error) => Error::NotFinite(error),
+            StepError::Unfit(error) => error.into(),
+        }
+    }
+}
 
 impl Error {
     /// The exit code of a program that ends with this error: 2 for input that cannot be used, 1 for what went wrong later.

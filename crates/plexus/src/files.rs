@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The action named in an [`Error::Io`] when saving fails in the middle of a run.
@@ -32,18 +32,33 @@ pub fn save_failed(path: &Path, source: io::Error) -> Error {
     Error::Io { action: SAVE, path: path.to_path_buf(), source }
 }
 
-/// Reads a whole file.
+/// The error for a file that cannot be read.
+pub fn read_failed(path: &Path, source: io::Error) -> Error {
+    Error::Io { action: "read", path: path.to_path_buf(), source }
+}
+
+/// Opens a plain file to be read.
 ///
 /// # Errors
 /// [`Error::Io`] with the path and what the system says.
-pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let failed = |source| Error::Io { action: "read", path: path.to_path_buf(), source };
+pub fn open(path: &Path) -> Result<File, Error> {
+    let failed = |source| read_failed(path, source);
     let kind = std::fs::metadata(path).map_err(failed)?;
     if !kind.is_file() {
         let what = if kind.is_dir() { "it is a folder" } else { "it is not a plain file" };
         return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, what)));
     }
-    std::fs::read(path).map_err(failed)
+    File::open(path).map_err(failed)
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// [`Error::Io`] with the path and what the system says.
+pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let (mut file, mut bytes) = (open(path)?, Vec::new());
+    file.read_to_end(&mut bytes).map_err(|source| read_failed(path, source))?;
+    Ok(bytes)
 }
 
 /// The calls besides writing that [`write_with`] makes, so that a test can let each of them fail.

@@ -3,17 +3,20 @@
 use crate::error::Error;
 use crate::files;
 use crate::split::Split;
+use plexus_formats::FormatError;
 use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
-use plexus_kernels::softmax;
 use plexus_kernels::threads::flush_denormals;
-use plexus_nn::{CheckedBatch, CheckedNetwork, Params, Plan};
+use plexus_kernels::{reduce, softmax};
+use plexus_nn::{CheckedBatch, CheckedNetwork, ParamLayout, Params, Plan, PlanOptions};
+use plexus_train::check::check_rows;
 use plexus_train::data::{Dataset, Schema, Targets};
-use plexus_train::evaluate::{Evaluation, evaluate_plan};
+use plexus_train::evaluate::{Evaluation, evaluate_plan, rows_per_batch};
 use plexus_train::loss::Loss;
 use plexus_train::target::TargetScale;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -67,12 +70,10 @@ const SPLIT: &str = "plexus.split";
 #[derive(Debug)]
 pub struct Model {
     plan: Plan,
-    params: Params,
     task: Task,
     columns: Option<Schema>,
     split: Option<Split>,
     metadata: BTreeMap<String, String>,
-    context: Context,
 }
 
 /// Memory that predictions run in. It grows to the largest call and is then reused: later calls allocate nothing.
@@ -80,6 +81,15 @@ pub struct Model {
 pub struct Workspace {
     plan: plexus_nn::Workspace,
     probabilities: Buffer,
+    allows_not_finite: bool,
+}
+
+impl Workspace {
+    /// The same for inputs that may hold NaN and infinities: predictions with it do not refuse them. They go through the
+    /// network as IEEE 754 says, and the answer is mostly NaN.
+    pub fn allow_not_finite(self) -> Self {
+        Workspace { allows_not_finite: true, ..self }
+    }
 }
 
 impl Model {
@@ -89,25 +99,30 @@ impl Model {
     /// A model from its parts; `metadata` is free text that is saved with it.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where there are not as many names as outputs.
+    /// [`Error::Mismatch`] where there are not as many names as outputs, or the numbers belong to another network.
     pub fn new(
         network: Arc<CheckedNetwork>,
-        params: Params,
+        params: &Params,
         task: Task,
         columns: Option<Schema>,
         metadata: BTreeMap<String, String>,
         context: Context,
     ) -> Result<Self, Error> {
-        if network.output_len() != task.names().len() {
+        check_names(&network, &task)?;
+        if network.layout() != params.layout() {
+            let count = |layout: &ParamLayout| {
+                let numbers = layout.weights_len() + layout.state_len();
+                format!("{} tensors of {numbers} numbers", layout.entries().len())
+            };
             return Err(Error::Mismatch {
-                what: "the number of outputs",
-                model: format!("{} outputs", network.output_len()),
-                data: format!("{} names", task.names().len()),
-                help: "Each output needs one name.".to_string(),
+                what: "the numbers of the network",
+                model: count(network.layout()),
+                data: format!("{} of another network", count(params.layout())),
+                help: "Take those that were made for this network.".to_string(),
             });
         }
-        let plan = Plan::new(network, &params, context.clone());
-        Ok(Model { plan, params, task, columns, split: None, metadata, context })
+        let plan = Plan::new(network, params, context);
+        Ok(Model { plan, task, columns, split: None, metadata })
     }
 
     /// The same model, with the rows of its training.
@@ -115,14 +130,19 @@ impl Model {
         Model { split, ..self }
     }
 
-    /// Opens a model file.
+    /// Opens a model file. The numbers are read layer by layer into the form that predictions read; the memory that this
+    /// takes is that of the model and of its largest layer.
     ///
     /// # Errors
     /// [`Error::Io`] where the file does not read, [`Error::Format`] where it is no model.
     pub fn open(path: impl AsRef<Path>, context: Context) -> Result<Self, Error> {
         let path = path.as_ref();
-        let format = |source| Error::Format { path: path.to_path_buf(), source: Box::new(source) };
-        let (network, params, mut metadata) = plexus_formats::read_model(&files::read(path)?).map_err(format)?;
+        let format = |source| match source {
+            FormatError::Io { kind, message } => files::read_failed(path, io::Error::new(kind, message)),
+            source => Error::Format { path: path.to_path_buf(), source: Box::new(source) },
+        };
+        let mut file = plexus_formats::open_model(BufReader::new(files::open(path)?)).map_err(format)?;
+        let (network, mut metadata) = (file.network().clone(), file.metadata().clone());
         let outputs = network.output_len();
         // A model from elsewhere has no task: its outputs are numbers.
         let names = || (0..outputs).map(|index| format!("output {index}")).collect();
@@ -132,14 +152,21 @@ impl Model {
         let input = format!("input {}", network.input());
         let columns = described(path, &mut metadata, COLUMNS, "the columns in the file's metadata", &input)?;
         let split = described(path, &mut metadata, SPLIT, "the split in the file's metadata", &input)?;
-        Ok(Model::new(Arc::new(network), params, task, columns, metadata, context)?.with_split(split))
+        check_names(&network, &task)?;
+        let fill = |layer, weights: &mut [f32], state: &mut [f32]| file.read_layer(layer, weights, state);
+        let plan = Plan::from_layers(network, PlanOptions::default(), context, fill).map_err(format)?;
+        Ok(Model { plan, task, columns, split, metadata })
     }
 
-    /// The bytes of a model file.
+    /// Writes a model file, layer by layer.
     ///
     /// # Errors
-    /// [`Error::Network`] where the network is too large for the format.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+    /// [`Error::Network`] where the network is too large for the format, or the writer fails.
+    pub fn write_to(&self, writer: &mut dyn Write) -> Result<(), Error> {
+        Ok(self.write_format(writer)?)
+    }
+
+    fn write_format(&self, writer: &mut dyn Write) -> Result<(), FormatError> {
         let mut metadata = self.metadata.clone();
         metadata.insert(TASK.to_string(), json(&self.task));
         if let Some(columns) = &self.columns {
@@ -148,15 +175,33 @@ impl Model {
         if let Some(split) = &self.split {
             metadata.insert(SPLIT.to_string(), json(split));
         }
-        Ok(plexus_formats::write_model(self.plan.network(), &self.params, &metadata)?)
+        (plexus_formats::FORMATS[0].write)(writer, self.plan.network(), &self.plan, &metadata)
+    }
+
+    /// The bytes of a model file.
+    ///
+    /// # Errors
+    /// [`Error::Network`] where the network is too large for the format.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        self.write_to(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// Saves the model; a file of this name is replaced whole or not at all.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be written.
+    /// [`Error::Io`] where it cannot be written, [`Error::Network`] where the network is too large for the format.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        files::write(path.as_ref(), &self.to_bytes()?)
+        let path = path.as_ref();
+        files::write_with(path, |file| {
+            let mut writer = BufWriter::new(file);
+            let written = self.write_format(&mut writer).and_then(|()| Ok(writer.flush()?));
+            written.map_err(|error| match error {
+                FormatError::Io { kind, message } => files::save_failed(path, io::Error::new(kind, message)),
+                error => error.into(),
+            })
+        })
     }
 
     /// The network.
@@ -164,9 +209,14 @@ impl Model {
         self.plan.network()
     }
 
-    /// The numbers.
-    pub fn params(&self) -> &Params {
-        &self.params
+    /// All numbers, bit for bit as they were given: a copy, for the model keeps them in another order.
+    pub fn params(&self) -> Params {
+        self.plan.params()
+    }
+
+    /// The values of one tensor, by its dotted name such as `layers.0.weight`: a copy.
+    pub fn tensor(&self, name: &str) -> Option<Vec<f32>> {
+        self.plan.tensor(name)
     }
 
     /// What the outputs mean.
@@ -192,9 +242,10 @@ impl Model {
     /// The outputs of the network for some rows, `[rows, outputs]`: scores for a classification.
     ///
     /// # Errors
-    /// [`Error::Shape`] where the input is not `rows` times the width of the model.
+    /// - [`Error::Shape`]: the input is not `rows` times the width of the model
+    /// - [`Error::Input`]: it holds NaN or an infinity, unless the workspace [allows it](Workspace::allow_not_finite)
     pub fn scores<'w>(&self, input: &[f32], rows: usize, workspace: &'w mut Workspace) -> Result<&'w [f32], Error> {
-        let batch = self.network().batch(input, rows)?;
+        let batch = self.batch(input, rows, workspace)?;
         Ok(self.plan.run(batch, &mut workspace.plan))
     }
 
@@ -204,10 +255,26 @@ impl Model {
     /// has seen a call of this size.
     ///
     /// # Errors
-    /// [`Error::Shape`] where the input is not `rows` times the width of the model.
+    /// - [`Error::Shape`]: the input is not `rows` times the width of the model
+    /// - [`Error::Input`]: it holds NaN or an infinity, unless the workspace [allows it](Workspace::allow_not_finite)
     pub fn predict<'w>(&self, input: &[f32], rows: usize, workspace: &'w mut Workspace) -> Result<&'w [f32], Error> {
-        let batch = self.network().batch(input, rows)?;
+        let batch = self.batch(input, rows, workspace)?;
         Ok(flush_denormals(|| self.answer(batch, rows, workspace)))
+    }
+
+    /// Checks the input of a prediction.
+    fn batch<'a>(&self, input: &'a [f32], rows: usize, workspace: &Workspace) -> Result<CheckedBatch<'a>, Error> {
+        let batch = self.network().batch(input, rows)?;
+        if workspace.allows_not_finite {
+            return Ok(batch);
+        }
+        match reduce::first_not_finite(input, self.plan.context()) {
+            None => Ok(batch),
+            Some(at) => {
+                let width = self.network().input_len();
+                Err(Error::Input { row: at / width, column: at % width, value: input[at] })
+            }
+        }
     }
 
     fn answer<'w>(&self, batch: CheckedBatch<'_>, rows: usize, workspace: &'w mut Workspace) -> &'w [f32] {
@@ -224,14 +291,20 @@ impl Model {
                 }
             }
             Task::Classification { .. } => {
-                softmax::softmax(rows, self.network().output_len(), scores, probabilities, &self.context);
+                softmax::softmax(rows, self.network().output_len(), scores, probabilities, self.plan.context());
             }
             Task::MultiLabel { .. } => {
                 let sigmoid = plexus_kernels::map::Function::Sigmoid;
-                plexus_kernels::map::forward(sigmoid, scores, probabilities, &self.context);
+                plexus_kernels::map::forward(sigmoid, scores, probabilities, self.plan.context());
             }
         }
         probabilities
+    }
+
+    /// Rows of one prediction that need no memory worth mentioning: at most 512, fewer for a network whose intermediate
+    /// values are large. Many rows are best answered in batches of so many.
+    pub fn rows_per_batch(&self) -> usize {
+        rows_per_batch(&self.plan)
     }
 
     /// Checks that a data set has the input shape and the answers of this model, its classes in the same order.
@@ -288,8 +361,23 @@ impl Model {
             Task::Quantiles { quantiles, .. } => Loss::Quantile { quantiles: quantiles.clone() },
         };
         let rows: Vec<u32> = (0..data.len() as u32).collect();
-        Ok(evaluate_plan(&self.plan, &loss, &TargetScale::default(), data, &rows, &self.context))
+        check_rows(self.network(), &loss, data, &rows)?;
+        let mut workspace = plexus_nn::Workspace::default();
+        Ok(evaluate_plan(&self.plan, &mut workspace, &loss, &TargetScale::default(), data, &rows))
     }
+}
+
+/// Each output needs one name.
+fn check_names(network: &CheckedNetwork, task: &Task) -> Result<(), Error> {
+    if network.output_len() == task.names().len() {
+        return Ok(());
+    }
+    Err(Error::Mismatch {
+        what: "the number of outputs",
+        model: format!("{} outputs", network.output_len()),
+        data: format!("{} names", task.names().len()),
+        help: "Each output needs one name.".to_string(),
+    })
 }
 
 /// Takes a description out of the metadata of a model file, where it is there.

@@ -10,11 +10,13 @@ use plexus_kernels::map::Function;
 use plexus_kernels::random::{Random, Stream};
 use plexus_nn::layers::{Activation, Layer, Standardise};
 use plexus_nn::{Network, Params};
+use plexus_train::check::{Unfit, check_dataset};
 use plexus_train::data::{self, DataSource, Dataset, Samples, Targets};
 use plexus_train::evaluate::Evaluation;
 use plexus_train::loss::Loss;
 use plexus_train::target::{ScaleKind, TargetScale};
 use plexus_train::trainer::{EpochRecord, Progress, Settings, StepReport, Trainer};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -88,6 +90,7 @@ impl Run {
     /// Whatever does not fit; at most a folder with an empty lock file is left behind then.
     pub fn start(mut spec: RunSpec, mut source: DataSource, folder: &Path, context: Context) -> Result<Run, Error> {
         check_settings(&spec)?;
+        check_source(&source)?;
         let fingerprint = fingerprint(&source);
         let (train_rows, validation_rows, split) = split(&spec, &mut source)?;
         let outputs = outputs(&source.train, &spec.settings.loss);
@@ -132,7 +135,7 @@ impl Run {
             (SPEC.to_string(), serde_json::to_string(&spec).expect("plain data has a JSON form")),
             (FINGERPRINT.to_string(), fingerprint),
         ]);
-        let trainer = Trainer::new(network, params, spec.settings.clone(), context.clone());
+        let trainer = Trainer::new(network, params, spec.settings.clone(), context.clone())?;
         let last_checkpoint = Instant::now();
         let run = Run {
             folder: folder.to_path_buf(),
@@ -282,7 +285,7 @@ impl Run {
         let step = self.trainer.step(&self.source.train, &self.train_rows)?;
         let mut epoch = None;
         if step.epoch_ends {
-            epoch = Some(self.trainer.end_epoch(&self.source.train, &self.validation_rows));
+            epoch = Some(self.trainer.end_epoch(&self.source.train, &self.validation_rows)?);
         }
         let due = match (self.checkpoint_every, step.epoch_ends) {
             (0, true) => self.last_checkpoint.elapsed() >= CHECKPOINT_PAUSE,
@@ -365,17 +368,17 @@ impl Run {
             metadata.insert(Model::PIXEL_MAX.to_string(), largest.to_string());
         }
         let (network, params) = self.answering_network()?;
-        let model = Model::new(network, params, task, self.source.schema().cloned(), metadata, self.context.clone())?;
+        let model = Model::new(network, &params, task, self.source.schema().cloned(), metadata, self.context.clone())?;
         Ok(model.with_split(Some(self.split.clone())))
     }
 
     /// The network with the best weights; where a number was learnt on a scale of its own, with the layers that lead back
     /// to its unit.
-    fn answering_network(&self) -> Result<(Arc<plexus_nn::CheckedNetwork>, Params), Error> {
+    fn answering_network(&self) -> Result<(Arc<plexus_nn::CheckedNetwork>, Cow<'_, Params>), Error> {
         let (learnt, best) = (self.trainer.network(), self.trainer.best_params());
         let scale = self.spec.settings.target_scale;
         if scale.is_none() {
-            return Ok((learnt.clone(), best.clone()));
+            return Ok((learnt.clone(), Cow::Borrowed(best)));
         }
         let mut network = learnt.network().clone();
         network.push(TARGET_SCALE, Standardise { per_feature: false }.into());
@@ -390,7 +393,7 @@ impl Run {
         let (mean, factor) = scale.inverse_layer();
         params.set(&format!("{TARGET_SCALE}.mean"), &[mean]);
         params.set(&format!("{TARGET_SCALE}.scale"), &[factor]);
-        Ok((network, params))
+        Ok((network, Cow::Owned(params)))
     }
 }
 
@@ -419,6 +422,18 @@ fn target_scale(spec: &RunSpec, data: &Dataset, train_rows: &[u32]) -> Result<Ta
         name: "--target-scale",
         got: format!("log, but a target is {value}"),
         expected: "standard or none where targets are not all above zero".to_string(),
+    })
+}
+
+/// Refuses data whose parts are of different lengths or name classes that are none: it may come from a program.
+fn check_source(source: &DataSource) -> Result<(), Error> {
+    [Some(&source.train), source.validation.as_ref(), Some(&source.test)].into_iter().flatten().try_for_each(|data| {
+        check_dataset(data).map_err(|Unfit { what, expected, got }| Error::Mismatch {
+            what,
+            model: expected,
+            data: got,
+            help: format!("The data \"{}\" contradicts itself.", data.name),
+        })
     })
 }
 

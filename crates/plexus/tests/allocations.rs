@@ -65,7 +65,7 @@ fn model(context: Context) -> Model {
     let params = Params::initialise(&network, 1);
     let classes = (0..10).map(|digit| digit.to_string()).collect();
     let task = Task::Classification { classes };
-    Model::new(Arc::new(network), params, task, None, BTreeMap::new(), context).expect("ten names for ten outputs")
+    Model::new(Arc::new(network), &params, task, None, BTreeMap::new(), context).expect("ten names for ten outputs")
 }
 
 /// Allocations and bytes of `calls` calls after the first.

@@ -32,7 +32,7 @@ fn model(task: Task, context: Context) -> Model {
     let state_len = params.state.len();
     Random::new(6, Stream::Init, [0, 0]).uniform(0.5, 1.5, &mut params.state[..state_len]);
     let metadata = BTreeMap::from([("note".to_string(), "says \"hello\"\nand \u{e4}".to_string())]);
-    Model::new(Arc::new(network), params, task, None, metadata, context).expect("a name for each output")
+    Model::new(Arc::new(network), &params, task, None, metadata, context).expect("a name for each output")
 }
 
 fn names(count: usize) -> Vec<String> {
@@ -121,7 +121,7 @@ fn small_file() -> Vec<u8> {
     let network = Network::chain(Shape::new([4]), layers).check().expect("the layers fit");
     let params = Params::initialise(&network, 1);
     let task = Task::Classification { classes: names(2) };
-    let model = Model::new(Arc::new(network), params, task, None, BTreeMap::new(), Context::single());
+    let model = Model::new(Arc::new(network), &params, task, None, BTreeMap::new(), Context::single());
     model.expect("two names").to_bytes().expect("bytes")
 }
 

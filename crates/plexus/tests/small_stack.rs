@@ -101,7 +101,7 @@ fn train_and_predict(threads: usize) {
         seed: 1,
     };
     let (data, context) = (data(), Context::detect(Pool::new(threads)));
-    let mut trainer = Trainer::new(network.clone(), params.clone(), settings, context.clone());
+    let mut trainer = Trainer::new(network.clone(), params.clone(), settings, context.clone()).expect("they fit");
     let all: Vec<u32> = (0..ROWS as u32).collect();
     for _ in 0..2 {
         let report = trainer.step(&data, &all).expect("the loss is a number");
@@ -110,7 +110,7 @@ fn train_and_predict(threads: usize) {
     assert!(trainer.params().weights[..] != params.weights[..], "a step changes the weights");
 
     let task = Task::Classification { classes: names() };
-    let model = Model::new(network, trainer.params().clone(), task, None, BTreeMap::new(), context.clone());
+    let model = Model::new(network, trainer.params(), task, None, BTreeMap::new(), context.clone());
     let folder = std::env::temp_dir().join(format!("plexus-small-stack-{}-{threads}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for temporary files");
     let file = folder.join("model.safetensors");

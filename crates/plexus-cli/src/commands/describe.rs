@@ -103,9 +103,8 @@ fn columns(schema: &Schema, lines: &mut Vec<String>) {
 
 /// How the number was scaled while it was learnt, where it was.
 fn target_scale(model: &Model) -> Option<String> {
-    let constant =
-        |role: &str| model.params().by_name(&format!("target_scale.{role}")).and_then(|values| values.first());
-    let (mean, spread) = (f64::from(*constant("mean")?), f64::from(*constant("scale")?));
+    let constant = |role: &str| model.tensor(&format!("target_scale.{role}"))?.first().copied();
+    let (mean, spread) = (f64::from(constant("mean")?), f64::from(constant("scale")?));
     let logarithm = model.network().network().layers.iter().any(|layer| layer.name == "target_exp");
     let (mean, spread) = (number(-mean * spread), number(spread));
     Some(if logarithm {

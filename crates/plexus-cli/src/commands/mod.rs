@@ -75,7 +75,7 @@ pub(crate) fn open_network(
             )));
         }
         let model = Model::open(model_path(Path::new(name))?, Context::single())?;
-        return Ok((model.network().clone(), Some(model.params().clone())));
+        return Ok((model.network().clone(), Some(model.params())));
     }
     let input = input.map(parse_shape).transpose()?;
     let spec = NetworkSpec::parse(name)?;

@@ -2,13 +2,18 @@
 
 use crate::error::FormatError;
 use crate::limits::{MAX_AXES, MAX_HEADER_BYTES, MAX_TENSORS};
-use plexus_nn::Params;
-use safetensors::{SafeTensorError, SafeTensors};
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use plexus_nn::ParamLayout;
+use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::{Dtype, SafeTensorError};
+use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
+
+/// Bytes of the length at the start of a file.
+const LENGTH: usize = 8;
 
 /// A verified header.
 pub(super) struct Header {
@@ -16,7 +21,7 @@ pub(super) struct Header {
     /// In the order of their data.
     pub tensors: Vec<TensorHeader>,
     /// Where the data start in the file.
-    pub data_start: usize,
+    pub data_start: u64,
 }
 
 /// What the header says about one tensor; the range lies inside the data.
@@ -27,41 +32,57 @@ pub(super) struct TensorHeader {
     pub range: Range<usize>,
 }
 
-/// Reads and verifies the header, and that the data are as long as it says.
-pub(super) fn parse_header(bytes: &[u8]) -> Result<Header, FormatError> {
-    let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
-        return Err(FormatError::NotAModel { reason: format!("{} bytes are too few", bytes.len()) });
+/// Reads and verifies the header, and that the data are as long as it says. Memory is taken for the header only.
+pub(super) fn read_header(source: &mut (impl Read + Seek + ?Sized)) -> Result<Header, FormatError> {
+    let file_len = source.seek(SeekFrom::End(0))?;
+    source.seek(SeekFrom::Start(0))?;
+    let Some(rest) = file_len.checked_sub(LENGTH as u64) else {
+        return Err(FormatError::NotAModel { reason: format!("{file_len} bytes are too few") });
     };
-    let length = u64::from_le_bytes(*length);
-    if rest.first().is_some_and(|&first| first != b'{') {
-        return Err(FormatError::NotAModel { reason: "the header does not start with `{`".to_string() });
+    let mut length = [0; LENGTH];
+    source.read_exact(&mut length)?;
+    let length = u64::from_le_bytes(length);
+    if rest > 0 {
+        let mut first = [0];
+        source.read_exact(&mut first)?;
+        if first != *b"{" {
+            return Err(FormatError::NotAModel { reason: "the header does not start with `{`".to_string() });
+        }
     }
     if length > MAX_HEADER_BYTES as u64 {
         return Err(FormatError::HeaderTooLarge { bytes: length, limit: MAX_HEADER_BYTES });
     }
-    let length = length as usize;
-    if length > rest.len() {
-        return Err(FormatError::HeaderCutOff { header: length, left: rest.len() });
+    if length > rest {
+        return Err(FormatError::HeaderCutOff { header: length as usize, left: rest as usize });
     }
-    let (json, data) = rest.split_at(length);
-    let json =
-        std::str::from_utf8(json).map_err(|error| FormatError::HeaderNotUtf8 { offset: 8 + error.valid_up_to() })?;
+    let mut json = vec![0; length as usize];
+    if let Some((first, behind)) = json.split_first_mut() {
+        *first = b'{';
+        source.read_exact(behind)?;
+    }
+    let json = std::str::from_utf8(&json)
+        .map_err(|error| FormatError::HeaderNotUtf8 { offset: LENGTH + error.valid_up_to() })?;
     let RawHeader { metadata, tensors } =
         serde_json::from_str(json).map_err(|error| FormatError::Header { message: shown(&error.to_string()) })?;
     let mut tensors: Vec<TensorHeader> = tensors.into_iter().map(TensorHeader::from).collect();
     tensors.sort_by_key(|tensor| (tensor.range.start, tensor.range.end));
-    let expected = tensors.last().map_or(0, |tensor| tensor.range.end);
-    verify(bytes, &tensors).map_err(|error| match error {
-        // The crate looks at the length last, so everything else is in order.
-        FormatError::Header { .. } if expected != data.len() => FormatError::DataLength { expected, got: data.len() },
-        error => error,
-    })?;
-    Ok(Header { metadata, tensors, data_start: 8 + length })
+    verify(&tensors)?;
+    let (expected, got) = (tensors.last().map_or(0, |tensor| tensor.range.end), rest - length);
+    if expected as u64 != got {
+        return Err(FormatError::DataLength { expected, got: usize::try_from(got).unwrap_or(usize::MAX) });
+    }
+    Ok(Header { metadata, tensors, data_start: LENGTH as u64 + length })
 }
 
-/// Lets the `safetensors` crate decide whether offsets, shapes and lengths agree, and tells its refusal in our words.
-fn verify(bytes: &[u8], tensors: &[TensorHeader]) -> Result<(), FormatError> {
-    let error = match SafeTensors::read_metadata(bytes) {
+/// Lets the `safetensors` crate decide whether offsets and shapes agree, and tells its refusal in our words.
+fn verify(tensors: &[TensorHeader]) -> Result<(), FormatError> {
+    let infos = tensors.iter().map(|tensor| {
+        let dtype: Result<Dtype, serde_json::Error> = Dtype::deserialize(tensor.dtype.as_str().into_deserializer());
+        let dtype = dtype.map_err(|error| FormatError::Header { message: shown(&error.to_string()) })?;
+        let data_offsets = (tensor.range.start, tensor.range.end);
+        Ok((tensor.name.clone(), TensorInfo { dtype, shape: tensor.shape.clone(), data_offsets }))
+    });
+    let error = match Metadata::new(None, infos.collect::<Result<_, FormatError>>()?) {
         Ok(_) => return Ok(()),
         Err(error) => error,
     };
@@ -85,6 +106,14 @@ fn verify(bytes: &[u8], tensors: &[TensorHeader]) -> Result<(), FormatError> {
         },
         (error, None) => FormatError::Header { message: shown(&error.to_string()) },
     })
+}
+
+/// Refuses numbers that are not read.
+pub(super) fn check_dtype(tensor: &TensorHeader) -> Result<(), FormatError> {
+    if tensor.dtype == "F32" {
+        return Ok(());
+    }
+    Err(FormatError::DataType { tensor: tensor.name.clone(), dtype: tensor.dtype.clone() })
 }
 
 impl From<(String, RawTensor)> for TensorHeader {
@@ -199,21 +228,21 @@ impl<'de> Deserialize<'de> for UniqueMap {
     }
 }
 
-/// The header of the given weights, padded so that the data start at a multiple of eight bytes; and the data's length.
-pub(super) fn write_header(params: &Params, metadata: &BTreeMap<String, String>) -> (String, usize) {
+/// The header of weights that lie so, padded so that the data start at a multiple of eight bytes.
+pub(super) fn write_header(layout: &ParamLayout, metadata: &BTreeMap<String, String>) -> String {
     let mut header = format!("{{\"__metadata__\":{}", json(metadata));
     let mut end = 0;
-    for (entry, values) in params.tensors() {
+    for entry in layout.entries() {
         let begin = end;
-        end += 4 * values.len();
+        end += 4 * entry.range.len();
         let raw = RawTensor { dtype: "F32".to_string(), shape: Axes(entry.shape.clone()), data_offsets: (begin, end) };
         header += &format!(",{}:{}", json(&entry.name), json(&raw));
     }
     header.push('}');
-    while header.len() % 8 != 0 {
+    while header.len() % LENGTH != 0 {
         header.push(' ');
     }
-    (header, end)
+    header
 }
 
 fn json(value: &impl Serialize) -> String {

@@ -155,6 +155,11 @@ impl PackedWeight {
         size_of_val(&self.panels[..])
     }
 
+    /// Bytes of memory that a weight will take for the kernel in use, before it is packed.
+    pub fn bytes_for(geometry: &Geometry) -> usize {
+        Layout::of(geometry, Kernel::selected()).len(geometry).saturating_mul(size_of::<f32>())
+    }
+
     pub(super) fn row(&self) -> &'static Kernel {
         self.kernel
     }

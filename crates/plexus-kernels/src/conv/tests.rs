@@ -294,6 +294,10 @@ fn packed_weights_come_back_bit_for_bit() {
             assert!(packed.bytes() >= 4 * weight.len());
         }
     }
+    for geometry in geometries() {
+        let packed = PackedWeight::new(&geometry, &vec![0.0; geometry.weight_len()], &Pool::single());
+        assert_eq!(packed.bytes(), PackedWeight::bytes_for(&geometry), "{geometry:?}");
+    }
 }
 
 #[test]

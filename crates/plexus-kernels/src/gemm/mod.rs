@@ -190,6 +190,61 @@ impl Packed {
             Form::Bf16(packed) => packed.bytes(),
         }
     }
+
+    /// Bytes of memory that a `k` by `n` operand will take, before it is packed.
+    pub fn bytes_for((k, n): (usize, usize), context: &Context) -> usize {
+        match context.precision().parts(context.isa()) {
+            None => {
+                let width = Kernel::for_isa(context.isa()).nr;
+                n.div_ceil(width).saturating_mul(width).saturating_mul(k).saturating_mul(size_of::<f32>())
+            }
+            Some(parts) => gemm_bf16::Packed::bytes_for((k, n), parts),
+        }
+    }
+
+    /// `[k, n]`
+    pub fn shape(&self) -> [usize; 2] {
+        [self.rows, self.cols]
+    }
+
+    /// Whether [`Packed::unpack`] gives the operand back: not where it was rounded to bfloat16.
+    pub fn is_exact(&self) -> bool {
+        matches!(self.form, Form::F32 { .. })
+    }
+
+    /// Writes the operand back as it was given, bit for bit: `to[p · row_stride + j · col_stride] = b[p, j]`.
+    ///
+    /// Gives `false`, and writes nothing, where the operand [cannot be got back](Packed::is_exact).
+    ///
+    /// # Panics
+    /// Where `to` is too short for the strides.
+    ///
+    /// # Examples
+    /// ```
+    /// use plexus_kernels::{Context, gemm::{Packed, View}};
+    /// let packed = Packed::new(View::row_major(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2, 3), &Context::single());
+    /// let mut transposed = [0.0; 6];
+    /// assert!(packed.unpack((1, 2), &mut transposed));
+    /// assert_eq!(transposed, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+    /// ```
+    pub fn unpack(&self, (row_stride, col_stride): (usize, usize), to: &mut [f32]) -> bool {
+        let Form::F32 { kernel, panels } = &self.form else { return false };
+        let (width, len) = (kernel.nr, self.rows * kernel.nr);
+        if len == 0 {
+            return true;
+        }
+        for (col, panel) in (0..self.cols).step_by(width).zip(panels.chunks_exact(len)) {
+            // Rows in blocks: the columns of a block stay in the first-level cache while they are written.
+            for (first, block) in (0..self.rows).step_by(64).zip(panel.chunks(64 * width)) {
+                for j in 0..width.min(self.cols - col) {
+                    for (p, row) in block.chunks_exact(width).enumerate() {
+                        to[(first + p) * row_stride + (col + j) * col_stride] = row[j];
+                    }
+                }
+            }
+        }
+        true
+    }
 }
 
 /// The right operand of a product.

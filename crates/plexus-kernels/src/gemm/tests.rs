@@ -382,6 +382,40 @@ fn a_wrong_product_is_refused() {
 }
 
 #[test]
+fn packed_operands_come_back_bit_for_bit() {
+    let sizes = [0, 1, 2, 7, 8, 15, 16, 17, 31, 33, 64, 65, 130];
+    for isa in Isa::available() {
+        for precision in Precision::ALL {
+            let context = Context::new(isa, Pool::new(2)).with_precision(precision);
+            for (k, n) in sizes.iter().flat_map(|&k| sizes.map(|n| (k, n))) {
+                let mut b = values(k * n, (k + 1000 * n) as u64);
+                if let [first, second, ..] = &mut b[..] {
+                    (*first, *second) = (f32::from_bits(0x7fa0_0001), -0.0);
+                }
+                for (view, strides) in [
+                    (View::row_major(&b, k, n), (n, 1)),
+                    // A weight `[out, in]` is the operand transposed.
+                    (View::row_major(&b, n, k).transposed(), (1, k)),
+                ] {
+                    let packed = Packed::new(view, &context);
+                    assert_eq!(packed.bytes(), Packed::bytes_for((k, n), &context), "{k} x {n} {context:?}");
+                    let mut back = vec![GUARD; b.len()];
+                    let exact = packed.unpack(strides, &mut back);
+                    assert_eq!(exact, packed.is_exact());
+                    assert_eq!(exact, precision.parts(isa).is_none());
+                    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<u32>>();
+                    if exact {
+                        assert_eq!(bits(&back), bits(&b), "{k} x {n} {strides:?} {context:?}");
+                    } else {
+                        assert!(back.iter().all(|&value| value == GUARD), "nothing is written");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
 #[should_panic(expected = "rows and columns of b")]
 fn sizes_that_do_not_fit_are_refused() {
     let (a, b, mut c) = (values(6, 1), values(8, 2), vec![0.0; 4]);

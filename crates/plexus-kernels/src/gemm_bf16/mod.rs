@@ -156,6 +156,11 @@ impl Packed {
     pub fn bytes(&self) -> usize {
         self.panels.len() * size_of::<u32>()
     }
+
+    /// Bytes of memory that a `k` by `n` operand will take, before it is packed.
+    pub fn bytes_for((k, n): (usize, usize), parts: Parts) -> usize {
+        n.div_ceil(16).saturating_mul(pack::panel_stride(k, parts)).saturating_mul(size_of::<u32>())
+    }
 }
 
 /// The right operand of a product.

@@ -7,6 +7,7 @@ use crate::layer::{
 use crate::layers::sides::{Padding, Pair, check_sizes, maps, too_large};
 use crate::prepared::Prepared;
 use crate::shape::Shape;
+use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::conv::{
     Conv, ConvBackwardInput, ConvBackwardWeight, Geometry, PackedWeight, Pooling, Weight, conv, conv_backward_input,
@@ -228,6 +229,11 @@ impl LayerKind for Conv2d {
         let (weight, bias) = self.split(cx.weights);
         let weight = PackedWeight::new(&self.geometry(cx.inputs[0]), weight, cx.context.pool());
         Some(Prepared::Conv { weight, bias: Buffer::from_slice(bias.unwrap_or_default()) })
+    }
+
+    fn prepared_bytes(&self, inputs: &[&Shape], _context: &Context) -> usize {
+        let bias = if self.bias { self.out_channels * size_of::<f32>() } else { 0 };
+        PackedWeight::bytes_for(&self.geometry(inputs[0])).saturating_add(bias)
     }
 
     fn forward(&self, cx: Forward<'_>) {

@@ -3,9 +3,11 @@
 use crate::init::Init;
 use crate::layer::{
     Backward, Cost, Forward, GradInput, LayerKind, Mismatch, Operand, ParamSpec, Prepare, Primitive, Reads, one,
+    weights_bytes,
 };
 use crate::prepared::Prepared;
 use crate::shape::Shape;
+use plexus_kernels::Context;
 use plexus_kernels::buffer::{Buffer, MatrixMut};
 use plexus_kernels::gemm::{self, Gemm, Packed, View, gemm};
 use plexus_kernels::map::Function;
@@ -178,6 +180,14 @@ impl LayerKind for Linear {
         let b = View::row_major(weight, self.out_features, last(cx.inputs[0])).transposed();
         let weight = Packed::new(b, cx.context);
         Some(Prepared::Gemm { weight, bias: Buffer::from_slice(bias.unwrap_or_default()) })
+    }
+
+    fn prepared_bytes(&self, inputs: &[&Shape], context: &Context) -> usize {
+        let packed = Packed::bytes_for((last(inputs[0]), self.out_features), context);
+        let bias = if self.bias { self.out_features * size_of::<f32>() } else { 0 };
+        // Parts of bfloat16 do not give the weights back.
+        let plain = context.precision().parts(context.isa()).map_or(0, |_| weights_bytes(&self.params(inputs)));
+        packed.saturating_add(bias).saturating_add(plain)
     }
 
     fn forward(&self, cx: Forward<'_>) {

@@ -27,8 +27,9 @@ impl Pair {
         Pair::Both(1)
     }
 
+    /// Whether it is the default, as it is written.
     pub(crate) fn is_one(&self) -> bool {
-        self.sizes() == [1; 2]
+        *self == Pair::Both(1)
     }
 }
 

@@ -125,7 +125,7 @@ impl Program {
 
     /// Bytes of the arena for a batch.
     pub fn bytes(&self, rows: usize) -> usize {
-        self.fixed_bytes + self.row_bytes * rows
+        self.fixed_bytes.saturating_add(self.row_bytes.saturating_mul(rows))
     }
 
     /// Where a tensor lies in the arena; nothing for an input.

@@ -51,7 +51,7 @@ pub fn infer(which: Which, batch: usize, seconds: f64, context: &Context) -> Res
     let network = network(which)?;
     let params = Params::initialise(&network, 0);
     let task = Task::Regression { outputs: (0..OUTPUTS).map(|index| index.to_string()).collect() };
-    let model = Model::new(network, params, task, None, Default::default(), context.clone())?;
+    let model = Model::new(network, &params, task, None, Default::default(), context.clone())?;
     let (input, mut workspace) = (numbers(batch * INPUTS), Workspace::default());
     // The width is asked about once here, so that a wrong one is an error and not a panic below.
     model.scores(&input, batch, &mut workspace)?;
@@ -105,7 +105,7 @@ pub fn train(
         seed: 0,
     };
     let params = Params::initialise(&network, 0);
-    let mut trainer = Trainer::new(network, params, settings, context.clone());
+    let mut trainer = Trainer::new(network, params, settings, context.clone()).map_err(plexus::Error::from)?;
     let order: Vec<u32> = (0..rows as u32).collect();
     let mut epoch = || -> Result<f64, Failure> {
         let start = Instant::now();
@@ -113,7 +113,7 @@ pub fn train(
             trainer.step_on(&data, batch, rows).map_err(|error| Failure::Input(error.to_string()))?;
         }
         let seconds = start.elapsed().as_secs_f64();
-        trainer.end_epoch(&data, &[]);
+        trainer.end_epoch(&data, &[]).map_err(plexus::Error::from)?;
         Ok(seconds)
     };
     epoch()?;

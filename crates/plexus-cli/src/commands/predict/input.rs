@@ -45,6 +45,14 @@ impl Input {
         }
     }
 
+    /// Where a row is from, in messages: of a table its line in the file.
+    pub fn place(&self, row: usize) -> String {
+        match &self.rows {
+            Rows::Table { table, .. } => table.place(row).to_string(),
+            Rows::Numbers { labels, .. } => labels[row].clone(),
+        }
+    }
+
     /// The names of the columns, where it is a table.
     pub fn columns(&self) -> Option<&[String]> {
         match &self.rows {

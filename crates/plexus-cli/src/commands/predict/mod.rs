@@ -16,9 +16,6 @@ use std::io::{BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
-/// Rows computed at a time: enough for full speed, and so few that their numbers need no memory worth mentioning.
-const BATCH: usize = 1024;
-
 /// A bar is for what takes longer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -117,10 +114,11 @@ impl<W: Write> Answering<'_, W> {
     fn rows(&mut self, input: &Input, truth: Option<&str>) -> Result<usize, Failure> {
         let model = self.model;
         let count = input.len();
-        let batches = (0..count).step_by(BATCH).map(|first| first..count.min(first + BATCH));
+        let most = model.rows_per_batch();
+        let batches = (0..count).step_by(most).map(|first| first..count.min(first + most));
         let mut numbers = Vec::new();
         // A row that does not read is found before the first answer is printed; a file is whole or not there anyway.
-        if self.args.out.is_none() && count > BATCH {
+        if self.args.out.is_none() && count > most {
             for batch in batches.clone() {
                 numbers.clear();
                 input.encode(model, batch, &mut numbers)?;
@@ -138,9 +136,11 @@ impl<W: Write> Answering<'_, W> {
             let width = model.network().output_len();
             if self.answers.wants_scores() {
                 scores.clear();
-                scores.extend_from_slice(model.scores(&numbers, batch.len(), &mut workspace)?);
+                let rows = model.scores(&numbers, batch.len(), &mut workspace);
+                scores.extend_from_slice(rows.map_err(|error| at_its_row(error, input, batch.start))?);
             }
-            let outputs = model.predict(&numbers, batch.len(), &mut workspace)?;
+            let outputs = model.predict(&numbers, batch.len(), &mut workspace);
+            let outputs = outputs.map_err(|error| at_its_row(error, input, batch.start))?;
             for (index, row) in batch.clone().enumerate() {
                 let own = index * width..(index + 1) * width;
                 let scores = scores.get(own.clone()).unwrap_or_default();
@@ -185,6 +185,13 @@ impl<W: Write> Answering<'_, W> {
     }
 }
 
+/// Says of a number that is refused where it comes from; `first` is the first row of its batch.
+fn at_its_row(error: plexus::Error, input: &Input, first: usize) -> Failure {
+    let plexus::Error::Input { row, column, value } = error else { return error.into() };
+    let place = input.place(first + row);
+    Failure::Input(format!("{place}: number {} is {value}, and a prediction takes finite numbers only", column + 1))
+}
+
 /// What the bar says.
 fn progress(name: &str, done: usize, count: usize, elapsed: Duration) -> (f64, Vec<Part>, Vec<Part>) {
     let share = done as f64 / count as f64;
@@ -205,5 +212,18 @@ fn print_image(values: &[f32], height: usize, width: usize) {
         let shade = |value: f32| SHADES[((value / largest * 4.0).round() as usize).min(4)];
         let line: String = (0..width).flat_map(|x| [shade(values[y * width + x]); 2]).collect();
         say!("  {line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_refused_is_shown_with_its_row() {
+        let input = Input::numbers("new.json", vec!["a".to_string(), "new.json row 2".to_string()], vec![0.0; 4]);
+        let error = plexus::Error::Input { row: 0, column: 1, value: f32::INFINITY };
+        let shown = at_its_row(error, &input, 1).to_string();
+        assert_eq!(shown, "new.json row 2: number 2 is inf, and a prediction takes finite numbers only");
     }
 }

@@ -18,8 +18,6 @@ use plexus_train::metrics::{Calibration, ConfusionMatrix, Ranking, argmax, brier
 /// Above so many probabilities they are not kept, and the mean area under the ROC curves is not computed: sorting them
 /// would take longer than everything else.
 const MOST_KEPT: usize = 1 << 22;
-/// Rows answered at a time.
-const CHUNK: usize = 512;
 
 /// A model on some rows: what it said, and how good that is.
 pub(crate) struct Results<'a> {
@@ -123,11 +121,12 @@ pub(crate) fn check_threshold(model: &Model, threshold: Option<f64>) -> Result<(
 /// Answers all rows and hands them on, `[rows, outputs]`, with the index of the first.
 fn answer(model: &Model, data: &Dataset, mut each: impl FnMut(usize, &[f32])) -> Result<(), Failure> {
     let rows: Vec<u32> = (0..data.len() as u32).collect();
-    let (mut workspace, mut inputs) = (Workspace::default(), vec![0.0; CHUNK.min(rows.len()) * data.row_len()]);
-    for (chunk, indices) in rows.chunks(CHUNK).enumerate() {
+    let batch = model.rows_per_batch();
+    let (mut workspace, mut inputs) = (Workspace::default(), vec![0.0; batch.min(rows.len()) * data.row_len()]);
+    for (chunk, indices) in rows.chunks(batch).enumerate() {
         let inputs = &mut inputs[..indices.len() * data.row_len()];
         data.gather(indices, inputs);
-        each(chunk * CHUNK, model.predict(inputs, indices.len(), &mut workspace)?);
+        each(chunk * batch, model.predict(inputs, indices.len(), &mut workspace)?);
     }
     Ok(())
 }

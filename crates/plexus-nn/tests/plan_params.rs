@@ -1,0 +1,116 @@
+//! A plan gives the numbers back that it was made of, bit for bit, in whatever form it keeps them.
+
+use plexus_kernels::threads::Pool;
+use plexus_kernels::{Context, gemm::Precision, isa::Isa};
+use plexus_nn::layers::{Activation, BatchNorm, Conv2d, Flatten, Layer, LayerNorm, Linear, Standardise};
+use plexus_nn::{CheckedNetwork, LayerParams, Network, Params, Plan, PlanOptions, Shape, Workspace};
+use std::sync::Arc;
+
+/// Layers that are prepared, with and without a bias, layers that are not, and layers with running statistics.
+fn network() -> Arc<CheckedNetwork> {
+    let layers: [Layer; 11] = [
+        Standardise { per_feature: false }.into(),
+        Conv2d::new(20, 3).padded(1).into(),
+        BatchNorm::default().into(),
+        Conv2d { bias: false, groups: 20, ..Conv2d::new(20, 3) }.into(),
+        Conv2d::new(5, 2).into(),
+        Flatten::default().into(),
+        Linear::new(33).into(),
+        LayerNorm::default().into(),
+        Linear::new(17).without_bias().into(),
+        Activation::new(plexus_kernels::map::Function::Relu).into(),
+        Linear::new(3).into(),
+    ];
+    Arc::new(Network::chain(Shape::new([2, 9, 8]), layers).check().expect("the layers fit"))
+}
+
+/// Numbers of which no two are alike, NaN with a payload and a negative zero among them.
+fn params(network: &CheckedNetwork, seed: u64) -> Params {
+    let mut params = Params::initialise(network, seed);
+    for (index, value) in params.state.iter_mut().enumerate() {
+        *value = 0.5 + index as f32 / 64.0;
+    }
+    for entry in params.layout().clone().entries() {
+        if let [.., before, last] = params.values_mut(entry) {
+            (*before, *last) = (-0.0, f32::from_bits(0x7fa0_0001));
+        }
+    }
+    params
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+#[track_caller]
+fn assert_holds(plan: &Plan, params: &Params, case: &str) {
+    let got = plan.params();
+    assert_eq!(bits(&got.weights), bits(&params.weights), "{case}");
+    assert_eq!(bits(&got.state), bits(&params.state), "{case}");
+    for (entry, values) in params.tensors() {
+        let tensor = plan.tensor(&entry.name).expect("the tensor is there");
+        assert_eq!(bits(&tensor), bits(values), "{case}: {}", entry.name);
+    }
+    assert_eq!(plan.tensor("no.such"), None);
+    for index in 0..plan.network().network().layers.len() {
+        let ((weights, state), (got_weights, got_state)) = (params.layer(index), plan.layer(index));
+        assert_eq!((bits(&got_weights), bits(&got_state)), (bits(&weights), bits(&state)), "{case}: layer {index}");
+    }
+}
+
+fn contexts() -> impl Iterator<Item = Context> {
+    let of = |isa| Precision::ALL.map(|precision| Context::new(isa, Pool::new(2)).with_precision(precision));
+    Isa::available().flat_map(of)
+}
+
+#[test]
+fn numbers_come_back_bit_for_bit() {
+    let network = network();
+    let (first, second) = (params(&network, 1), params(&network, 2));
+    for context in contexts() {
+        let mut plan = Plan::new(network.clone(), &first, context.clone());
+        assert_holds(&plan, &first, &format!("{context:?}"));
+        plan.reload(&second);
+        assert_holds(&plan, &second, &format!("{context:?}, reloaded"));
+        assert_eq!(plan.params_bytes(), Plan::params_bytes_for(&network, &context), "{context:?}");
+    }
+}
+
+#[test]
+fn a_plan_from_layers_is_the_plan_of_all_numbers() {
+    let network = network();
+    let params = Params::initialise(&network, 3);
+    let input: Vec<f32> = (0..3 * network.input_len()).map(|at| (at * at % 31) as f32 / 15.0 - 1.0).collect();
+    let batch = network.batch(&input, 3).expect("three rows");
+    let whole = Plan::new(network.clone(), &params, Context::single());
+    let mut asked = Vec::new();
+    let fill = |layer: usize, weights: &mut [f32], state: &mut [f32]| {
+        asked.push(layer);
+        assert!(weights.iter().chain(state.iter()).all(|&value| value == 0.0), "layer {layer} begins with zeros");
+        let (from_weights, from_state) = params.layer(layer);
+        weights.copy_from_slice(&from_weights);
+        state.copy_from_slice(&from_state);
+        Ok::<(), String>(())
+    };
+    let plan = Plan::from_layers(network.clone(), PlanOptions::default(), Context::single(), fill).expect("it is full");
+    assert_eq!(asked, (0..network.network().layers.len()).collect::<Vec<usize>>());
+    assert_holds(&plan, &params, "from layers");
+    let (mut one, mut other) = (Workspace::default(), Workspace::default());
+    assert_eq!(bits(plan.run(batch, &mut one)), bits(whole.run(batch, &mut other)));
+}
+
+#[test]
+fn the_first_error_of_a_layer_is_handed_on() {
+    let fill = |layer: usize, _: &mut [f32], _: &mut [f32]| if layer == 4 { Err("the file ends") } else { Ok(()) };
+    let plan = Plan::from_layers(network(), PlanOptions::default(), Context::single(), fill);
+    assert_eq!(plan.expect_err("layer 4 fails"), "the file ends");
+}
+
+#[test]
+#[should_panic(expected = "belong to this network")]
+fn numbers_of_another_network_are_not_reloaded() {
+    let other = Network::chain(Shape::new([2]), [Linear::new(3).into()]).check().expect("it fits");
+    let network = network();
+    let mut plan = Plan::new(network.clone(), &Params::zeros(&network), Context::single());
+    plan.reload(&Params::zeros(&other));
+}

@@ -1,0 +1,67 @@
+//! The memory that opening, predicting and saving take, measured from outside: a program of its own for each.
+
+use plexus::nn::layers::{Layer, Linear};
+use plexus::nn::{Network, Params, Shape};
+use plexus::{Context, Model, Pool, Task, Workspace};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+/// Features of every layer.
+const WIDTH: usize = 2240;
+/// Layers of 20 MB each.
+const LAYERS: usize = 3;
+/// The environment variable with the file to be opened, in the program that is measured.
+const FILE: &str = "PLEXUS_TEST_MODEL";
+
+/// The most memory that this program ever held, in bytes; `None` where the system does not say.
+fn peak() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()? * 1024)
+}
+
+fn model() -> Model {
+    let layers: [Layer; LAYERS] = std::array::from_fn(|_| Linear::new(WIDTH).into());
+    let network = Network::chain(Shape::new([WIDTH]), layers).check().expect("the layers fit");
+    let params = Params::initialise(&network, 1);
+    let task = Task::Regression { outputs: (0..WIDTH).map(|output| output.to_string()).collect() };
+    Model::new(Arc::new(network), &params, task, None, BTreeMap::new(), Context::single()).expect("it fits")
+}
+
+/// What the measured program does.
+fn open_predict_save(file: &Path) {
+    let model = Model::open(file, Context::detect(Pool::new(2))).expect("the model opens");
+    let mut workspace = Workspace::default();
+    let output = model.predict(&[0.5; WIDTH], 1, &mut workspace).expect("the input fits");
+    assert!(output.iter().all(|value| value.is_finite()));
+    model.save(file.with_extension("again")).expect("the model is saved");
+}
+
+#[test]
+fn a_model_is_opened_and_saved_with_one_copy_of_its_weights() {
+    if let Some(file) = std::env::var_os(FILE) {
+        open_predict_save(Path::new(&file));
+        println!("peak {}", peak().map_or("unknown".to_string(), |bytes| bytes.to_string()));
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("model.safetensors");
+    model().save(&file).expect("the model is saved");
+    let mut again = Command::new(std::env::current_exe().expect("this program has a place"));
+    again.args(["--exact", "--nocapture", "a_model_is_opened_and_saved_with_one_copy_of_its_weights"]).env(FILE, &file);
+    let done = again.output().expect("this program starts again");
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
+    let saved = std::fs::read(file.with_extension("again")).expect("it was saved");
+    assert!(std::fs::read(&file).expect("it is there") == saved, "what was opened is saved with the same bits");
+    let peak = said.lines().find_map(|line| line.split("peak ").nth(1)).expect("it says its peak");
+    let Ok(peak) = peak.trim().parse::<usize>() else {
+        println!("skipped: this system does not say how much memory a program held");
+        return;
+    };
+    let weights = 4 * LAYERS * (WIDTH * WIDTH + WIDTH);
+    let most = weights + weights * 15 / 100 + 60_000_000;
+    assert!(peak <= most, "a model of {weights} bytes took {peak}, more than {most}");
+}
