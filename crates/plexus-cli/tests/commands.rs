@@ -74,6 +74,8 @@ fn train_without_arguments_learns_digits_and_leaves_a_complete_folder() {
         "learning-curves.png",
         "learning-curves.svg",
         "metrics.jsonl",
+        "mistakes.png",
+        "mistakes.svg",
         "model.safetensors",
         "run.json",
         "run.lock",

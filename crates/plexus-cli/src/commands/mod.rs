@@ -52,7 +52,7 @@ pub(crate) fn newest_run(folder: &Path) -> Option<PathBuf> {
 
 /// Whether a name is that of a network without weights: a short form or a text file.
 pub(crate) fn is_text(name: &str) -> bool {
-    name.ends_with(".toml") || name.split([':', '?']).next() == Some("mlp")
+    name.ends_with(".toml") || matches!(name.split([':', '?']).next(), Some("mlp" | "lenet5"))
 }
 
 /// A network named on the command line, with its weights where it is a model file.

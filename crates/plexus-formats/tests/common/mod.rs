@@ -7,6 +7,8 @@ use plexus_nn::layers::{
     LogSoftmax, MaxPool2d, Order, Padding, Pair, Reshape, RunningVariance, Softmax, Standardise, Unflatten,
 };
 use plexus_nn::{CheckedNetwork, Init, Input, NamedLayer, Network, Params, Shape};
+use std::path::Path;
+use std::sync::OnceLock;
 
 /// SplitMix64 (Steele et al. 2014): small, and good enough to choose test cases.
 pub struct Random(pub u64);
@@ -62,8 +64,32 @@ fn function(random: &mut Random) -> Function {
     }
 }
 
-/// One layer that fits the shape.
+/// The layers of all case files: every kind, with whatever keys it has.
+fn known_layers() -> &'static [Layer] {
+    static KNOWN: OnceLock<Vec<Layer>> = OnceLock::new();
+    KNOWN.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/layers");
+        let mut paths: Vec<_> =
+            std::fs::read_dir(folder).expect("testdata/layers").map(|entry| entry.expect("a file").path()).collect();
+        paths.sort();
+        let read = |path: std::path::PathBuf| -> toml::Table {
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        };
+        let tables = paths.into_iter().map(read);
+        let cases = tables.flat_map(|table| table["case"].as_array().expect("a list of cases").clone());
+        // The text form has no layers of no features, and `dense` is a short form.
+        let cases = cases.filter(|case| case["layer"].get("out_features") != Some(&toml::Value::Integer(0)));
+        cases.filter_map(|case| case["layer"].clone().try_into().ok()).collect()
+    })
+}
+
+/// One layer that may fit the shape.
 fn layer(random: &mut Random, input: &Shape) -> Layer {
+    if random.coin() {
+        let known = known_layers();
+        return known[random.below(known.len())].clone();
+    }
     let last = input.last().unwrap_or(1);
     match random.below(12) {
         0..=2 => Linear {

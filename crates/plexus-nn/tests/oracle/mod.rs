@@ -112,11 +112,9 @@ pub fn check(engine: &impl Engine, file: &File) -> Tally {
     tally
 }
 
-fn run(engine: &impl Engine, case: &Case, tally: &mut Tally) {
-    tally.cases += 1;
-    let layers = layers(case);
-    let mode_matters = layers.iter().any(|layer| matches!(layer, Layer::BatchNorm(_) | Layer::Dropout(_)));
-    let mut network = Network::chain(Shape::new(case.input_shape.clone()), layers);
+/// The network of a case.
+pub fn network(case: &Case) -> Network {
+    let mut network = Network::chain(Shape::new(case.input_shape.clone()), layers(case));
     for (index, more) in case.more.iter().enumerate() {
         let name = format!("input {}", index + 1);
         network.inputs.push(Input { name, shape: Shape::new(more.shape.clone()) });
@@ -124,6 +122,18 @@ fn run(engine: &impl Engine, case: &Case, tally: &mut Tally) {
     if !case.more.is_empty() {
         network.layers[0].inputs = network.inputs.iter().map(|input| input.name.clone()).collect();
     }
+    network
+}
+
+/// Whether a case has a way back, and is small enough to be compared with differences.
+pub fn is_small(case: &Case) -> bool {
+    case.grad_output.is_some() && case.batch > 0 && (1..=200).contains(&case.inputs.len())
+}
+
+fn run(engine: &impl Engine, case: &Case, tally: &mut Tally) {
+    tally.cases += 1;
+    let mode_matters = layers(case).iter().any(|layer| matches!(layer, Layer::BatchNorm(_) | Layer::Dropout(_)));
+    let network = network(case);
     let network = network.check().unwrap_or_else(|error| panic!("{}: {error}", case.name));
     let params = params(case, &network);
     let network = Arc::new(network);
