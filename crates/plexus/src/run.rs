@@ -511,23 +511,15 @@ fn check_memory(
 ) -> Result<(), Error> {
     let layout = network.layout();
     let (params, state) = (layout.weights_len(), layout.state_len());
-    // Beyond this no plan is made: sizes in it might not be numbers any more.
-    let bytes = if params as u64 > MOST_PARAMS {
-        usize::MAX
-    } else {
-        // At the end the best weights are there once more as they are answered with, and once prepared.
-        let plain = (params + state).saturating_mul(size_of::<f32>());
-        let model = Plan::params_bytes_for(network, context).saturating_add(plain);
-        training_bytes(network, settings, rows, context).saturating_add(model)
-    };
+    // At the end the best weights are there once more as they are answered with, and once prepared.
+    let plain = params.saturating_add(state).saturating_mul(size_of::<f32>());
+    let model = Plan::params_bytes_for(network, context).saturating_add(plain);
+    let bytes = training_bytes(network, settings, rows, context).saturating_add(model);
     // Asked for and given back at once: most systems refuse here what they could never give.
-    if Vec::<u8>::new().try_reserve_exact(bytes).is_ok() {
+    if params as u64 <= MOST_PARAMS && Vec::<u8>::new().try_reserve_exact(bytes).is_ok() {
         return Ok(());
     }
-    let needed = match bytes {
-        usize::MAX => "more bytes than can be counted".to_string(),
-        bytes => format!("{:.1} GiB ({bytes} bytes)", bytes as f64 / (1u64 << 30) as f64),
-    };
+    let needed = format!("{:.1} GiB ({bytes} bytes)", bytes as f64 / (1u64 << 30) as f64);
     Err(Error::Setting {
         name: "--network",
         got: format!("a network of {params} parameters"),
