@@ -189,6 +189,11 @@ impl Plan {
         self.program.bytes(rows)
     }
 
+    /// [`Plan::workspace_bytes`] of a network that is not planned yet.
+    pub fn workspace_bytes_for(network: &CheckedNetwork, rows: usize) -> usize {
+        Program::new(network, &Purpose::default()).bytes(rows)
+    }
+
     /// Computes the outputs of a batch and returns the first, `[rows, output shape]`.
     ///
     /// Nothing is allocated once the workspace has seen a batch of this size.

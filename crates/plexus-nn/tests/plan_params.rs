@@ -3,7 +3,7 @@
 use plexus_kernels::threads::Pool;
 use plexus_kernels::{Context, gemm::Precision, isa::Isa};
 use plexus_nn::layers::{Activation, BatchNorm, Conv2d, Flatten, Layer, LayerNorm, Linear, Standardise};
-use plexus_nn::{CheckedNetwork, LayerParams, Network, Params, Plan, PlanOptions, Shape, Workspace};
+use plexus_nn::{CheckedNetwork, LayerParams, Network, Params, Plan, PlanOptions, Shape, Tensor, Workspace};
 use std::sync::Arc;
 
 /// Layers that are prepared, with and without a bias, layers that are not, and layers with running statistics.
@@ -113,4 +113,34 @@ fn numbers_of_another_network_are_not_reloaded() {
     let network = network();
     let mut plan = Plan::new(network.clone(), &Params::zeros(&network), Context::single());
     plan.reload(&Params::zeros(&other));
+}
+
+#[test]
+fn tensors_of_one_name_and_other_misfits_are_refused_with_all_their_names() {
+    let network = Network::chain(Shape::new([2]), [Linear::new(3).into()]).check().expect("it fits");
+    let tensor = |name: &str, shape: &[usize]| Tensor {
+        name: name.to_string(),
+        shape: shape.to_vec(),
+        values: vec![0.5; shape.iter().product()].into(),
+    };
+    let (weight, bias) = (tensor("layers.0.weight", &[3, 2]), tensor("layers.0.bias", &[3]));
+    let fitting = [bias.clone(), weight.clone()];
+    assert_eq!(Params::from_tensors(&network, &fitting).expect("they fit").weights[..], [0.5; 9]);
+    let short = Tensor { values: vec![0.5; 2].into(), ..bias.clone() };
+    let cases: [(&[Tensor<'_>], &[&str]); 5] = [
+        (&[weight.clone(), bias.clone(), bias.clone()], &["given twice: layers.0.bias [3]"]),
+        (&[weight.clone(), tensor("layers.0.weight", &[1]), bias.clone()], &["given twice: layers.0.weight [1]"]),
+        (&[weight.clone()], &["missing: layers.0.bias [3]"]),
+        (
+            &[weight.clone(), tensor("layers.0.bias", &[3, 1]), tensor("other", &[1])],
+            &["of another shape: layers.0.bias is [3, 1], not [3]", "not in the network: other [1]"],
+        ),
+        (&[weight.clone(), short], &["layers.0.bias", "expected 3", "2"]),
+    ];
+    for (tensors, says) in cases {
+        let refusal = Params::from_tensors(&network, tensors).expect_err("they do not fit").to_string();
+        for words in says {
+            assert!(refusal.contains(words), "{words} is missing in: {refusal}");
+        }
+    }
 }

@@ -8,19 +8,19 @@
 //! optimiser buffers, best weights and best state, in this order. The checksum is over everything before it, so a file
 //! that was cut or changed anywhere is refused.
 
-use crate::optim::OptimizerState;
 use crate::trainer::{Progress, Settings, Trainer};
 use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
-use plexus_nn::{Network, Params, ShapeError};
+use plexus_nn::{Network, Params, ShapeError, bytes};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"PLEXUSCK";
 const VERSION: u32 = 1;
-const FIXED: usize = 8 + 4 + 8;
-const CHECKSUM: usize = 4;
+const FIXED: u64 = 8 + 4 + 8;
+const CHECKSUM: u64 = 4;
 
 /// A file that is no checkpoint, or no longer one.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,9 @@ pub enum CheckpointError {
         /// What does not hold.
         what: String,
     },
+    /// The file cannot be read.
+    #[error("cannot read the checkpoint: {0}")]
+    Io(#[from] io::Error),
     /// The network in it does not fit together.
     #[error("the checkpoint's network does not check: {0}")]
     Shape(#[from] ShapeError),
@@ -59,9 +62,30 @@ struct Header {
     extra: BTreeMap<String, String>,
 }
 
+/// Hands bytes on and keeps the checksum of all of them.
+struct Summed<W> {
+    writer: W,
+    checksum: u32,
+}
+
+impl<W: Write> Write for Summed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.writer.write(bytes)?;
+        self.checksum = crc32c::crc32c_append(self.checksum, &bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
 impl Trainer {
-    /// The run as bytes. `extra` comes back from [`Trainer::from_checkpoint`].
-    pub fn to_checkpoint(&self, extra: &BTreeMap<String, String>) -> Vec<u8> {
+    /// Writes the run, tensor by tensor: nothing is copied before. `extra` comes back from [`Trainer::read_checkpoint`].
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn write_checkpoint(&self, extra: &BTreeMap<String, String>, writer: &mut impl Write) -> io::Result<()> {
         let header = Header {
             network: self.network().network().clone(),
             settings: self.settings().clone(),
@@ -72,31 +96,94 @@ impl Trainer {
             extra: extra.clone(),
         };
         let header = serde_json::to_vec(&header).expect("plain data has a JSON form");
-        let mut bytes = Vec::with_capacity(FIXED + header.len() + 4 * self.number_count() + CHECKSUM);
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(&header);
-        let mut put = |values: &[f32]| bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-        put(&self.params.weights);
-        put(&self.params.state);
-        self.optimizer.slots.iter().for_each(|slot| put(slot));
-        if let Some(best) = &self.best {
-            put(&best.weights);
-            put(&best.state);
-        }
-        let checksum = crc32c::crc32c(&bytes);
-        bytes.extend_from_slice(&checksum.to_le_bytes());
+        let mut writer = Summed { writer, checksum: 0 };
+        writer.write_all(MAGIC)?;
+        writer.write_all(&VERSION.to_le_bytes())?;
+        writer.write_all(&(header.len() as u64).to_le_bytes())?;
+        writer.write_all(&header)?;
+        self.numbers().try_for_each(|numbers| bytes::write(&mut writer, numbers))?;
+        let checksum = writer.checksum;
+        writer.write_all(&checksum.to_le_bytes())
+    }
+
+    /// All numbers, in the order of the file.
+    fn numbers(&self) -> impl Iterator<Item = &Buffer> {
+        let best = self.best.iter().flat_map(|best| [&best.weights, &best.state]);
+        [&self.params.weights, &self.params.state].into_iter().chain(&self.optimizer.slots).chain(best)
+    }
+
+    /// The run as bytes: [`Trainer::write_checkpoint`] into memory.
+    pub fn to_checkpoint(&self, extra: &BTreeMap<String, String>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.write_checkpoint(extra, &mut bytes).expect("memory takes what is written");
         bytes
     }
 
-    fn number_count(&self) -> usize {
-        let params = self.params.weights.len() + self.params.state.len();
-        let copies = 1 + usize::from(self.best.is_some());
-        params * copies + self.optimizer.slots.iter().map(|slot| slot.len()).sum::<usize>()
+    /// The run that [`Trainer::write_checkpoint`] wrote, and what the caller added to it.
+    ///
+    /// The checksum is verified in a first pass over the file, piece by piece; then the numbers are read into their places.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] for anything but a whole, unchanged checkpoint.
+    pub fn read_checkpoint(
+        source: &mut (impl Read + Seek),
+        context: Context,
+    ) -> Result<(Trainer, BTreeMap<String, String>), CheckpointError> {
+        let damaged = |what: &str| CheckpointError::Damaged { what: what.to_string() };
+        let len = source.seek(SeekFrom::End(0))?;
+        source.seek(SeekFrom::Start(0))?;
+        let mut start = Vec::new();
+        source.by_ref().take(FIXED).read_to_end(&mut start)?;
+        if !start.starts_with(MAGIC) {
+            let cut = start.len() < MAGIC.len() && MAGIC.starts_with(&start);
+            return Err(if cut { damaged("the file ends too early") } else { CheckpointError::NotACheckpoint });
+        }
+        if len < FIXED + CHECKSUM || (start.len() as u64) < FIXED {
+            return Err(damaged("the file ends too early"));
+        }
+        verify_checksum(source, len - CHECKSUM)?;
+        let (_, rest) = start.split_at(MAGIC.len());
+        let (version, header_len) = rest.split_at(4);
+        // After the checksum: a flipped bit in the version is damage, not a newer program.
+        let version = u32::from_le_bytes(version.try_into().expect("four bytes"));
+        if version != VERSION {
+            return Err(CheckpointError::Version { found: version });
+        }
+        let header_len = u64::from_le_bytes(header_len.try_into().expect("eight bytes"));
+        let numbers = (len - CHECKSUM - FIXED).checked_sub(header_len);
+        let numbers = numbers.ok_or_else(|| damaged("its header is longer than the file"))?;
+        source.seek(SeekFrom::Start(FIXED))?;
+        let mut header = vec![0; header_len as usize];
+        source.read_exact(&mut header)?;
+        let header: Header = serde_json::from_slice(&header)
+            .map_err(|error| CheckpointError::Damaged { what: format!("its header does not read: {error}") })?;
+        let network = Arc::new(header.network.check()?);
+
+        let layout = network.layout();
+        let (weights, state) = (layout.weights_len() as u64, layout.state_len() as u64);
+        let (copies, slots) = (1 + u64::from(header.has_best), header.settings.optimizer.slot_count());
+        let needed = (weights.saturating_add(state)).saturating_mul(copies);
+        let needed = needed.saturating_add(weights.saturating_mul(slots as u64));
+        if header.slots != slots || numbers != needed.saturating_mul(4) {
+            return Err(damaged("it does not hold as many numbers as its network and optimiser need"));
+        }
+        let zeros = || Params::zeros(&network);
+        let best = header.has_best.then(zeros);
+        let trainer = Trainer::new(network.clone(), zeros(), header.settings, context);
+        let mut trainer = trainer.map_err(|unfit| CheckpointError::Damaged { what: unfit.to_string() })?;
+        trainer.optimizer.updates = header.updates;
+        trainer.best = best;
+        trainer.progress = header.progress;
+        let Trainer { params, optimizer, best, .. } = &mut trainer;
+        let best = best.iter_mut().flat_map(|best| [&mut best.weights, &mut best.state]);
+        let places = [&mut params.weights, &mut params.state].into_iter().chain(&mut optimizer.slots).chain(best);
+        for numbers in places {
+            bytes::read(source, numbers)?;
+        }
+        Ok((trainer, header.extra))
     }
 
-    /// The run that [`Trainer::to_checkpoint`] wrote, and what the caller added to it.
+    /// The run that [`Trainer::to_checkpoint`] gave: [`Trainer::read_checkpoint`] from memory.
     ///
     /// # Errors
     /// [`CheckpointError`] for anything but a whole, unchanged checkpoint.
@@ -104,57 +191,24 @@ impl Trainer {
         bytes: &[u8],
         context: Context,
     ) -> Result<(Trainer, BTreeMap<String, String>), CheckpointError> {
-        let damaged = |what: &str| CheckpointError::Damaged { what: what.to_string() };
-        if !bytes.starts_with(MAGIC) {
-            let cut = bytes.len() < MAGIC.len() && MAGIC.starts_with(bytes);
-            return Err(if cut { damaged("the file ends too early") } else { CheckpointError::NotACheckpoint });
-        }
-        if bytes.len() < FIXED + CHECKSUM {
-            return Err(damaged("the file ends too early"));
-        }
-        let (body, checksum) = bytes.split_at(bytes.len() - CHECKSUM);
-        let version = u32::from_le_bytes(body[8..12].try_into().expect("four bytes"));
-        if crc32c::crc32c(body).to_le_bytes() != checksum {
-            return Err(damaged("its checksum does not match; the file was cut or changed"));
-        }
-        // After the checksum: a flipped bit in the version is damage, not a newer program.
-        if version != VERSION {
-            return Err(CheckpointError::Version { found: version });
-        }
-        let header_len = u64::from_le_bytes(body[12..20].try_into().expect("eight bytes"));
-        let header_len = usize::try_from(header_len).ok().filter(|len| *len <= body.len() - FIXED);
-        let header_len = header_len.ok_or_else(|| damaged("its header is longer than the file"))?;
-        let header: Header = serde_json::from_slice(&body[FIXED..FIXED + header_len])
-            .map_err(|error| CheckpointError::Damaged { what: format!("its header does not read: {error}") })?;
-        let network = Arc::new(header.network.check()?);
-
-        let numbers = &body[FIXED + header_len..];
-        let layout = network.layout();
-        let (weights, state) = (layout.weights_len(), layout.state_len());
-        let copies = 1 + usize::from(header.has_best);
-        let slots = header.settings.optimizer.slot_count();
-        if header.slots != slots || numbers.len() / 4 != (weights + state) * copies + weights * slots {
-            return Err(damaged("it does not hold as many numbers as its network and optimiser need"));
-        }
-        let mut numbers = numbers.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().expect("four bytes")));
-        let mut fill = |buffer: &mut Buffer| buffer.iter_mut().zip(&mut numbers).for_each(|(to, value)| *to = value);
-        let mut params = Params::zeros(&network);
-        fill(&mut params.weights);
-        fill(&mut params.state);
-        let mut optimizer = OptimizerState::new(&header.settings.optimizer, weights);
-        optimizer.updates = header.updates;
-        optimizer.slots.iter_mut().for_each(&mut fill);
-        let best = header.has_best.then(|| {
-            let mut best = Params::zeros(&network);
-            fill(&mut best.weights);
-            fill(&mut best.state);
-            best
-        });
-        let trainer = Trainer::new(network, params, header.settings, context);
-        let mut trainer = trainer.map_err(|unfit| CheckpointError::Damaged { what: unfit.to_string() })?;
-        trainer.optimizer = optimizer;
-        trainer.best = best;
-        trainer.progress = header.progress;
-        Ok((trainer, header.extra))
+        Trainer::read_checkpoint(&mut Cursor::new(bytes), context)
     }
+}
+
+/// Compares the checksum of the first `len` bytes with the four bytes behind them.
+fn verify_checksum(source: &mut (impl Read + Seek), len: u64) -> Result<(), CheckpointError> {
+    source.seek(SeekFrom::Start(0))?;
+    let (mut left, mut checksum, mut piece) = (len, 0, vec![0; 1 << 16]);
+    while left > 0 {
+        let piece = &mut piece[..left.min(1 << 16) as usize];
+        source.read_exact(piece)?;
+        checksum = crc32c::crc32c_append(checksum, piece);
+        left -= piece.len() as u64;
+    }
+    let mut found = [0; CHECKSUM as usize];
+    source.read_exact(&mut found)?;
+    if checksum.to_le_bytes() == found {
+        return Ok(());
+    }
+    Err(CheckpointError::Damaged { what: "its checksum does not match; the file was cut or changed".to_string() })
 }

@@ -5,9 +5,10 @@ use crate::loss::{Loss, LossSums, TargetBatch};
 use crate::metrics::{ConfusionMatrix, RegressionMetrics, argmax, middle, top_k_correct};
 use crate::target::TargetScale;
 use crate::trainer::{gather_targets, scaled_targets};
+use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::threads::flush_denormals;
-use plexus_nn::{Plan, Workspace};
+use plexus_nn::{CheckedNetwork, Plan, Workspace};
 
 /// What a network got right.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,10 +69,23 @@ const BUDGET: usize = 64 << 20;
 /// Rows to be computed at a time, so that what they take in a workspace stays below a few dozen MiB: 1 to 512, whatever
 /// the data.
 pub fn rows_per_batch(plan: &Plan) -> usize {
-    let fixed = plan.workspace_bytes(0);
-    let of_row = plan.workspace_bytes(1).saturating_sub(fixed);
-    let of_row = of_row.saturating_add(plan.network().input_len().saturating_mul(size_of::<f32>()));
+    rows_within(plan.workspace_bytes(0), plan.workspace_bytes(1), plan.network())
+}
+
+/// Rows that fit into the budget, for a workspace of so many bytes without rows and with one.
+fn rows_within(fixed: usize, of_one: usize, network: &CheckedNetwork) -> usize {
+    let input = network.input_len().saturating_mul(size_of::<f32>());
+    let of_row = of_one.saturating_sub(fixed).saturating_add(input);
     (BUDGET.saturating_sub(fixed) / of_row.max(1)).clamp(1, MOST_ROWS)
+}
+
+/// Bytes of a plan for measurements and of the batches that it runs, before any of it is there.
+pub fn evaluation_bytes(network: &CheckedNetwork, context: &Context) -> usize {
+    let [fixed, of_one] = [0, 1].map(|rows| Plan::workspace_bytes_for(network, rows));
+    let rows = rows_within(fixed, of_one, network);
+    let batch = fixed.saturating_add(of_one.saturating_sub(fixed).saturating_mul(rows));
+    let inputs = network.input_len().saturating_mul(rows).saturating_mul(size_of::<f32>());
+    Plan::params_bytes_for(network, context).saturating_add(batch).saturating_add(inputs)
 }
 
 /// Measures a network on some rows of a data set that fits it, in batches of [`rows_per_batch`]: the memory that it takes

@@ -15,6 +15,7 @@ mod error;
 pub mod evaluate;
 pub mod importance;
 pub mod loss;
+pub mod memory;
 pub mod metrics;
 pub mod optim;
 pub mod schedule;

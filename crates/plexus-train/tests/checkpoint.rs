@@ -13,6 +13,7 @@ use plexus_train::optim::Optimizer;
 use plexus_train::schedule::Schedule;
 use plexus_train::trainer::{EpochRecord, NotFinite, Settings, StepError, Trainer};
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 const FEATURES: usize = 6;
@@ -293,4 +294,59 @@ fn an_infinite_gradient_of_a_finite_loss_is_not_applied() {
     assert_eq!((error.what, error.value.is_finite()), ("the gradient", false));
     assert_eq!((error.layer.as_str(), error.step), ("layers.0.weight", 1));
     assert_eq!(bits(&trainer.params().weights), before);
+}
+
+/// A writer that takes a few bytes at a time, and fails after so many.
+struct Narrow {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl Write for Narrow {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() >= self.most {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let taken = bytes.len().min(7);
+        self.bytes.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_checkpoint_is_the_same_in_pieces_and_laid_out_as_described() {
+    let data = data(60, FEATURES, CLASSES);
+    let mut trainer = trainer(settings(), Context::single());
+    for _ in 0..7 {
+        advance(&mut trainer, &data).expect("finite losses");
+    }
+    let whole = trainer.to_checkpoint(&extra());
+    let mut narrow = Narrow { bytes: Vec::new(), most: usize::MAX };
+    trainer.write_checkpoint(&extra(), &mut narrow).expect("everything is taken");
+    assert!(narrow.bytes == whole);
+    let mut full = Narrow { bytes: Vec::new(), most: 1000 };
+    let error = trainer.write_checkpoint(&extra(), &mut full).expect_err("the disk is full");
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+
+    // "PLEXUSCK"  version u32  header_len u64  header  numbers  crc32c u32
+    let (body, checksum) = whole.split_at(whole.len() - 4);
+    assert_eq!((&body[..8], &body[8..12]), (&b"PLEXUSCK"[..], &[1, 0, 0, 0][..]));
+    assert_eq!(crc32c::crc32c(body).to_le_bytes(), checksum);
+    let header_len = u64::from_le_bytes(body[12..20].try_into().expect("eight bytes")) as usize;
+    let numbers: Vec<f32> =
+        body[20 + header_len..].as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect();
+    let (params, best) = (trainer.params(), trainer.best_params());
+    let (weights, state) = (params.weights.len(), params.state.len());
+    // Adam keeps two numbers for each weight.
+    assert_eq!(numbers.len(), 4 * weights + 2 * state);
+    assert_eq!(bits(&numbers[..weights]), bits(&params.weights));
+    assert_eq!(bits(&numbers[weights..weights + state]), bits(&params.state));
+    assert_eq!(bits(&numbers[numbers.len() - state..]), bits(&best.state));
+    assert_eq!(bits(&numbers[3 * weights + state..4 * weights + state]), bits(&best.weights));
+    let (read, _) = Trainer::read_checkpoint(&mut io::Cursor::new(&whole), Context::single()).expect("it is whole");
+    assert!(read.to_checkpoint(&extra()) == whole);
 }

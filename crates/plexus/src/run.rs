@@ -9,16 +9,19 @@ use plexus_kernels::Context;
 use plexus_kernels::map::Function;
 use plexus_kernels::random::{Random, Stream};
 use plexus_nn::layers::{Activation, Layer, Standardise};
-use plexus_nn::{Network, Params};
+use plexus_nn::{CheckedNetwork, Network, Params, Plan};
 use plexus_train::check::{Unfit, check_dataset};
+use plexus_train::checkpoint::CheckpointError;
 use plexus_train::data::{self, DataSource, Dataset, Samples, Targets};
 use plexus_train::evaluate::Evaluation;
 use plexus_train::loss::Loss;
+use plexus_train::memory::training_bytes;
 use plexus_train::target::{ScaleKind, TargetScale};
 use plexus_train::trainer::{EpochRecord, Progress, Settings, StepReport, Trainer};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
+use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -115,7 +118,7 @@ impl Run {
         let network = Arc::new(network.check()?);
         check_outputs(&network, &source.train, &spec.settings.loss)?;
         spec.settings.target_scale = target_scale(&spec, &source.train, &train_rows)?;
-        check_memory(&network, &spec.settings, train_rows.len())?;
+        check_memory(&network, &spec.settings, train_rows.len(), &context)?;
         let mut params = Params::initialise(&network, spec.settings.seed);
         if spec.standardise {
             let per_feature = matches!(source.train.samples, Samples::F32(_));
@@ -153,7 +156,7 @@ impl Run {
         };
         let settings = serde_json::to_vec_pretty(&run.spec).expect("plain data has a JSON form");
         files::write(&folder.join(Run::SPEC), &settings)?;
-        files::write(&folder.join(Run::CHECKPOINT), &run.trainer.to_checkpoint(&run.extra))?;
+        run.write_checkpoint()?;
         Ok(run)
     }
 
@@ -170,9 +173,12 @@ impl Run {
             return Err(refuse(format!("there is no {} in it; start the run again", Run::CHECKPOINT)));
         }
         let lock = claim(folder)?;
-        let bytes = files::read(&path)?;
-        let (mut trainer, mut extra) = Trainer::from_checkpoint(&bytes, context.clone())
-            .map_err(|source| Error::Checkpoint { path: path.clone(), source: Box::new(source) })?;
+        let mut file = BufReader::new(files::open(&path)?);
+        let read = Trainer::read_checkpoint(&mut file, context.clone());
+        let (mut trainer, mut extra) = read.map_err(|source| match source {
+            CheckpointError::Io(source) => files::read_failed(&path, source),
+            source => Error::Checkpoint { path: path.clone(), source: Box::new(source) },
+        })?;
         let spec = extra.get(SPEC).and_then(|text| serde_json::from_str::<RunSpec>(text).ok());
         let mut spec = spec.ok_or_else(|| refuse("its checkpoint was not written by a run".to_string()))?;
         check_settings(&spec)?;
@@ -303,7 +309,7 @@ impl Run {
     /// # Errors
     /// [`Error::Io`] where it cannot be written; the last checkpoint is then still whole.
     pub fn checkpoint(&mut self) -> Result<(), Error> {
-        files::write(&self.folder.join(Run::CHECKPOINT), &self.trainer.to_checkpoint(&self.extra))?;
+        self.write_checkpoint()?;
         let mut lines = Vec::new();
         for record in &self.progress().history {
             serde_json::to_writer(&mut lines, record).expect("plain data has a JSON form");
@@ -312,6 +318,16 @@ impl Run {
         files::write(&self.folder.join(Run::METRICS), &lines)?;
         self.last_checkpoint = Instant::now();
         Ok(())
+    }
+
+    /// Writes the checkpoint, tensor by tensor.
+    fn write_checkpoint(&self) -> Result<(), Error> {
+        let path = self.folder.join(Run::CHECKPOINT);
+        files::write_with(&path, |file| {
+            let mut writer = BufWriter::new(file);
+            let written = self.trainer.write_checkpoint(&self.extra, &mut writer).and_then(|()| writer.flush());
+            written.map_err(|source| files::save_failed(&path, source))
+        })
     }
 
     /// Measures the best weights on the test part and saves them as a model.
@@ -374,7 +390,7 @@ impl Run {
 
     /// The network with the best weights; where a number was learnt on a scale of its own, with the layers that lead back
     /// to its unit.
-    fn answering_network(&self) -> Result<(Arc<plexus_nn::CheckedNetwork>, Cow<'_, Params>), Error> {
+    fn answering_network(&self) -> Result<(Arc<CheckedNetwork>, Cow<'_, Params>), Error> {
         let (learnt, best) = (self.trainer.network(), self.trainer.best_params());
         let scale = self.spec.settings.target_scale;
         if scale.is_none() {
@@ -488,26 +504,29 @@ fn check_settings(spec: &RunSpec) -> Result<(), Error> {
 const MOST_PARAMS: u64 = 1 << 36;
 
 /// Refuses a run that cannot fit into memory, instead of ending in the middle.
-fn check_memory(network: &plexus_nn::CheckedNetwork, settings: &Settings, rows: usize) -> Result<(), Error> {
-    let params = network.layout().weights_len();
-    // Weights, gradient, best weights and the bytes of a checkpoint, besides what the optimiser keeps.
-    let copies = 4 + settings.optimizer.slot_count();
-    // Each activation and its gradient, for the rows of one batch.
-    let layers = 0..network.network().layers.len();
-    let activations = layers.map(|index| network.output_shape(index).len().unwrap_or(usize::MAX)).sum::<usize>();
-    let per_batch = activations.saturating_mul(2 * settings.batch.min(rows));
-    let bytes = params.saturating_mul(copies).saturating_add(per_batch).saturating_mul(4);
+fn check_memory(
+    network: &Arc<CheckedNetwork>,
+    settings: &Settings,
+    rows: usize,
+    context: &Context,
+) -> Result<(), Error> {
+    let layout = network.layout();
+    let (params, state) = (layout.weights_len(), layout.state_len());
+    // At the end the best weights are there once more as they are answered with, and once prepared.
+    let plain = params.saturating_add(state).saturating_mul(size_of::<f32>());
+    let model = Plan::params_bytes_for(network, context).saturating_add(plain);
+    let bytes = training_bytes(network, settings, rows, context).saturating_add(model);
     // Asked for and given back at once: most systems refuse here what they could never give.
     if params as u64 <= MOST_PARAMS && Vec::<u8>::new().try_reserve_exact(bytes).is_ok() {
         return Ok(());
     }
+    let needed = format!("{:.1} GiB ({bytes} bytes)", bytes as f64 / (1u64 << 30) as f64);
     Err(Error::Setting {
         name: "--network",
         got: format!("a network of {params} parameters"),
         expected: format!(
-            "small enough for the memory: training it in batches of {} takes about {} GiB. Use smaller layers",
-            settings.batch,
-            bytes >> 30
+            "small enough for the memory: training it in batches of {} takes {needed}. Use smaller layers",
+            settings.batch.min(rows)
         ),
     })
 }
@@ -601,7 +620,7 @@ fn refuse_probabilities(network: &Network, loss: &Loss) -> Result<(), Error> {
 }
 
 /// A crafted checkpoint may hold a network for other rows.
-fn check_input(network: &plexus_nn::CheckedNetwork, data: &Dataset) -> Result<(), Error> {
+fn check_input(network: &CheckedNetwork, data: &Dataset) -> Result<(), Error> {
     if network.input() == &data.input {
         return Ok(());
     }
@@ -614,7 +633,7 @@ fn check_input(network: &plexus_nn::CheckedNetwork, data: &Dataset) -> Result<()
 }
 
 /// The last layer must have one output for each class or number.
-fn check_outputs(network: &plexus_nn::CheckedNetwork, data: &Dataset, loss: &Loss) -> Result<(), Error> {
+fn check_outputs(network: &CheckedNetwork, data: &Dataset, loss: &Loss) -> Result<(), Error> {
     let wanted = outputs(data, loss);
     if network.output().axes() == [wanted] {
         return Ok(());

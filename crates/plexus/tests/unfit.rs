@@ -1,0 +1,144 @@
+//! Input, numbers and data that do not fit end in an error that says where, never in a panic.
+
+use plexus::nn::layers::Linear;
+use plexus::nn::{CheckedNetwork, Network, Params, Shape};
+use plexus::train::data::{DataOptions, DataSource, Dataset, Samples, Targets};
+use plexus::train::loss::Loss;
+use plexus::train::optim::Optimizer;
+use plexus::train::schedule::Schedule;
+use plexus::train::target::ScaleKind;
+use plexus::train::trainer::Settings;
+use plexus::{Context, Error, Model, Pool, Run, RunSpec, Task, Workspace};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+fn network(inputs: usize) -> Arc<CheckedNetwork> {
+    Arc::new(Network::chain(Shape::new([inputs]), [Linear::new(2).into()]).check().expect("it fits"))
+}
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|index| index.to_string()).collect()
+}
+
+fn model(params: &Params, context: Context) -> Result<Model, Error> {
+    Model::new(network(37), params, Task::Regression { outputs: names(2) }, None, BTreeMap::new(), context)
+}
+
+#[test]
+fn a_number_that_is_not_finite_is_refused_with_its_row_and_column() {
+    let params = Params::initialise(&network(37), 1);
+    for threads in [1, 2, 7] {
+        let model = model(&params, Context::detect(Pool::new(threads))).expect("they fit");
+        let mut workspace = Workspace::default();
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for (row, column) in [(0, 0), (0, 36), (3, 17), (63, 36)] {
+                let mut input = vec![0.5; 64 * 37];
+                input[row * 37 + column] = value;
+                // The first one is named.
+                input[63 * 37 + 36] = value;
+                for answer in
+                    [model.predict(&input, 64, &mut workspace), model.scores(&input, 64, &mut Workspace::default())]
+                {
+                    match answer.expect_err("it is not finite") {
+                        Error::Input { row: r, column: c, value: v } => {
+                            assert_eq!((r, c, v.to_bits()), (row, column, value.to_bits()));
+                        }
+                        other => panic!("{other}"),
+                    }
+                }
+                let error = model.predict(&input, 64, &mut workspace).expect_err("as before");
+                assert_eq!(error.exit_code(), 2);
+                assert!(error.to_string().contains(&format!("row {row}, number {column}")), "{error}");
+                let mut allows = Workspace::default().allow_not_finite();
+                let answer = model.predict(&input, 64, &mut allows).expect("it is allowed");
+                assert!(!answer[2 * row].is_finite() && answer[2 * 1].is_finite());
+            }
+        }
+        model.predict(&[f32::MAX; 37], 1, &mut workspace).expect("the largest number is finite");
+    }
+}
+
+#[test]
+fn numbers_of_another_network_make_no_model() {
+    let error = model(&Params::initialise(&network(36), 1), Context::single()).expect_err("one feature too few");
+    assert!(matches!(error, Error::Mismatch { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("76 numbers") && text.contains("74 numbers of another network"), "{text}");
+}
+
+fn spec(loss: Loss) -> RunSpec {
+    RunSpec {
+        data: "made".to_string(),
+        data_options: DataOptions::default(),
+        network: "mlp:4".to_string(),
+        settings: Settings {
+            epochs: 1,
+            batch: 4,
+            accumulate: 1,
+            learning_rate: 0.01,
+            optimizer: Optimizer::named("sgd").expect("a row of the table"),
+            schedule: Schedule::Constant,
+            warmup_steps: 0,
+            loss,
+            precision: Default::default(),
+            clip_norm: None,
+            patience: None,
+            smoothing: 1,
+            target_scale: Default::default(),
+            seed: 1,
+        },
+        validation: 0.0,
+        standardise: true,
+        target_scale: ScaleKind::None,
+        directory: None,
+        reading: RunSpec::READING,
+    }
+}
+
+/// Eight rows of three numbers, of two classes.
+fn data() -> Dataset {
+    Dataset {
+        name: "made".to_string(),
+        input: Shape::new([3]),
+        samples: Samples::F32((0..24).map(|at| (at % 5) as f32).collect()),
+        targets: Targets::Classes { names: names(2), indices: vec![0, 1, 0, 1, 0, 1, 0, 1] },
+    }
+}
+
+fn start(spec: RunSpec, source: DataSource) -> Result<Run, Error> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    Run::start(spec, source, &folder.path().join("run"), Context::single())
+}
+
+#[test]
+fn a_run_does_not_begin_on_data_that_contradicts_itself() {
+    let loss = || Loss::named("cross_entropy").expect("a row of the table");
+    let whole = || DataSource { train: data(), test: data(), validation: None, table: None };
+    start(spec(loss()), whole()).expect("the data is whole");
+    let ragged = Dataset { samples: Samples::F32(vec![0.0; 23]), ..data() };
+    let no_class =
+        Dataset { targets: Targets::Classes { names: names(2), indices: vec![0, 1, 0, 1, 0, 1, 0, 2] }, ..data() };
+    for (faulty, says) in [(ragged, "23 numbers"), (no_class, "the classes")] {
+        for source in [
+            DataSource { train: faulty.clone(), ..whole() },
+            DataSource { test: faulty.clone(), ..whole() },
+            DataSource { validation: Some(faulty.clone()), ..whole() },
+        ] {
+            let error = start(spec(loss()), source).expect_err("it contradicts itself");
+            assert!(matches!(error, Error::Mismatch { .. }), "{error:?}");
+            assert!(error.to_string().contains(says) && error.to_string().contains("\"made\""), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_needs_more_memory_than_there_is_says_how_many_bytes() {
+    let network = RunSpec { network: "mlp:1000000,1000000".to_string(), ..spec(Loss::MeanSquaredError) };
+    let source = DataSource { train: data(), test: data(), validation: None, table: None };
+    let text = start(network, source).expect_err("terabytes are not there").to_string();
+    // A million million weights: learnt, best, gradient, prepared for measurements and for the model at the end.
+    let bytes = text.split('(').nth(1).and_then(|rest| rest.split(" bytes").next());
+    let bytes: u64 = bytes.and_then(|bytes| bytes.parse().ok()).unwrap_or_else(|| panic!("{text}"));
+    assert!(bytes > 6 * 4 * 1_000_000_000_000, "{text}");
+    assert!(text.contains("batches of 4"), "{text}");
+}
