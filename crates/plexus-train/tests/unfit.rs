@@ -28,6 +28,7 @@ fn settings(loss: Loss) -> Settings {
         patience: None,
         smoothing: 1,
         target_scale: Default::default(),
+        augment: None,
         seed: 1,
     }
 }

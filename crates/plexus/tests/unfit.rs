@@ -85,6 +85,7 @@ fn spec(loss: Loss) -> RunSpec {
             patience: None,
             smoothing: 1,
             target_scale: Default::default(),
+            augment: None,
             seed: 1,
         },
         validation: 0.0,

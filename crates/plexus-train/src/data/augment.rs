@@ -248,9 +248,8 @@ mod tests {
         augment.apply(KEY, [1, 9, 9], &from, &mut to);
         let moved = to[4] - 4.0;
         assert!(moved.abs() <= 2.0 && moved != 0.0);
-        for x in 3..6 {
-            assert!((to[x] - (x as f32 + moved)).abs() < 1e-5);
-        }
+        let inner = to.iter().enumerate().take(6).skip(3);
+        assert!({ inner }.all(|(x, value)| (value - (x as f32 + moved)).abs() < 1e-5));
     }
 
     #[test]
