@@ -29,6 +29,14 @@ enum Failure {
     /// Interrupted, saved, and to be continued; the message was printed.
     #[error("interrupted")]
     Interrupted,
+    /// A loss or a gradient became NaN or infinite.
+    #[error("{cause}. The last checkpoint stands; go on from it with: {resume}")]
+    Diverged {
+        /// What became of which.
+        cause: plexus::Error,
+        /// The command that goes on.
+        resume: String,
+    },
 }
 
 impl From<plexus_train::DataError> for Failure {
@@ -48,7 +56,7 @@ impl Failure {
         match self {
             Failure::Library(error) => error.exit_code(),
             Failure::Input(_) => 2,
-            Failure::Picture(_) => 1,
+            Failure::Picture(_) | Failure::Diverged { .. } => 1,
             // What shells report for a program ended by Ctrl-C.
             Failure::Interrupted => 130,
         }

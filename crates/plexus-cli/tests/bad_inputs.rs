@@ -539,7 +539,8 @@ fn folder_cases() -> Vec<Case> {
         case("resume with another network", "train --resume run --network mlp:9", &["--network mlp:8", "not mlp:9"])
             .in_run(),
         case("resume with other data", "train --resume run --data mnist:x", &["--data digits", "not mnist:x"]).in_run(),
-        case("resume with another rate", "train --resume run --lr 1", &["--resume", "--lr"]).in_run(),
+        case("resume with another batch", "train --resume run --batch 1", &["--resume", "--batch"]).in_run(),
+        case("resume with a rate of nothing", "train --resume run --lr 0", &["--lr is 0"]).in_run(),
         case("resume into another folder", "train --resume run --out new", &["--resume run", "leave out --out new"])
             .in_run(),
         case("resume for no epochs", "train --resume run --epochs 0", &["--epochs is 0"]).in_run(),
@@ -815,4 +816,9 @@ fn a_run_that_goes_wrong_says_where_and_keeps_its_last_checkpoint() {
     let files: Vec<_> = files_in(&folder.path().join("run")).into_keys().collect();
     assert!(!files.iter().any(|name| name.to_string_lossy().contains("part")), "{files:?}");
     assert!(!files.contains(&PathBuf::from("model.safetensors")), "{files:?}");
+    // The last checkpoint stands, and the run goes on from it with smaller steps.
+    assert!(outcome.stderr.contains("train --resume run --lr 1e29 --clip-norm 1"), "{}", outcome.stderr);
+    let args = ["train", "--resume", "run", "--lr", "0.05", "--clip-norm", "1", "--epochs", "3", "--json"];
+    let finished = plexus(folder.path(), args).well().last_json();
+    assert!(finished["test_accuracy"].as_f64().expect("a number") > 0.8, "{finished}");
 }

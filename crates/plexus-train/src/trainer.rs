@@ -263,6 +263,16 @@ impl Trainer {
         &self.settings
     }
 
+    /// Sets another learning rate, which the schedule multiplies from the next update on.
+    pub fn set_learning_rate(&mut self, learning_rate: f64) {
+        self.settings.learning_rate = learning_rate;
+    }
+
+    /// Sets another limit of the norm of the gradient.
+    pub fn set_clip_norm(&mut self, clip_norm: Option<f64>) {
+        self.settings.clip_norm = clip_norm;
+    }
+
     /// Sets another end of the run; a run that had ended goes on where there are epochs left.
     pub fn set_epochs(&mut self, epochs: u64) {
         self.settings.epochs = epochs;

@@ -57,6 +57,17 @@ pub struct Run {
     _lock: File,
 }
 
+/// What may differ from now on when a run goes on: what is left `None` stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Resume {
+    /// Another end.
+    pub epochs: Option<u64>,
+    /// Another learning rate: a run whose loss became NaN may go on with a lower one.
+    pub learning_rate: Option<f64>,
+    /// Another limit of the gradient's norm.
+    pub clip_norm: Option<f64>,
+}
+
 /// What one call of [`Run::step`] did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stepped {
@@ -162,11 +173,11 @@ impl Run {
 
     /// Opens the run in a folder, to go on with the next update as if it had never stopped.
     ///
-    /// `epochs` may set another end; everything else is as it was started.
+    /// Some settings may be other ones from now on; everything else is as it was started.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] where the checkpoint does not read, [`Error::Resume`] where the data is another.
-    pub fn resume(folder: &Path, epochs: Option<u64>, context: Context) -> Result<Run, Error> {
+    pub fn resume(folder: &Path, changes: Resume, context: Context) -> Result<Run, Error> {
         let refuse = |why: String| Error::Resume { folder: folder.to_path_buf(), why };
         let path = folder.join(Run::CHECKPOINT);
         if !path.exists() {
@@ -185,10 +196,18 @@ impl Run {
         if spec.settings != *trainer.settings() {
             return Err(refuse("its checkpoint contradicts itself about the settings".to_string()));
         }
-        if let Some(epochs) = epochs {
-            spec.settings.epochs = epochs;
+        if changes != Resume::default() {
+            let Resume { epochs, learning_rate, clip_norm } = changes;
+            let settings = &mut spec.settings;
+            settings.epochs = epochs.unwrap_or(settings.epochs);
+            settings.learning_rate = learning_rate.unwrap_or(settings.learning_rate);
+            settings.clip_norm = clip_norm.or(settings.clip_norm);
             check_settings(&spec)?;
-            trainer.set_epochs(epochs);
+            trainer.set_learning_rate(spec.settings.learning_rate);
+            trainer.set_clip_norm(spec.settings.clip_norm);
+            if let Some(epochs) = epochs {
+                trainer.set_epochs(epochs);
+            }
             extra.insert(SPEC.to_string(), serde_json::to_string(&spec).expect("plain data has a JSON form"));
         }
         if data::is_table(&spec.data) {

@@ -23,7 +23,8 @@ pub struct TrainArgs {
     /// The run folder [default: runs/NAME-N, the next free number]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Go on with a run, exactly as if it had never stopped; without DIR the newest one in runs/
+    /// Go on with a run, exactly as if it had never stopped; without DIR the newest one in runs/. --epochs, --lr and
+    /// --clip-norm may be other ones
     #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with_all = FIXED_AT_START)]
     #[expect(clippy::option_option, reason = "absent, present, present with a folder")]
     pub resume: Option<Option<PathBuf>>,
@@ -52,7 +53,7 @@ pub struct TrainArgs {
 
 /// What a run keeps from its start; with `--resume` it would be ignored, so it is refused. Network and data may be said
 /// again where they are the same.
-const FIXED_AT_START: [&str; 39] = [
+const FIXED_AT_START: [&str; 37] = [
     "target",
     "task",
     "header",
@@ -73,7 +74,6 @@ const FIXED_AT_START: [&str; 39] = [
     "batch",
     "accumulate",
     "optimizer",
-    "lr",
     "momentum",
     "nesterov",
     "weight_decay",
@@ -85,7 +85,6 @@ const FIXED_AT_START: [&str; 39] = [
     "label_smoothing",
     "class_weights",
     "precision",
-    "clip_norm",
     "patience",
     "smoothing",
     "augment",

@@ -8,12 +8,12 @@ mod settings;
 mod watch;
 
 use crate::Failure;
-use crate::args::TrainArgs;
+use crate::args::{LearningArgs, TrainArgs};
 use crate::commands::newest_run;
 use crate::output::{print_json, program, quoted};
 use crate::progress::Streams;
 use announce::announce;
-use plexus::{Context, Finished, Pool, Run, RunSpec};
+use plexus::{Context, Finished, Pool, Resume, Run, RunSpec};
 use plexus_train::data::{self, DataOptions, DataSource};
 use report::report;
 use settings::{settings, target_scale};
@@ -112,7 +112,7 @@ fn learn(run: &mut Run, args: &TrainArgs, interrupted: &AtomicBool) -> Result<(F
             Ok(stepped) => stepped,
             Err(error) => {
                 watch.end();
-                return Err(error.into());
+                return Err(diverged(run, error));
             }
         };
         if !args.quiet {
@@ -142,6 +142,16 @@ fn learn(run: &mut Run, args: &TrainArgs, interrupted: &AtomicBool) -> Result<(F
     Ok((finished, started.elapsed()))
 }
 
+/// A run that went wrong can go on from its last checkpoint, with smaller steps.
+fn diverged(run: &Run, error: plexus::Error) -> Failure {
+    if !matches!(error, plexus::Error::NotFinite(_)) {
+        return error.into();
+    }
+    let (folder, rate) = (quoted(&run.folder().display().to_string()), run.spec().settings.learning_rate as f32 / 10.0);
+    let resume = format!("{} train --resume {folder} --lr {rate:e} --clip-norm 1", program());
+    Failure::Diverged { cause: error, resume }
+}
+
 /// Waits for a signal where a test asked for it, so that the test ends the program at this step and no other.
 fn pause(after_steps: Option<u64>, run: &Run, interrupted: &AtomicBool) {
     let steps = run.trainer().steps_done();
@@ -168,7 +178,8 @@ fn resume(args: &TrainArgs, folder: Option<PathBuf>, context: Context) -> Result
             Failure::Input("--resume: there is no run in runs/; name its folder, as --resume my-run".to_string())
         })?,
     };
-    let run = Run::resume(&folder, args.learning.epochs, context)?;
+    let LearningArgs { epochs, lr, clip_norm, .. } = args.learning;
+    let run = Run::resume(&folder, Resume { epochs, learning_rate: lr, clip_norm }, context)?;
     let given: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let said = |option: &str| given.iter().any(|word| word == option || word.starts_with(&format!("{option}=")));
     let data = args.source.as_ref().or(args.data.as_ref());
