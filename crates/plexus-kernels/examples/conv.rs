@@ -2,9 +2,10 @@
 //!
 //! `cargo run --release -p plexus-kernels --example conv -- [threads] [instruction set] [layer]`
 
+use plexus_kernels::Context;
 use plexus_kernels::conv::{
     Conv, ConvBackwardInput, ConvBackwardWeight, Geometry, Kernel, PackedWeight, Pooling, Scratch, UnpoolTwo, Weight,
-    conv_backward_input_with, conv_backward_weight_with, conv_with, unpool_two,
+    conv, conv_backward_input, conv_backward_weight, unpool_two,
 };
 use plexus_kernels::isa::Isa;
 use plexus_kernels::map::Function;
@@ -54,28 +55,29 @@ fn main() {
         if kernel.isa != isa || !wanted(1, isa.name()) {
             continue;
         }
+        let context = Context::new(isa, pool.clone());
         let rounds = 100_000;
-        let peak = probe::multiply_adds_on(isa, rounds, &pool) as f64
+        let peak = probe::multiply_adds(rounds, &context) as f64
             / time(|| {
-                probe::multiply_adds_on(isa, rounds, &pool);
+                probe::multiply_adds(rounds, &context);
             });
         println!("{} with {threads} threads; the most is {peak:.0} GMAC/s", kernel.name);
         for (name, geometry) in layers.into_iter().filter(|(name, _)| wanted(2, name)) {
             // The larger layer is there to see that nothing is far off.
             for batch in if geometry.channels < 64 { [1, 64] } else { [1, 4] } {
-                layer(kernel, name, geometry, batch, &pool);
+                layer(name, geometry, batch, &context);
             }
         }
     }
 }
 
-fn layer(kernel: &'static Kernel, name: &str, geometry: Geometry, batch: usize, pool: &Pool) {
+fn layer(name: &str, geometry: Geometry, batch: usize, context: &Context) {
     let values = |len: usize| (0..len).map(|at| (at * 7919 % 1009) as f32 / 504.5 - 1.0).collect::<Vec<_>>();
     let mut scratch = Scratch::default();
     let input = values(batch * geometry.input_len());
     let weight = values(geometry.weight_len());
     let bias = values(geometry.filters);
-    let packed = PackedWeight::for_kernel(kernel, &geometry, &weight, pool);
+    let packed = PackedWeight::new(&geometry, &weight, context);
     let mut output = vec![0.0; batch * geometry.output_len()];
     let mut positions = vec![0; output.len() / 4];
     let macs = geometry.macs();
@@ -96,7 +98,7 @@ fn layer(kernel: &'static Kernel, name: &str, geometry: Geometry, batch: usize, 
                     pooling,
                     output: &mut output[..len],
                 };
-                conv_with(kernel, call, &mut scratch, pool);
+                conv(call, &mut scratch, context);
             });
             show(&format!("{name} {what}"), batch, ns, macs);
         }
@@ -111,7 +113,7 @@ fn layer(kernel: &'static Kernel, name: &str, geometry: Geometry, batch: usize, 
         let ns = time(|| {
             let (weight, grad_output, grad_input) = (&weight[..], &grad_output[..], &mut grad_input[..]);
             let call = ConvBackwardInput { geometry, batch, grad_output, weight, grad_input, accumulate: false };
-            conv_backward_input_with(kernel, call, &mut scratch, pool);
+            conv_backward_input(call, &mut scratch, context);
         });
         show(&format!("{name} backward input"), batch, ns, macs);
         if part == "i" {
@@ -129,7 +131,7 @@ fn layer(kernel: &'static Kernel, name: &str, geometry: Geometry, batch: usize, 
             grad_bias: Some(&mut grad_bias),
             accumulate: false,
         };
-        conv_backward_weight_with(kernel, call, &mut scratch, pool);
+        conv_backward_weight(call, &mut scratch, context);
     });
     show(&format!("{name} backward weight"), batch, ns, macs);
     let [height, width] = geometry.output().expect("the layers have outputs");
@@ -146,7 +148,7 @@ fn layer(kernel: &'static Kernel, name: &str, geometry: Geometry, batch: usize, 
             activation: Some((Function::Relu, &grad_pooled)),
             grad_full: &mut grad_full,
         };
-        unpool_two(call, pool);
+        unpool_two(call, context);
     });
     show(&format!("{name} unpool"), batch, ns, macs);
 }

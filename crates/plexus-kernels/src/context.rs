@@ -94,7 +94,7 @@ mod tests {
                 }
             )*};
         }
-        rows!(gemm, gemm_bf16, gemm_i8, gemm_i16);
+        rows!(gemm, gemm_bf16, gemm_i8, gemm_i16, conv);
     }
 
     #[test]

@@ -4,9 +4,7 @@
 
 use plexus_kernels::Context;
 use plexus_kernels::buffer::MatrixMut;
-use plexus_kernels::conv::{
-    self, Conv, ConvBackwardInput, ConvBackwardWeight, Geometry, Pooling, UnpoolTwo, Weight, conv_with,
-};
+use plexus_kernels::conv::{self, Conv, ConvBackwardInput, ConvBackwardWeight, Geometry, Pooling, UnpoolTwo, Weight};
 use plexus_kernels::gemm::{self, Gemm, View};
 use plexus_kernels::gemm_bf16::{self, GemmBf16, Parts};
 use plexus_kernels::gemm_i8::{self, GemmI8, Offsets};
@@ -272,9 +270,9 @@ fn convolutions() -> Vec<Geometry> {
 #[test]
 fn convolutions_and_their_gradients() {
     on_a_small_stack(|| {
-        let pool = Pool::single();
         let mut scratch = conv::Scratch::default();
         for kernel in conv::KERNELS.iter().filter(|kernel| kernel.isa.is_available()) {
+            let context = Context::new(kernel.isa, Pool::single());
             for geometry in convolutions() {
                 let [rows, cols] = geometry.output().expect("the filters fit");
                 let input = vec![1.0; geometry.input_len()];
@@ -285,18 +283,18 @@ fn convolutions_and_their_gradients() {
                 let middle = (rows / 2 * cols + cols / 2) * geometry.filters;
                 for function in [Function::Relu, Function::Softplus] {
                     let mut want = [depth];
-                    map::forward_in_place(function, &mut want, &plexus_kernels::Context::new(kernel.isa, pool.clone()));
+                    map::forward_in_place(function, &mut want, &context);
                     let (weight, input) = (Weight::Plain(&weight), &input[..]);
                     let (batch, bias, pooling, output) = (1, None, None, &mut full[..]);
                     let call = Conv { geometry, batch, input, weight, bias, function, pooling, output };
-                    conv_with(kernel, call, &mut scratch, &pool);
+                    conv::conv(call, &mut scratch, &context);
                     check(&full[middle..middle + geometry.filters], &want, 1e-4, kernel.name);
                     let len = rows / 2 * (cols / 2) * geometry.filters;
                     let (mut pooled, mut positions) = (vec![0.0; len], vec![0; len]);
                     let pooling = Some(Pooling::MaxTwo { positions: Some(&mut positions) });
                     let output = &mut pooled[..];
                     let call = Conv { geometry, batch, input, weight, bias, function, pooling, output };
-                    conv_with(kernel, call, &mut scratch, &pool);
+                    conv::conv(call, &mut scratch, &context);
                     let call = UnpoolTwo {
                         batch,
                         channels: geometry.filters,
@@ -307,7 +305,7 @@ fn convolutions_and_their_gradients() {
                         activation: Some((function, &pooled)),
                         grad_full: &mut vec![0.0; full.len()],
                     };
-                    conv::unpool_two_on(kernel.isa, call, &pool);
+                    conv::unpool_two(call, &context);
                 }
                 let grad_output = &vec![1.0; full.len()][..];
                 let (mut grad_input, mut grad_weight) = (vec![0.0; input.len()], vec![0.0; weight.len()]);
@@ -315,12 +313,12 @@ fn convolutions_and_their_gradients() {
                 let (batch, accumulate) = (1, false);
                 let (to, weight) = (&mut grad_input[..], &weight[..]);
                 let call = ConvBackwardInput { geometry, batch, grad_output, weight, grad_input: to, accumulate };
-                conv::conv_backward_input_with(kernel, call, &mut scratch, &pool);
+                conv::conv_backward_input(call, &mut scratch, &context);
                 let (input, grad_weight, grad_bias) = (&input[..], &mut grad_weight[..], &mut grad_bias[..]);
                 let to = Some(&mut *grad_bias);
                 let call =
                     ConvBackwardWeight { geometry, batch, input, grad_output, grad_weight, grad_bias: to, accumulate };
-                conv::conv_backward_weight_with(kernel, call, &mut scratch, &pool);
+                conv::conv_backward_weight(call, &mut scratch, &context);
                 check(grad_bias, &vec![(rows * cols) as f32; geometry.filters], 0.0, kernel.name);
             }
         }
@@ -330,8 +328,8 @@ fn convolutions_and_their_gradients() {
 #[test]
 fn poolings() {
     on_a_small_stack(|| {
-        let threads = Pool::single();
         for isa in Isa::available() {
+            let context = Context::new(isa, Pool::single());
             for channels in [1, 6, 35] {
                 let window = Window::plain([channels, 6, 6], [2, 2]);
                 let (input, mut grad) = (vec![1.0; window.input_len()], vec![0.0; window.input_len()]);
@@ -339,17 +337,17 @@ fn poolings() {
                 let ones = &vec![1.0; output.len()][..];
                 let at = Some(&mut positions[..]);
                 let call = MaxPool { window, batch: 1, input: &input, output: &mut output, positions: at };
-                pool::max_pool_on(isa, call, &threads);
+                pool::max_pool(call, &context);
                 check(&output, ones, 0.0, isa.name());
                 let positions = &positions[..];
                 let call = MaxPoolBackward { window, batch: 1, grad_output: ones, positions, grad_input: &mut grad };
-                pool::max_pool_backward(call, &threads);
+                pool::max_pool_backward(call, &context);
                 let (input, output, count_include_pad) = (&input[..], &mut output[..], true);
-                pool::avg_pool_on(isa, AvgPool { window, batch: 1, input, output, count_include_pad }, &threads);
+                pool::avg_pool(AvgPool { window, batch: 1, input, output, count_include_pad }, &context);
                 check(output, ones, 0.0, isa.name());
                 let (grad_output, grad_input) = (ones, &mut grad[..]);
                 let call = AvgPoolBackward { window, batch: 1, grad_output, grad_input, count_include_pad };
-                pool::avg_pool_backward_on(isa, call, &threads);
+                pool::avg_pool_backward(call, &context);
                 check(&grad, &vec![0.25; input.len()], 0.0, isa.name());
             }
         }

@@ -283,7 +283,7 @@ impl Executor<'_> {
             activation: (*function != Function::Identity).then_some((*function, pooled.f32())),
             grad_full: full.into_f32(),
         };
-        unpool_two(call, frame.context.pool());
+        unpool_two(call, frame.context);
     }
 
     fn layer_forward<const N: usize>(&mut self, op: &Op, numbers: &mut Numbers<'_>) {

@@ -5,6 +5,7 @@ use super::backward_pixels::{self, AddLanes, PixelsPart};
 use super::backward_weight::{WeightPart, chain_rows};
 use super::pack::{Form, Layout};
 use super::{Geometry, Kernel, PARALLEL_MACS, Scratch, cut, source};
+use crate::Context;
 use crate::map::pieces::{self, Rows};
 use crate::reduce;
 use crate::threads::Pool;
@@ -42,17 +43,8 @@ pub struct ConvBackwardInput<'a> {
 ///
 /// # Panics
 /// Where the geometry has no output, or the sizes of the buffers do not fit it.
-pub fn conv_backward_input(call: ConvBackwardInput<'_>, scratch: &mut Scratch, pool: &Pool) {
-    conv_backward_input_with(Kernel::selected(), call, scratch, pool);
-}
-
-/// [`conv_backward_input`] with a chosen kernel.
-pub fn conv_backward_input_with(
-    kernel: &'static Kernel,
-    call: ConvBackwardInput<'_>,
-    scratch: &mut Scratch,
-    pool: &Pool,
-) {
+pub fn conv_backward_input(call: ConvBackwardInput<'_>, scratch: &mut Scratch, context: &Context) {
+    let kernel = Kernel::for_isa(context.isa());
     let ConvBackwardInput { geometry, batch, grad_output, weight, grad_input, accumulate } = call;
     assert!(geometry.output().is_some(), "the filters fit the padded input");
     assert_eq!(Some(grad_input.len()), geometry.input_len().checked_mul(batch), "batch · height · width · channels");
@@ -67,7 +59,7 @@ pub fn conv_backward_input_with(
     let (geometry, weight) = (&geometry, &scratch.weight[..len]);
     let single = Pool::single();
     let macs = geometry.macs();
-    let pool = if macs.saturating_mul(batch as u64) < PARALLEL_MACS { &single } else { pool };
+    let pool = if macs.saturating_mul(batch as u64) < PARALLEL_MACS { &single } else { context.pool() };
     let (height, row, outputs) = (geometry.height, geometry.width * geometry.channels, geometry.output_len());
     // Bands compute the rows of the output at their borders twice, so there are only as many as the threads need. The bits
     // do not depend on them.
@@ -131,17 +123,8 @@ pub struct ConvBackwardWeight<'a> {
 ///
 /// # Panics
 /// Where the geometry has no output, or the sizes of the buffers do not fit it.
-pub fn conv_backward_weight(call: ConvBackwardWeight<'_>, scratch: &mut Scratch, pool: &Pool) {
-    conv_backward_weight_with(Kernel::selected(), call, scratch, pool);
-}
-
-/// [`conv_backward_weight`] with a chosen kernel.
-pub fn conv_backward_weight_with(
-    kernel: &'static Kernel,
-    call: ConvBackwardWeight<'_>,
-    scratch: &mut Scratch,
-    pool: &Pool,
-) {
+pub fn conv_backward_weight(call: ConvBackwardWeight<'_>, scratch: &mut Scratch, context: &Context) {
+    let kernel = Kernel::for_isa(context.isa());
     let ConvBackwardWeight { geometry, batch, input, grad_output, grad_weight, grad_bias, accumulate } = call;
     assert!(geometry.output().is_some(), "the filters fit the padded input");
     assert_eq!(Some(input.len()), geometry.input_len().checked_mul(batch), "batch · height · width · channels");
@@ -151,10 +134,10 @@ pub fn conv_backward_weight_with(
     if grad_weight.is_empty() && geometry.filters == 0 {
         return;
     }
-    let call = Call { kernel, geometry: &geometry, batch, input, grad_output, accumulate };
+    let call = Call { kernel, geometry: &geometry, batch, input, grad_output, accumulate, context };
     match Layout::of(&geometry, kernel).form {
-        Form::Pixels => call.pixels(grad_weight, grad_bias, scratch, pool),
-        _ => call.filters(grad_weight, grad_bias, scratch, pool),
+        Form::Pixels => call.pixels(grad_weight, grad_bias, scratch),
+        _ => call.filters(grad_weight, grad_bias, scratch),
     }
 }
 
@@ -175,6 +158,7 @@ struct Call<'a> {
     input: &'a [f32],
     grad_output: &'a [f32],
     accumulate: bool,
+    context: &'a Context,
 }
 
 impl Call<'_> {
@@ -187,16 +171,17 @@ impl Call<'_> {
         (samples, self.batch.div_ceil(samples).max(1))
     }
 
-    fn pool<'p>(&self, pool: &'p Pool, single: &'p Pool) -> &'p Pool {
+    /// The threads, or none but this one where there is little to do.
+    fn pool<'p>(&'p self, single: &'p Pool) -> &'p Pool {
         let macs = self.geometry.macs().saturating_mul(self.batch as u64);
-        if macs < PARALLEL_MACS { single } else { pool }
+        if macs < PARALLEL_MACS { single } else { self.context.pool() }
     }
 
     /// With filters (or, depthwise, channels) in the lanes: a task is a part of the batch by one row of a panel of filters.
-    fn filters(&self, grad_weight: &mut [f32], grad_bias: Option<&mut [f32]>, scratch: &mut Scratch, pool: &Pool) {
-        let Call { kernel, geometry, batch, input, grad_output, accumulate } = *self;
+    fn filters(&self, grad_weight: &mut [f32], grad_bias: Option<&mut [f32]>, scratch: &mut Scratch) {
+        let Call { kernel, geometry, batch, input, grad_output, accumulate, .. } = *self;
         let single = Pool::single();
-        let pool = self.pool(pool, &single);
+        let pool = self.pool(&single);
         let channels = geometry.group_channels();
         let [kernel_rows, kernel_cols] = geometry.kernel;
         let depthwise = backward_input::is_depthwise(geometry);
@@ -236,7 +221,7 @@ impl Call<'_> {
                 halo: &mut slots.take()[..],
             });
         });
-        let sums = self.add_parts(partial, items * item, pool);
+        let sums = self.add_parts(partial, items * item);
         let place = |f: usize, i: usize| {
             let (group, f) = (f / filters, f % filters);
             ((group * panels + f / width) * kernel_rows + i) * item + f % width
@@ -251,10 +236,10 @@ impl Call<'_> {
     }
 
     /// With pixels in the lanes: a task is a part of the batch.
-    fn pixels(&self, grad_weight: &mut [f32], grad_bias: Option<&mut [f32]>, scratch: &mut Scratch, pool: &Pool) {
-        let Call { kernel, geometry, batch, input, grad_output, accumulate } = *self;
+    fn pixels(&self, grad_weight: &mut [f32], grad_bias: Option<&mut [f32]>, scratch: &mut Scratch) {
+        let Call { kernel, geometry, batch, input, grad_output, accumulate, .. } = *self;
         let single = Pool::single();
-        let pool = self.pool(pool, &single);
+        let pool = self.pool(&single);
         let item = backward_pixels::sums(geometry) * kernel.lanes;
         let (samples, parts) = self.parts(item);
         scratch.partial.grow(parts * item);
@@ -265,7 +250,7 @@ impl Call<'_> {
             let halo = &mut slots.take()[..];
             (kernel.weight_of_pixels)(PixelsPart { geometry, input, grad_output, samples, sums: sums.0, halo });
         });
-        let sums = self.add_parts(partial, item, pool);
+        let sums = self.add_parts(partial, item);
         kernel.isa.run(AddLanes { sums: &mut *sums });
         let row = geometry.kernel[1] * geometry.channels;
         let place = |f: usize, i: usize| backward_pixels::place(geometry, i * row, f) * kernel.lanes;
@@ -278,10 +263,10 @@ impl Call<'_> {
     }
 
     /// Adds the sums of the other parts to those of the first, in order.
-    fn add_parts<'s>(&self, partial: &'s mut [f32], len: usize, pool: &Pool) -> &'s mut [f32] {
+    fn add_parts<'s>(&self, partial: &'s mut [f32], len: usize) -> &'s mut [f32] {
         let (first, others) = partial.split_at_mut(len);
         for other in others.chunks_exact(len.max(1)) {
-            reduce::add_assign(first, other, &crate::Context::new(self.kernel.isa, pool.clone()));
+            reduce::add_assign(first, other, self.context);
         }
         first
     }

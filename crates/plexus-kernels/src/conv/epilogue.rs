@@ -7,7 +7,6 @@ use super::body::{Output, TILE};
 use crate::isa::{Isa, Simd};
 use crate::map::function::{Formula, LeakyRelu, Relu};
 use crate::map::{self, Function};
-use crate::threads::Pool;
 
 /// Whether a function costs a few instructions, and is applied to sums in registers.
 pub(super) fn in_registers(function: Function) -> bool {
@@ -17,7 +16,7 @@ pub(super) fn in_registers(function: Function) -> bool {
 /// Applies the other functions where the numbers are, while they are in the cache.
 pub(super) fn in_cache(isa: Isa, function: Function, values: &mut [f32]) {
     if !in_registers(function) {
-        map::forward_in_place(function, values, &crate::Context::new(isa, Pool::single()));
+        map::apply(isa, function, values);
     }
 }
 

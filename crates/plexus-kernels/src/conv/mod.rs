@@ -53,15 +53,13 @@ mod avx2;
 mod avx512;
 mod portable;
 
-pub use backward::{
-    ConvBackwardInput, ConvBackwardWeight, conv_backward_input, conv_backward_input_with, conv_backward_weight,
-    conv_backward_weight_with,
-};
+pub use backward::{ConvBackwardInput, ConvBackwardWeight, conv_backward_input, conv_backward_weight};
 pub use geometry::Geometry;
 pub use pack::PackedWeight;
 pub use scratch::Scratch;
-pub use unpool::{UnpoolTwo, unpool_two, unpool_two_on};
+pub use unpool::{UnpoolTwo, unpool_two};
 
+use crate::Context;
 use crate::isa::Isa;
 use crate::map::Function;
 use crate::map::pieces::{self, Maybe, Rows};
@@ -119,11 +117,6 @@ impl Kernel {
     /// The best kernel that runs while an instruction set is in use.
     pub fn for_isa(isa: Isa) -> &'static Kernel {
         KERNELS.iter().rfind(|kernel| isa.runs(kernel.isa)).expect("the portable row runs everywhere")
-    }
-
-    /// The kernel in use on this machine.
-    pub fn selected() -> &'static Kernel {
-        Kernel::for_isa(Isa::selected())
     }
 }
 
@@ -211,7 +204,7 @@ impl Block<'_> {
 /// # Examples
 /// ```
 /// use plexus_kernels::conv::{Conv, Geometry, Scratch, Weight, conv};
-/// use plexus_kernels::{map::Function, threads::Pool};
+/// use plexus_kernels::{Context, map::Function};
 /// let mut output = [0.0; 2];
 /// let call = Conv {
 ///     geometry: Geometry::plain([1, 1, 3], 1, [1, 2]),
@@ -223,22 +216,14 @@ impl Block<'_> {
 ///     pooling: None,
 ///     output: &mut output,
 /// };
-/// conv(call, &mut Scratch::default(), &Pool::single());
+/// conv(call, &mut Scratch::default(), &Context::single());
 /// assert_eq!(output, [12.0, 23.0]);
 /// ```
-pub fn conv(call: Conv<'_>, scratch: &mut Scratch, pool: &Pool) {
+pub fn conv(call: Conv<'_>, scratch: &mut Scratch, context: &Context) {
     let kernel = match call.weight {
-        Weight::Plain(_) => Kernel::selected(),
+        Weight::Plain(_) => Kernel::for_isa(context.isa()),
         Weight::Packed(packed) => packed.row(),
     };
-    conv_with(kernel, call, scratch, pool);
-}
-
-/// Computes one convolution with a chosen kernel.
-///
-/// # Panics
-/// As [`conv`], and where the weight was packed for another kernel.
-pub fn conv_with(kernel: &'static Kernel, call: Conv<'_>, scratch: &mut Scratch, pool: &Pool) {
     let Conv { geometry, batch, input, weight, bias, function, pooling, output } = call;
     let [rows, cols] = geometry.output().expect("the filters fit the padded input");
     assert_eq!(Some(input.len()), geometry.input_len().checked_mul(batch), "batch · height · width · channels inputs");
@@ -257,7 +242,6 @@ pub fn conv_with(kernel: &'static Kernel, call: Conv<'_>, scratch: &mut Scratch,
     assert!(positions.as_ref().is_none_or(|at| at.len() == output.len()), "one position for each output");
     if let Weight::Packed(packed) = weight {
         assert_eq!(packed.geometry(), &geometry, "the geometry that the weight was packed for");
-        assert!(std::ptr::eq(packed.row(), kernel), "{kernel:?} cannot run weights packed for {}", packed.kernel());
     }
     if output.is_empty() {
         return;
@@ -281,7 +265,7 @@ pub fn conv_with(kernel: &'static Kernel, call: Conv<'_>, scratch: &mut Scratch,
     let block = Block { geometry, input, layout, panels, bias, function, pooled, cols: out_cols };
     let single = Pool::single();
     let macs = geometry.macs();
-    let pool = if macs.saturating_mul(batch as u64) < PARALLEL_MACS { &single } else { pool };
+    let pool = if macs.saturating_mul(batch as u64) < PARALLEL_MACS { &single } else { context.pool() };
     let (band, piece) = cut(macs, out_rows);
     let slots = scratch.slots.grow(pool.threads(), block.halo_len(band));
 

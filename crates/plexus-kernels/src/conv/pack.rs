@@ -2,9 +2,9 @@
 
 use super::pixels::WIDEST;
 use super::{Geometry, Kernel};
+use crate::Context;
 use crate::buffer::Buffer;
 use crate::gemm::KC;
-use crate::threads::Pool;
 
 /// Which loop nest computes a convolution, which decides how its weight is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl Layout {
 /// use plexus_kernels::conv::{Geometry, PackedWeight};
 /// let geometry = Geometry::plain([1, 4, 4], 2, [1, 2]);
 /// let weight = [1.0, 2.0, 3.0, 4.0];
-/// let packed = PackedWeight::new(&geometry, &weight, &plexus_kernels::threads::Pool::single());
+/// let packed = PackedWeight::new(&geometry, &weight, &plexus_kernels::Context::single());
 /// assert_eq!(packed.unpack(), weight);
 /// ```
 #[derive(Clone, Debug)]
@@ -111,19 +111,13 @@ pub struct PackedWeight {
 }
 
 impl PackedWeight {
-    /// Re-orders a weight `[filters, channels / groups, kernel height, kernel width]` for the kernel in use.
+    /// Re-orders a weight `[filters, channels / groups, kernel height, kernel width]` for the best kernel that a context's
+    /// instruction set allows.
     ///
     /// # Panics
     /// Where the weight has another length.
-    pub fn new(geometry: &Geometry, weight: &[f32], pool: &Pool) -> Self {
-        PackedWeight::for_kernel(Kernel::selected(), geometry, weight, pool)
-    }
-
-    /// Re-orders a weight for one kernel.
-    ///
-    /// # Panics
-    /// Where the weight has another length.
-    pub fn for_kernel(kernel: &'static Kernel, geometry: &Geometry, weight: &[f32], _pool: &Pool) -> Self {
+    pub fn new(geometry: &Geometry, weight: &[f32], context: &Context) -> Self {
+        let kernel = Kernel::for_isa(context.isa());
         assert_eq!(weight.len(), geometry.weight_len(), "the weight has filters · channels / groups · kernel numbers");
         let layout = Layout::of(geometry, kernel);
         let mut panels = Buffer::zeros(layout.len(geometry));
@@ -155,11 +149,12 @@ impl PackedWeight {
         size_of_val(&self.panels[..])
     }
 
-    /// Bytes of memory that a weight will take for the kernel in use, before it is packed.
-    pub fn bytes_for(geometry: &Geometry) -> usize {
-        Layout::of(geometry, Kernel::selected()).len(geometry).saturating_mul(size_of::<f32>())
+    /// Bytes of memory that a weight will take, before it is packed.
+    pub fn bytes_for(geometry: &Geometry, context: &Context) -> usize {
+        Layout::of(geometry, Kernel::for_isa(context.isa())).len(geometry).saturating_mul(size_of::<f32>())
     }
 
+    /// The kernel that will run it.
     pub(super) fn row(&self) -> &'static Kernel {
         self.kernel
     }

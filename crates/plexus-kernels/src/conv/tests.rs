@@ -1,6 +1,7 @@
 //! Every row of the table against the reference.
 
 use super::*;
+use crate::Context;
 use crate::gemm::KC;
 use crate::map::{self, Saved};
 use rand::rngs::ChaCha8Rng;
@@ -76,15 +77,15 @@ struct Call<'a> {
 
 /// A kernel of the table.
 fn row(kernel: &'static Kernel) -> impl Fn(Call<'_>) {
-    move |call| run(kernel, call, &Pool::single())
+    move |call| run(call, &Context::new(kernel.isa, Pool::single()))
 }
 
-fn run(kernel: &'static Kernel, call: Call<'_>, pool: &Pool) {
+fn run(call: Call<'_>, context: &Context) {
     let Call { geometry, batch, input, weight, bias, function, pooling, packed, output } = call;
-    let owned = packed.then(|| PackedWeight::for_kernel(kernel, &geometry, weight, pool));
+    let owned = packed.then(|| PackedWeight::new(&geometry, weight, context));
     let weight = owned.as_ref().map_or(Weight::Plain(weight), Weight::Packed);
     let call = Conv { geometry, batch, input, weight, bias, function, pooling, output };
-    conv_with(kernel, call, &mut Scratch::default(), pool);
+    conv(call, &mut Scratch::default(), context);
 }
 
 const GUARD: f32 = 12345.0;
@@ -192,7 +193,7 @@ fn the_function_is_that_of_map() {
             for row in map::FUNCTIONS {
                 call(row.default, &mut output);
                 let mut want = sums.clone();
-                map::forward_in_place(row.default, &mut want, &crate::Context::new(kernel.isa, Pool::single()));
+                map::forward_in_place(row.default, &mut want, &Context::new(kernel.isa, Pool::single()));
                 assert_eq!(bits(&output), bits(&want), "{kernel:?} {}", row.name);
             }
         }
@@ -209,20 +210,19 @@ fn large() -> [Geometry; 4] {
     ]
 }
 
-/// The whole result for one kernel and pool: pooled numbers and positions, and the full map.
-fn results(kernel: &'static Kernel, geometry: Geometry, batch: usize, input: &[f32], threads: usize) -> Vec<u32> {
+/// The whole result for one context: pooled numbers and positions, and the full map.
+fn results(context: &Context, geometry: Geometry, batch: usize, input: &[f32]) -> Vec<u32> {
     let weight = values(geometry.weight_len(), 6);
     let [rows, cols] = geometry.output().expect("every geometry of the list has an output");
-    let pool = Pool::new(threads);
     let mut full = vec![0.0; batch * geometry.output_len()];
     let len = batch * (rows / 2) * (cols / 2) * geometry.filters;
     let (mut pooled, mut positions) = (vec![0.0; len], vec![0; len]);
     let (function, bias, packed) = (Function::Relu, None, false);
     let output = &mut full[..];
-    run(kernel, Call { geometry, batch, input, weight: &weight, bias, function, pooling: None, packed, output }, &pool);
+    run(Call { geometry, batch, input, weight: &weight, bias, function, pooling: None, packed, output }, context);
     let pooling = Some(Pooling::MaxTwo { positions: Some(&mut positions) });
     let output = &mut pooled[..];
-    run(kernel, Call { geometry, batch, input, weight: &weight, bias, function, pooling, packed, output }, &pool);
+    run(Call { geometry, batch, input, weight: &weight, bias, function, pooling, packed, output }, context);
     bits(&full).into_iter().chain(bits(&pooled)).chain(positions.into_iter().map(u32::from)).collect()
 }
 
@@ -232,12 +232,10 @@ fn output_is_the_same_for_any_thread_count() {
         for geometry in large() {
             for batch in [1, 3] {
                 let input = values(batch * geometry.input_len(), 5);
-                let one = results(kernel, geometry, batch, &input, 1);
+                let all = |threads| results(&Context::new(kernel.isa, Pool::new(threads)), geometry, batch, &input);
+                let one = all(1);
                 for threads in [2, 7] {
-                    assert!(
-                        one == results(kernel, geometry, batch, &input, threads),
-                        "{kernel:?} {geometry:?} {threads}"
-                    );
+                    assert!(one == all(threads), "{kernel:?} {geometry:?} {threads}");
                 }
             }
         }
@@ -284,19 +282,18 @@ fn consistent_rows_give_the_same_bits() {
 #[test]
 fn packed_weights_come_back_bit_for_bit() {
     for kernel in available() {
+        let context = Context::new(kernel.isa, Pool::single());
         for geometry in geometries() {
             let mut weight = values(geometry.weight_len(), 10);
             if let [first, second, ..] = &mut weight[..] {
                 (*first, *second) = (f32::NAN, -0.0);
             }
-            let packed = PackedWeight::for_kernel(kernel, &geometry, &weight, &Pool::single());
+            let packed = PackedWeight::new(&geometry, &weight, &context);
             assert_eq!(bits(&packed.unpack()), bits(&weight), "{kernel:?} {geometry:?}");
             assert!(packed.bytes() >= 4 * weight.len());
+            assert_eq!(packed.bytes(), PackedWeight::bytes_for(&geometry, &context), "{kernel:?} {geometry:?}");
+            assert_eq!(packed.kernel(), kernel.name);
         }
-    }
-    for geometry in geometries() {
-        let packed = PackedWeight::new(&geometry, &vec![0.0; geometry.weight_len()], &Pool::single());
-        assert_eq!(packed.bytes(), PackedWeight::bytes_for(&geometry), "{geometry:?}");
     }
 }
 
@@ -356,12 +353,11 @@ struct Gradients {
 
 /// All gradients of a batch, added to what `start` has where it is given.
 fn gradients(
-    kernel: &'static Kernel,
+    context: &Context,
     geometry: Geometry,
     batch: usize,
     (input, weight, grad_output): (&[f32], &[f32], &[f32]),
     start: Option<f32>,
-    pool: &Pool,
 ) -> Gradients {
     let filled = |len| vec![start.unwrap_or(GUARD); len];
     let (mut grad_input, mut grad_weight) = (filled(batch * geometry.input_len()), filled(geometry.weight_len()));
@@ -372,10 +368,10 @@ fn gradients(
         // What is left in the scratch makes no difference.
         let to = &mut grad_input[..];
         let call = ConvBackwardInput { geometry, batch, grad_output, weight, grad_input: to, accumulate };
-        conv_backward_input_with(kernel, call, &mut scratch, pool);
+        conv_backward_input(call, &mut scratch, context);
         let (grad_weight, grad_bias) = (&mut grad_weight[..], Some(&mut grad_bias[..]));
         let call = ConvBackwardWeight { geometry, batch, input, grad_output, grad_weight, grad_bias, accumulate };
-        conv_backward_weight_with(kernel, call, &mut scratch, pool);
+        conv_backward_weight(call, &mut scratch, context);
         if accumulate {
             break;
         }
@@ -400,12 +396,13 @@ fn wanted(geometry: &Geometry, batch: usize, input: &[f32], weight: &[f32], grad
 #[test]
 fn gradients_match_the_reference() {
     for kernel in available() {
+        let context = Context::new(kernel.isa, Pool::single());
         for geometry in geometries() {
             for (batch, start) in [(2, None), (1, Some(0.5)), (0, None), (0, Some(0.5))] {
                 let input = values(batch * geometry.input_len() + 1, 12);
                 let (input, weight) = (&input[1..], values(geometry.weight_len(), 13));
                 let grad = values(batch * geometry.output_len(), 14);
-                let got = gradients(kernel, geometry, batch, (input, &weight, &grad), start, &Pool::single());
+                let got = gradients(&context, geometry, batch, (input, &weight, &grad), start);
                 let mut want = wanted(&geometry, batch, input, &weight, &grad);
                 for (sums, sizes) in &mut want {
                     for (sum, size) in sums.iter_mut().zip(sizes) {
@@ -437,8 +434,8 @@ fn gradients_are_the_same_for_any_thread_count() {
             let weight = values(geometry.weight_len(), 16);
             let grad = values(batch * geometry.output_len(), 17);
             let all = |threads| {
-                let pool = Pool::new(threads);
-                let got = gradients(kernel, geometry, batch, (&input, &weight, &grad), None, &pool);
+                let context = Context::new(kernel.isa, Pool::new(threads));
+                let got = gradients(&context, geometry, batch, (&input, &weight, &grad), None);
                 [bits(&got.input), bits(&got.weight), bits(&got.bias)]
             };
             let one = all(1);
@@ -457,13 +454,11 @@ fn the_gradient_of_a_sample_of_a_batch_has_the_bits_of_the_sample_alone() {
             let input = values(batch * geometry.input_len(), 18);
             let weight = values(geometry.weight_len(), 19);
             let grad = values(batch * geometry.output_len(), 20);
-            let pool = Pool::single();
-            let together = gradients(kernel, geometry, batch, (&input, &weight, &grad), None, &pool);
+            let context = Context::new(kernel.isa, Pool::single());
+            let together = gradients(&context, geometry, batch, (&input, &weight, &grad), None);
             let samples = grad.chunks(geometry.output_len()).zip(input.chunks(geometry.input_len()));
             let alone: Vec<u32> = samples
-                .flat_map(|(grad, input)| {
-                    bits(&gradients(kernel, geometry, 1, (input, &weight, grad), None, &pool).input)
-                })
+                .flat_map(|(grad, input)| bits(&gradients(&context, geometry, 1, (input, &weight, grad), None).input))
                 .collect();
             assert!(bits(&together.input) == alone, "{kernel:?} {geometry:?}");
         }
@@ -481,12 +476,8 @@ fn unpooling_gives_each_gradient_to_the_place_that_was_chosen() {
                 let grad_pooled = values(pooled.len(), 22);
                 let mut through = grad_pooled.clone();
                 if let Some(function) = function {
-                    map::backward_in_place(
-                        function,
-                        Saved::Output(&pooled),
-                        &mut through,
-                        &crate::Context::new(isa, Pool::single()),
-                    );
+                    let context = Context::new(isa, Pool::single());
+                    map::backward_in_place(function, Saved::Output(&pooled), &mut through, &context);
                 }
                 let mut want = vec![0.0; full.len()];
                 for (at, (&grad, &position)) in through.iter().zip(&positions).enumerate() {
@@ -508,7 +499,7 @@ fn unpooling_gives_each_gradient_to_the_place_that_was_chosen() {
                         activation: function.map(|function| (function, &pooled[..])),
                         grad_full: &mut grad_full,
                     };
-                    unpool_two_on(isa, call, &Pool::new(threads));
+                    unpool_two(call, &Context::new(isa, Pool::new(threads)));
                     assert!(bits(&grad_full) == bits(&want), "{isa:?} {channels} {height} {width} {function:?}");
                 }
             }

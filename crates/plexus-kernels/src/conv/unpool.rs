@@ -1,9 +1,9 @@
 //! The way back through 2 x 2 max pooling.
 
-use crate::isa::{Isa, Simd, Vectorized};
+use crate::Context;
+use crate::isa::{Simd, Vectorized};
 use crate::map::pieces::{self, Rows};
 use crate::map::{self, Function, Saved};
-use crate::threads::Pool;
 
 /// The arguments of [`unpool_two`].
 #[derive(Debug)]
@@ -35,12 +35,7 @@ pub struct UnpoolTwo<'a> {
 ///
 /// # Panics
 /// Where the lengths disagree, or the function needs its input.
-pub fn unpool_two(call: UnpoolTwo<'_>, pool: &Pool) {
-    unpool_two_on(Isa::selected(), call, pool);
-}
-
-/// [`unpool_two`] on a given instruction set.
-pub fn unpool_two_on(isa: Isa, call: UnpoolTwo<'_>, pool: &Pool) {
+pub fn unpool_two(call: UnpoolTwo<'_>, context: &Context) {
     let UnpoolTwo { batch, channels, height, width, grad_pooled, positions, activation, grad_full } = call;
     let (rows, cols) = (height / 2, width / 2);
     assert_eq!(grad_pooled.len(), batch * rows * cols * channels, "a gradient for each pooled number");
@@ -54,7 +49,7 @@ pub fn unpool_two_on(isa: Isa, call: UnpoolTwo<'_>, pool: &Pool) {
     if full == 0 {
         return;
     }
-    pieces::for_each(pool, full, Rows(grad_full, full), |first, grad_full| {
+    pieces::for_each(context.pool(), full, Rows(grad_full, full), |first, grad_full| {
         for (at, grad_full) in grad_full.0.chunks_exact_mut(full).enumerate() {
             let part = (first + at) * pooled..(first + at + 1) * pooled;
             let (grad_pooled, positions) = (&grad_pooled[part.clone()], &positions[part.clone()]);
@@ -62,7 +57,15 @@ pub fn unpool_two_on(isa: Isa, call: UnpoolTwo<'_>, pool: &Pool) {
             if height % 2 == 1 || width % 2 == 1 {
                 grad_full.fill(0.0);
             }
-            isa.run(Sample { channels, cols, row: width * channels, grad_pooled, positions, activation, grad_full });
+            context.isa().run(Sample {
+                channels,
+                cols,
+                row: width * channels,
+                grad_pooled,
+                positions,
+                activation,
+                grad_full,
+            });
         }
     });
 }
@@ -111,13 +114,7 @@ impl Vectorized for Sample<'_> {
                 None => grads[..len].copy_from_slice(grad),
                 Some((function, output)) => {
                     let saved = Saved::Output(&output[start..end]);
-                    map::backward(
-                        function,
-                        saved,
-                        grad,
-                        &mut grads[..len],
-                        &crate::Context::new(S::ISA, Pool::single()),
-                    );
+                    map::apply_backward(S::ISA, function, saved, grad, &mut grads[..len]);
                 }
             }
             s.run(Chunk { sample: &mut self, start, len, numbers: &numbers, grads: &grads });

@@ -197,10 +197,8 @@ pub fn backward(function: Function, saved: Saved<'_>, grad_output: &[f32], grad_
     assert_eq!(grad_output.len(), grad_input.len(), "one gradient in for each gradient out");
     let (from_output, saved) = saved.check(function, grad_output.len());
     pieces::for_each(context.pool(), 1, (saved, grad_output, grad_input), |_, (saved, grad_output, grad_input)| {
-        with_formula!(function, formula => match from_output {
-            true => context.isa().run(Backward::<_, true> { formula, saved, grad_output, grad_input }),
-            false => context.isa().run(Backward::<_, false> { formula, saved, grad_output, grad_input }),
-        });
+        let saved = if from_output { Saved::Output(saved) } else { Saved::Input(saved) };
+        apply_backward(context.isa(), function, saved, grad_output, grad_input);
     });
 }
 
@@ -221,6 +219,21 @@ pub fn backward_in_place(function: Function, saved: Saved<'_>, grad: &mut [f32],
 /// As [`forward_in_place`], all of it on this thread: for the rows of a tile inside a task.
 pub(crate) fn apply(isa: Isa, function: Function, values: &mut [f32]) {
     with_formula!(function, formula => isa.run(ForwardInPlace { formula, values }));
+}
+
+/// As [`backward`], all of it on this thread.
+pub(crate) fn apply_backward(
+    isa: Isa,
+    function: Function,
+    saved: Saved<'_>,
+    grad_output: &[f32],
+    grad_input: &mut [f32],
+) {
+    let (from_output, saved) = saved.check(function, grad_output.len());
+    with_formula!(function, formula => match from_output {
+        true => isa.run(Backward::<_, true> { formula, saved, grad_output, grad_input }),
+        false => isa.run(Backward::<_, false> { formula, saved, grad_output, grad_input }),
+    });
 }
 
 struct Forward<'a, F> {

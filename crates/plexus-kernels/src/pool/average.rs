@@ -2,9 +2,9 @@
 
 use super::largest::{load, store};
 use super::{Window, check};
-use crate::isa::{Isa, Simd, Vectorized};
+use crate::Context;
+use crate::isa::{Simd, Vectorized};
 use crate::map::pieces::{self, Rows};
-use crate::threads::Pool;
 
 /// The arguments of [`avg_pool`].
 #[derive(Debug)]
@@ -33,15 +33,10 @@ pub struct AvgPool<'a> {
 /// let mut output = [0.0];
 /// let (window, input) = (Window::plain([1, 2, 2], [2, 2]), [1.0, 5.0, 2.0, 4.0]);
 /// let call = AvgPool { window, batch: 1, input: &input, output: &mut output, count_include_pad: true };
-/// avg_pool(call, &plexus_kernels::threads::Pool::single());
+/// avg_pool(call, &plexus_kernels::Context::single());
 /// assert_eq!(output, [3.0]);
 /// ```
-pub fn avg_pool(call: AvgPool<'_>, pool: &Pool) {
-    avg_pool_on(Isa::selected(), call, pool);
-}
-
-/// [`avg_pool`] on a given instruction set.
-pub fn avg_pool_on(isa: Isa, call: AvgPool<'_>, pool: &Pool) {
+pub fn avg_pool(call: AvgPool<'_>, context: &Context) {
     let AvgPool { window, batch, input, output, count_include_pad } = call;
     let [rows, cols] = check(&window, batch, input.len(), output.len());
     assert_eq!(window.dilation, [1; 2], "means of dense windows");
@@ -50,11 +45,11 @@ pub fn avg_pool_on(isa: Isa, call: AvgPool<'_>, pool: &Pool) {
         return;
     }
     let work = len * window.kernel[0] * window.kernel[1];
-    pieces::for_each(pool, work, Rows(output, len), |first, output| {
+    pieces::for_each(context.pool(), work, Rows(output, len), |first, output| {
         for (at, output) in output.0.chunks_exact_mut(len).enumerate() {
             let (n, y) = ((first + at) / rows, (first + at) % rows);
             let input = &input[n * window.input_len()..][..window.input_len()];
-            isa.run(Row { window: &window, input, y, output, count_include_pad });
+            context.isa().run(Row { window: &window, input, y, output, count_include_pad });
         }
     });
 }
@@ -123,12 +118,7 @@ pub struct AvgPoolBackward<'a> {
 ///
 /// # Panics
 /// Where the window has no output or a dilation, or the lengths do not fit.
-pub fn avg_pool_backward(call: AvgPoolBackward<'_>, pool: &Pool) {
-    avg_pool_backward_on(Isa::selected(), call, pool);
-}
-
-/// [`avg_pool_backward`] on a given instruction set.
-pub fn avg_pool_backward_on(isa: Isa, call: AvgPoolBackward<'_>, pool: &Pool) {
+pub fn avg_pool_backward(call: AvgPoolBackward<'_>, context: &Context) {
     let AvgPoolBackward { window, batch, grad_output, grad_input, count_include_pad } = call;
     check(&window, batch, grad_input.len(), grad_output.len());
     assert_eq!(window.dilation, [1; 2], "means of dense windows");
@@ -136,10 +126,10 @@ pub fn avg_pool_backward_on(isa: Isa, call: AvgPoolBackward<'_>, pool: &Pool) {
     if grad_input.is_empty() {
         return;
     }
-    pieces::for_each(pool, full, Rows(grad_input, full), |first, grad_input| {
+    pieces::for_each(context.pool(), full, Rows(grad_input, full), |first, grad_input| {
         for (at, grad_input) in grad_input.0.chunks_exact_mut(full).enumerate() {
             let grad_output = &grad_output[(first + at) * pooled..][..pooled];
-            isa.run(SampleBackward { window: &window, grad_output, grad_input, count_include_pad });
+            context.isa().run(SampleBackward { window: &window, grad_output, grad_input, count_include_pad });
         }
     });
 }
@@ -195,27 +185,17 @@ impl Vectorized for SampleBackward<'_> {
 ///
 /// # Panics
 /// Where the lengths disagree.
-pub fn global_avg_pool(size: [usize; 3], input: &[f32], output: &mut [f32], pool: &Pool) {
-    global_avg_pool_on(Isa::selected(), size, input, output, pool);
-}
-
-/// [`global_avg_pool`] on a given instruction set.
-pub fn global_avg_pool_on(
-    isa: Isa,
-    [batch, plane, channels]: [usize; 3],
-    input: &[f32],
-    output: &mut [f32],
-    pool: &Pool,
-) {
+pub fn global_avg_pool(size: [usize; 3], input: &[f32], output: &mut [f32], context: &Context) {
+    let [batch, plane, channels] = size;
     assert_eq!(Some(input.len()), batch.checked_mul(plane).and_then(|len| len.checked_mul(channels)), "inputs");
     assert_eq!(Some(output.len()), batch.checked_mul(channels), "one mean for each sample and channel");
     if output.is_empty() {
         return;
     }
-    pieces::for_each(pool, plane * channels, Rows(output, channels), |first, output| {
+    pieces::for_each(context.pool(), plane * channels, Rows(output, channels), |first, output| {
         for (at, output) in output.0.chunks_exact_mut(channels).enumerate() {
             let input = &input[(first + at) * plane * channels..][..plane * channels];
-            isa.run(Means { input, plane, output });
+            context.isa().run(Means { input, plane, output });
         }
     });
 }
@@ -261,25 +241,15 @@ impl Vectorized for Means<'_> {
 ///
 /// # Panics
 /// Where the lengths disagree.
-pub fn global_avg_pool_backward(size: [usize; 3], grad_output: &[f32], grad_input: &mut [f32], pool: &Pool) {
-    global_avg_pool_backward_on(Isa::selected(), size, grad_output, grad_input, pool);
-}
-
-/// [`global_avg_pool_backward`] on a given instruction set.
-pub fn global_avg_pool_backward_on(
-    isa: Isa,
-    [batch, plane, channels]: [usize; 3],
-    grad_output: &[f32],
-    grad_input: &mut [f32],
-    pool: &Pool,
-) {
+pub fn global_avg_pool_backward(size: [usize; 3], grad_output: &[f32], grad_input: &mut [f32], context: &Context) {
+    let [batch, plane, channels] = size;
     assert_eq!(Some(grad_input.len()), batch.checked_mul(plane).and_then(|len| len.checked_mul(channels)), "inputs");
     assert_eq!(Some(grad_output.len()), batch.checked_mul(channels), "one gradient for each sample and channel");
     if grad_input.is_empty() {
         return;
     }
-    pieces::for_each(pool, channels, Rows(grad_input, channels), |first, pixels| {
-        isa.run(Shares { grad_output, first, plane, channels, pixels: pixels.0 });
+    pieces::for_each(context.pool(), channels, Rows(grad_input, channels), |first, pixels| {
+        context.isa().run(Shares { grad_output, first, plane, channels, pixels: pixels.0 });
     });
 }
 

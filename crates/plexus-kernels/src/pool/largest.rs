@@ -1,9 +1,9 @@
 //! The largest of each window.
 
 use super::{Window, check};
-use crate::isa::{Isa, Simd, Vectorized};
+use crate::Context;
+use crate::isa::{Simd, Vectorized};
 use crate::map::pieces::{self, Maybe, Rows};
-use crate::threads::Pool;
 
 /// The arguments of [`max_pool`].
 #[derive(Debug)]
@@ -36,15 +36,11 @@ pub struct MaxPool<'a> {
 ///     output: &mut output,
 ///     positions: Some(&mut positions),
 /// };
-/// max_pool(call, &plexus_kernels::threads::Pool::single());
+/// max_pool(call, &plexus_kernels::Context::single());
 /// assert_eq!((output, positions), ([5.0], [1]));
 /// ```
-pub fn max_pool(call: MaxPool<'_>, pool: &Pool) {
-    max_pool_on(Isa::selected(), call, pool);
-}
-
-/// [`max_pool`] on a given instruction set.
-pub fn max_pool_on(isa: Isa, call: MaxPool<'_>, pool: &Pool) {
+pub fn max_pool(call: MaxPool<'_>, context: &Context) {
+    let isa = context.isa();
     let MaxPool { window, batch, input, output, positions } = call;
     let [rows, cols] = check(&window, batch, input.len(), output.len());
     assert!(positions.as_ref().is_none_or(|at| at.len() == output.len()), "one position for each output");
@@ -55,7 +51,7 @@ pub fn max_pool_on(isa: Isa, call: MaxPool<'_>, pool: &Pool) {
     }
     let work = len * window.kernel[0] * window.kernel[1];
     let positions = Maybe(positions.map(|positions| Rows(positions, len)), batch * rows);
-    pieces::for_each(pool, work, (Rows(output, len), positions), |first, (output, positions)| {
+    pieces::for_each(context.pool(), work, (Rows(output, len), positions), |first, (output, positions)| {
         let mut positions = positions.0.map(|positions| positions.0);
         for (at, output) in output.0.chunks_exact_mut(len).enumerate() {
             let (n, y) = ((first + at) / rows, (first + at) % rows);
@@ -178,7 +174,7 @@ pub struct MaxPoolBackward<'a> {
 ///
 /// # Panics
 /// Where the window has no output, the lengths do not fit, or a position is outside of the plane.
-pub fn max_pool_backward(call: MaxPoolBackward<'_>, pool: &Pool) {
+pub fn max_pool_backward(call: MaxPoolBackward<'_>, context: &Context) {
     let MaxPoolBackward { window, batch, grad_output, positions, grad_input } = call;
     check(&window, batch, grad_input.len(), grad_output.len());
     assert_eq!(positions.len(), grad_output.len(), "one position for each output");
@@ -187,7 +183,7 @@ pub fn max_pool_backward(call: MaxPoolBackward<'_>, pool: &Pool) {
         return;
     }
     let channels = window.channels;
-    pieces::for_each(pool, full, Rows(grad_input, full), |first, grad_input| {
+    pieces::for_each(context.pool(), full, Rows(grad_input, full), |first, grad_input| {
         for (at, grad_input) in grad_input.0.chunks_exact_mut(full).enumerate() {
             grad_input.fill(0.0);
             let from = (first + at) * pooled;

@@ -23,11 +23,8 @@ pub mod reference;
 mod upsample;
 mod window;
 
-pub use average::{
-    AvgPool, AvgPoolBackward, avg_pool, avg_pool_backward, avg_pool_backward_on, avg_pool_on, global_avg_pool,
-    global_avg_pool_backward, global_avg_pool_backward_on, global_avg_pool_on,
-};
-pub use largest::{MaxPool, MaxPoolBackward, max_pool, max_pool_backward, max_pool_on};
+pub use average::{AvgPool, AvgPoolBackward, avg_pool, avg_pool_backward, global_avg_pool, global_avg_pool_backward};
+pub use largest::{MaxPool, MaxPoolBackward, max_pool, max_pool_backward};
 pub use upsample::{upsample, upsample_backward};
 pub use window::Window;
 

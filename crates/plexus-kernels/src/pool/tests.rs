@@ -1,6 +1,7 @@
 //! Every instruction set against the reference.
 
 use super::*;
+use crate::Context;
 use crate::isa::Isa;
 use crate::threads::Pool;
 use rand::rngs::ChaCha8Rng;
@@ -70,6 +71,7 @@ fn output_sizes_are_those_of_pytorch() {
 #[test]
 fn the_largest_and_its_place_are_those_of_the_reference() {
     for isa in Isa::available() {
+        let context = Context::new(isa, Pool::single());
         for (window, dilation) in windows().into_iter().flat_map(|window| [(window, [1, 1]), (window, [2, 3])]) {
             let window = Window { dilation, ..window };
             if window.output().is_none() {
@@ -82,7 +84,7 @@ fn the_largest_and_its_place_are_those_of_the_reference() {
             for keep in [true, false] {
                 let positions = keep.then_some(&mut positions[..]);
                 let call = MaxPool { window, batch, input: &input, output: &mut output, positions };
-                max_pool_on(isa, call, &Pool::single());
+                max_pool(call, &context);
                 let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
                 assert_eq!(bits(&output), bits(&want), "{isa:?} {window:?}");
             }
@@ -92,7 +94,7 @@ fn the_largest_and_its_place_are_those_of_the_reference() {
             let mut grad = vec![9.0; input.len()];
             let call =
                 MaxPoolBackward { window, batch, grad_output: &grad_output, positions: &places, grad_input: &mut grad };
-            max_pool_backward(call, &Pool::single());
+            max_pool_backward(call, &context);
             let mut expected = vec![0.0f64; input.len()];
             for (at, &place) in places.iter().enumerate().filter(|&(_, &place)| place != u32::MAX) {
                 let (n, c) = (at / window.output_len(), at % window.channels);
@@ -115,6 +117,7 @@ fn close(got: &[f32], want: &[f64], bound: f64) {
 #[test]
 fn means_are_those_of_the_reference() {
     for isa in Isa::available() {
+        let context = Context::new(isa, Pool::single());
         for window in windows() {
             for count_include_pad in [false, true] {
                 let batch = 2;
@@ -122,7 +125,7 @@ fn means_are_those_of_the_reference() {
                 let want = reference::avg_pool(&window, batch, &input, count_include_pad);
                 let mut output = vec![9.0; want.len()];
                 let call = AvgPool { window, batch, input: &input, output: &mut output, count_include_pad };
-                avg_pool_on(isa, call, &Pool::single());
+                avg_pool(call, &context);
                 close(&output, &want, 1e-5);
 
                 let grad_output = values(want.len(), 4);
@@ -130,7 +133,7 @@ fn means_are_those_of_the_reference() {
                 let mut grad_input = vec![9.0; input.len()];
                 let (grad_output, grad_input) = (&grad_output[..], &mut grad_input[..]);
                 let call = AvgPoolBackward { window, batch, grad_output, grad_input, count_include_pad };
-                avg_pool_backward_on(isa, call, &Pool::single());
+                avg_pool_backward(call, &context);
                 close(grad_input, &want, 1e-5);
             }
         }
@@ -140,17 +143,18 @@ fn means_are_those_of_the_reference() {
 #[test]
 fn means_of_whole_maps_are_those_of_one_large_window() {
     for isa in Isa::available() {
+        let context = Context::new(isa, Pool::single());
         for channels in [1, 6, 16, 19] {
             for plane in [1, 5, 600] {
                 let window = Window::plain([channels, 1, plane], [1, plane]);
                 let size = [3, plane, channels];
                 let input = values(3 * plane * channels, 5);
                 let mut output = vec![9.0; 3 * channels];
-                global_avg_pool_on(isa, size, &input, &mut output, &Pool::single());
+                global_avg_pool(size, &input, &mut output, &context);
                 close(&output, &reference::avg_pool(&window, 3, &input, true), 1e-5);
                 let grad_output = values(3 * channels, 6);
                 let mut grad_input = vec![9.0; input.len()];
-                global_avg_pool_backward_on(isa, size, &grad_output, &mut grad_input, &Pool::single());
+                global_avg_pool_backward(size, &grad_output, &mut grad_input, &context);
                 close(&grad_input, &reference::avg_pool_backward(&window, 3, &grad_output, true), 1e-6);
             }
         }
@@ -164,19 +168,19 @@ fn results_are_the_same_for_any_thread_count() {
     let input = values(batch * window.input_len(), 7);
     let grad = values(batch * window.output_len(), 8);
     let run = |threads| {
-        let pool = Pool::new(threads);
+        let context = Context::detect(Pool::new(threads));
         let mut outputs = [vec![0.0; grad.len()], vec![0.0; grad.len()]];
         let mut grads = [vec![0.0; input.len()], vec![0.0; input.len()]];
         let mut positions = vec![0; grad.len()];
         let [largest, mean] = &mut outputs;
         let [first, second] = &mut grads;
         let at = Some(&mut positions[..]);
-        max_pool(MaxPool { window, batch, input: &input, output: largest, positions: at }, &pool);
+        max_pool(MaxPool { window, batch, input: &input, output: largest, positions: at }, &context);
         let call = MaxPoolBackward { window, batch, grad_output: &grad, positions: &positions, grad_input: first };
-        max_pool_backward(call, &pool);
-        avg_pool(AvgPool { window, batch, input: &input, output: mean, count_include_pad: true }, &pool);
+        max_pool_backward(call, &context);
+        avg_pool(AvgPool { window, batch, input: &input, output: mean, count_include_pad: true }, &context);
         let call = AvgPoolBackward { window, batch, grad_output: &grad, grad_input: second, count_include_pad: true };
-        avg_pool_backward(call, &pool);
+        avg_pool_backward(call, &context);
         (outputs, grads, positions)
     };
     let one = run(1);

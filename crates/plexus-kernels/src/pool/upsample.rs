@@ -1,7 +1,7 @@
 //! Maps enlarged by a whole factor, and the way back.
 
+use crate::Context;
 use crate::map::pieces::{self, Rows};
-use crate::threads::Pool;
 
 /// Repeats every pixel `factor` times in both directions.
 ///
@@ -16,7 +16,7 @@ use crate::threads::Pool;
 ///
 /// # Panics
 /// Where the lengths disagree.
-pub fn upsample(size: [usize; 4], factor: usize, input: &[f32], output: &mut [f32], pool: &Pool) {
+pub fn upsample(size: [usize; 4], factor: usize, input: &[f32], output: &mut [f32], context: &Context) {
     let [batch, height, width, channels] = size;
     assert_eq!(input.len(), batch * height * width * channels, "batch · height · width · channels");
     assert_eq!(output.len(), input.len() * factor * factor, "factor² as many");
@@ -25,7 +25,7 @@ pub fn upsample(size: [usize; 4], factor: usize, input: &[f32], output: &mut [f3
         return;
     }
     let wide = factor * row;
-    pieces::for_each(pool, factor * wide, Rows(output, factor * wide), |first, Rows(output, _)| {
+    pieces::for_each(context.pool(), factor * wide, Rows(output, factor * wide), |first, Rows(output, _)| {
         for (at, rows) in output.chunks_exact_mut(factor * wide).enumerate() {
             let from = &input[(first + at) * row..][..row];
             for (pixel, to) in from.chunks_exact(channels).zip(rows.chunks_exact_mut(factor * channels)) {
@@ -49,7 +49,13 @@ pub fn upsample(size: [usize; 4], factor: usize, input: &[f32], output: &mut [f3
 ///
 /// # Panics
 /// Where the lengths disagree.
-pub fn upsample_backward(size: [usize; 4], factor: usize, grad_output: &[f32], grad_input: &mut [f32], pool: &Pool) {
+pub fn upsample_backward(
+    size: [usize; 4],
+    factor: usize,
+    grad_output: &[f32],
+    grad_input: &mut [f32],
+    context: &Context,
+) {
     let [batch, height, width, channels] = size;
     assert_eq!(grad_input.len(), batch * height * width * channels, "batch · height · width · channels");
     assert_eq!(grad_output.len(), grad_input.len() * factor * factor, "factor² as many");
@@ -58,7 +64,7 @@ pub fn upsample_backward(size: [usize; 4], factor: usize, grad_output: &[f32], g
         return;
     }
     let wide = factor * row;
-    pieces::for_each(pool, factor * wide, Rows(grad_input, row), |first, Rows(grad_input, _)| {
+    pieces::for_each(context.pool(), factor * wide, Rows(grad_input, row), |first, Rows(grad_input, _)| {
         for (at, to) in grad_input.chunks_exact_mut(row).enumerate() {
             let rows = &grad_output[(first + at) * factor * wide..][..factor * wide];
             to.fill(0.0);
@@ -76,16 +82,17 @@ pub fn upsample_backward(size: [usize; 4], factor: usize, grad_output: &[f32], g
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::threads::Pool;
 
     #[test]
     fn pixels_become_squares_and_their_gradients_are_summed() {
         let input = [1.0, 2.0, 3.0, 4.0];
         let mut output = [0.0; 16];
-        upsample([1, 1, 2, 2], 2, &input, &mut output, &Pool::single());
+        upsample([1, 1, 2, 2], 2, &input, &mut output, &Context::single());
         let row = [1.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 4.0];
         assert_eq!(output, [row, row].concat()[..]);
         let mut grad = [9.0; 4];
-        upsample_backward([1, 1, 2, 2], 2, &output, &mut grad, &Pool::single());
+        upsample_backward([1, 1, 2, 2], 2, &output, &mut grad, &Context::single());
         assert_eq!(grad, [4.0, 8.0, 12.0, 16.0]);
     }
 
@@ -94,9 +101,10 @@ mod tests {
         let size = [3, 17, 19, 5];
         let input: Vec<f32> = (0..size.iter().product::<usize>()).map(|at| (at as f32 * 0.37).sin()).collect();
         let run = |threads: usize| {
+            let context = Context::detect(Pool::new(threads));
             let (mut output, mut grad) = (vec![0.0; 9 * input.len()], vec![0.0; input.len()]);
-            upsample(size, 3, &input, &mut output, &Pool::new(threads));
-            upsample_backward(size, 3, &output, &mut grad, &Pool::new(threads));
+            upsample(size, 3, &input, &mut output, &context);
+            upsample_backward(size, 3, &output, &mut grad, &context);
             (output, grad)
         };
         let one = run(1);

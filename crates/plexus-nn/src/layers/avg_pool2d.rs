@@ -85,17 +85,14 @@ impl LayerKind for AvgPool2d {
     fn forward(&self, cx: Forward<'_>) {
         let (window, batch, input) = (self.window(cx.inputs[0].shape), cx.rows, cx.inputs[0].f32());
         let (output, count_include_pad) = (cx.output.into_f32(), self.count_include_pad);
-        avg_pool(AvgPool { window, batch, input, output, count_include_pad }, cx.context.pool());
+        avg_pool(AvgPool { window, batch, input, output, count_include_pad }, cx.context);
     }
 
     fn backward(&self, mut cx: Backward<'_, '_>) {
         let Some(grad_input) = cx.grad_input() else { return };
         let (window, batch, grad_output) = (self.window(cx.inputs[0].shape), cx.rows, cx.grad_output);
         let count_include_pad = self.count_include_pad;
-        avg_pool_backward(
-            AvgPoolBackward { window, batch, grad_output, grad_input, count_include_pad },
-            cx.context.pool(),
-        );
+        avg_pool_backward(AvgPoolBackward { window, batch, grad_output, grad_input, count_include_pad }, cx.context);
     }
 }
 

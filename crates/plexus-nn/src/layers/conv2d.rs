@@ -227,13 +227,13 @@ impl LayerKind for Conv2d {
 
     fn prepare(&self, cx: Prepare<'_>) -> Option<Prepared> {
         let (weight, bias) = self.split(cx.weights);
-        let weight = PackedWeight::new(&self.geometry(cx.inputs[0]), weight, cx.context.pool());
+        let weight = PackedWeight::new(&self.geometry(cx.inputs[0]), weight, cx.context);
         Some(Prepared::Conv { weight, bias: Buffer::from_slice(bias.unwrap_or_default()) })
     }
 
-    fn prepared_bytes(&self, inputs: &[&Shape], _context: &Context) -> usize {
+    fn prepared_bytes(&self, inputs: &[&Shape], context: &Context) -> usize {
         let bias = if self.bias { self.out_channels * size_of::<f32>() } else { 0 };
-        PackedWeight::bytes_for(&self.geometry(inputs[0])).saturating_add(bias)
+        PackedWeight::bytes_for(&self.geometry(inputs[0]), context).saturating_add(bias)
     }
 
     fn forward(&self, cx: Forward<'_>) {
@@ -259,7 +259,7 @@ impl LayerKind for Conv2d {
             pooling: cx.pooling.then_some(Pooling::MaxTwo { positions }),
             output: cx.output.into_f32(),
         };
-        conv(call, &mut cx.scratch.conv, cx.context.pool());
+        conv(call, &mut cx.scratch.conv, cx.context);
     }
 
     fn backward(&self, cx: Backward<'_, '_>) {
@@ -270,10 +270,10 @@ impl LayerKind for Conv2d {
         let grad_bias = self.bias.then_some(grad_bias);
         let (input, accumulate) = (input.f32(), cx.accumulate);
         let call = ConvBackwardWeight { geometry, batch, input, grad_output, grad_weight, grad_bias, accumulate };
-        conv_backward_weight(call, &mut cx.scratch.conv, cx.context.pool());
+        conv_backward_weight(call, &mut cx.scratch.conv, cx.context);
         if let Some(GradInput { values, accumulate }) = cx.grad_inputs[0].take() {
             let call = ConvBackwardInput { geometry, batch, grad_output, weight, grad_input: values, accumulate };
-            conv_backward_input(call, &mut cx.scratch.conv, cx.context.pool());
+            conv_backward_input(call, &mut cx.scratch.conv, cx.context);
         }
     }
 }

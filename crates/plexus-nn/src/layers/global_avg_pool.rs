@@ -47,13 +47,13 @@ impl LayerKind for GlobalAvgPool {
     fn forward(&self, cx: Forward<'_>) {
         let [channels, height, width] = maps(cx.inputs[0].shape).unwrap_or_default();
         let size = [cx.rows, height * width, channels];
-        global_avg_pool(size, cx.inputs[0].f32(), cx.output.into_f32(), cx.context.pool());
+        global_avg_pool(size, cx.inputs[0].f32(), cx.output.into_f32(), cx.context);
     }
 
     fn backward(&self, mut cx: Backward<'_, '_>) {
         let Some(grad_input) = cx.grad_input() else { return };
         let [channels, height, width] = maps(cx.inputs[0].shape).unwrap_or_default();
-        global_avg_pool_backward([cx.rows, height * width, channels], cx.grad_output, grad_input, cx.context.pool());
+        global_avg_pool_backward([cx.rows, height * width, channels], cx.grad_output, grad_input, cx.context);
     }
 }
 

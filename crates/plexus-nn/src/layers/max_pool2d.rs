@@ -108,14 +108,14 @@ impl LayerKind for MaxPool2d {
             Pass::Inference { .. } => None,
         };
         let (window, batch, input) = (self.window(cx.inputs[0].shape), cx.rows, cx.inputs[0].f32());
-        max_pool(MaxPool { window, batch, input, output: cx.output.into_f32(), positions }, cx.context.pool());
+        max_pool(MaxPool { window, batch, input, output: cx.output.into_f32(), positions }, cx.context);
     }
 
     fn backward(&self, mut cx: Backward<'_, '_>) {
         let Some(grad_input) = cx.grad_input() else { return };
         let (window, batch, grad_output) = (self.window(cx.inputs[0].shape), cx.rows, cx.grad_output);
         let call = MaxPoolBackward { window, batch, grad_output, positions: cx.saved.u32(), grad_input };
-        max_pool_backward(call, cx.context.pool());
+        max_pool_backward(call, cx.context);
     }
 }
 

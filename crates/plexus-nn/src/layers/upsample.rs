@@ -55,14 +55,14 @@ impl LayerKind for Upsample {
     fn forward(&self, cx: Forward<'_>) {
         let [channels, height, width] = maps(cx.inputs[0].shape).unwrap_or_default();
         let size = [cx.rows, height, width, channels];
-        upsample(size, self.factor, cx.inputs[0].f32(), cx.output.into_f32(), cx.context.pool());
+        upsample(size, self.factor, cx.inputs[0].f32(), cx.output.into_f32(), cx.context);
     }
 
     fn backward(&self, mut cx: Backward<'_, '_>) {
         let Some(grad_input) = cx.grad_input() else { return };
         let [channels, height, width] = maps(cx.inputs[0].shape).unwrap_or_default();
         let size = [cx.rows, height, width, channels];
-        upsample_backward(size, self.factor, cx.grad_output, grad_input, cx.context.pool());
+        upsample_backward(size, self.factor, cx.grad_output, grad_input, cx.context);
     }
 }
 
