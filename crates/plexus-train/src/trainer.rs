@@ -383,7 +383,8 @@ impl Trainer {
         if !loss.is_finite() {
             return Err(self.not_finite("the loss", loss, first..last, None, epoch_rows));
         }
-        if let Some(index) = reduce::first_not_finite(&self.grad, &self.context) {
+        if !reduce::all_finite(&self.grad, &self.context) {
+            let index = reduce::first_not_finite(&self.grad, &self.context).unwrap_or_default();
             let entries = self.params.layout().entries().iter().filter(|entry| entry.trainable);
             let tensor = { entries }.find(|entry| entry.range.contains(&index)).map(|entry| entry.name.clone());
             let value = f64::from(self.grad[index]);
