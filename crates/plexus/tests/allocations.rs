@@ -1,7 +1,7 @@
 //! `Model::predict` allocates nothing after the first call, counted by the allocator of this program.
 
 use plexus::nn::layers::{Activation, BatchNorm, Flatten, Layer, Linear, Standardise};
-use plexus::nn::{Network, Params, Shape};
+use plexus::nn::{Network, Params, Shape, zoo};
 use plexus::{Context, Model, Pool, Task, Workspace};
 use plexus_kernels::map::Function;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -49,7 +49,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn model(context: Context) -> Model {
+/// A network of linear layers, which has every kind of layer that is fused or computed in place.
+fn linear() -> Network {
     let layers: [Layer; 9] = [
         Standardise { per_feature: false }.into(),
         Flatten::default().into(),
@@ -61,7 +62,11 @@ fn model(context: Context) -> Model {
         Linear::new(10).into(),
         Activation::new(Function::Identity).into(),
     ];
-    let network = Network::chain(Shape::new([1, 28, 28]), layers).check().expect("the layers fit");
+    Network::chain(Shape::new([1, 28, 28]), layers)
+}
+
+fn model(network: Network, context: Context) -> Model {
+    let network = network.check().expect("the layers fit");
     let params = Params::initialise(&network, 1);
     let classes = (0..10).map(|digit| digit.to_string()).collect();
     let task = Task::Classification { classes };
@@ -85,11 +90,16 @@ fn allocations(model: &Model, batch: usize, calls: usize) -> (usize, usize) {
 fn predictions_allocate_nothing_after_the_first() {
     let calls = 1000;
     for threads in [1, 2] {
-        let model = model(Context::detect(Pool::new(threads)));
-        for batch in [1, 64] {
-            let (count, bytes) = allocations(&model, batch, calls);
-            println!("{threads} threads, batch {batch}: {count} allocations, {bytes} bytes in {calls} calls");
-            assert_eq!((count, bytes), (0, 0), "{threads} threads, batch {batch}");
+        let lenet = zoo::lenet5(Shape::new([1, 28, 28]), 10, zoo::LeNet5::default()).expect("it reads images");
+        for (name, network) in [("linear layers", linear()), ("LeNet-5", lenet)] {
+            let model = model(network, Context::detect(Pool::new(threads)));
+            for batch in [1, 64] {
+                let (count, bytes) = allocations(&model, batch, calls);
+                println!(
+                    "{name}, {threads} threads, batch {batch}: {count} allocations, {bytes} bytes in {calls} calls"
+                );
+                assert_eq!((count, bytes), (0, 0), "{name}, {threads} threads, batch {batch}");
+            }
         }
     }
 }

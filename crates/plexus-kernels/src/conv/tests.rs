@@ -7,6 +7,8 @@ use crate::map::{self, Saved};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
+mod faults;
+
 fn values(len: usize, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..len).map(|_| rng.random_range(-1.0f32..1.0)).collect()
@@ -168,35 +170,32 @@ fn every_row_matches_the_reference() {
     }
 }
 
+/// Holds every function to what `map` makes of the sums, bit for bit.
+fn check_functions(convolve: &impl Fn(Call<'_>), isa: Isa) -> Result<(), String> {
+    for geometry in [Geometry::plain([1, 6, 6], 4, [3, 3]), Geometry::plain([3, 6, 6], 20, [3, 3])] {
+        let (input, weight) = (&values(geometry.input_len(), 1)[..], &values(geometry.weight_len(), 2)[..]);
+        let mut sums = vec![0.0; geometry.output_len()];
+        let mut result = sums.clone();
+        let (batch, bias, packed) = (1, None, false);
+        let (function, output) = (Function::Identity, &mut sums[..]);
+        convolve(Call { geometry, batch, input, weight, bias, function, pooling: None, packed, output });
+        for row in map::FUNCTIONS {
+            let (function, output) = (row.default, &mut result[..]);
+            convolve(Call { geometry, batch, input, weight, bias, function, pooling: None, packed, output });
+            let mut want = sums.clone();
+            map::forward_in_place(function, &mut want, &Context::new(isa, Pool::single()));
+            if bits(&result) != bits(&want) {
+                return Err(format!("{geometry:?} {}", row.name));
+            }
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn the_function_is_that_of_map() {
     for kernel in available() {
-        for geometry in [Geometry::plain([1, 6, 6], 4, [3, 3]), Geometry::plain([3, 6, 6], 20, [3, 3])] {
-            let (input, weight) = (values(geometry.input_len(), 1), values(geometry.weight_len(), 2));
-            let mut sums = vec![0.0; geometry.output_len()];
-            let mut output = sums.clone();
-            let call = |function, output: &mut [f32]| {
-                let (batch, bias, pooling, packed) = (1, None, None, false);
-                row(kernel)(Call {
-                    geometry,
-                    batch,
-                    input: &input,
-                    weight: &weight,
-                    bias,
-                    function,
-                    pooling,
-                    packed,
-                    output,
-                });
-            };
-            call(Function::Identity, &mut sums);
-            for row in map::FUNCTIONS {
-                call(row.default, &mut output);
-                let mut want = sums.clone();
-                map::forward_in_place(row.default, &mut want, &Context::new(kernel.isa, Pool::single()));
-                assert_eq!(bits(&output), bits(&want), "{kernel:?} {}", row.name);
-            }
-        }
+        check_functions(&row(kernel), kernel.isa).unwrap_or_else(|refusal| panic!("{kernel:?} {refusal}"));
     }
 }
 
@@ -351,14 +350,21 @@ struct Gradients {
     bias: Vec<f32>,
 }
 
-/// All gradients of a batch, added to what `start` has where it is given.
-fn gradients(
-    context: &Context,
+/// What gradients are computed of.
+#[derive(Clone, Copy)]
+struct Operands<'a> {
     geometry: Geometry,
     batch: usize,
-    (input, weight, grad_output): (&[f32], &[f32], &[f32]),
+    input: &'a [f32],
+    weight: &'a [f32],
+    grad_output: &'a [f32],
+    /// What they are added to; without it they overwrite.
     start: Option<f32>,
-) -> Gradients {
+}
+
+/// All gradients of a batch.
+fn gradients(context: &Context, operands: Operands<'_>) -> Gradients {
+    let Operands { geometry, batch, input, weight, grad_output, start } = operands;
     let filled = |len| vec![start.unwrap_or(GUARD); len];
     let (mut grad_input, mut grad_weight) = (filled(batch * geometry.input_len()), filled(geometry.weight_len()));
     let mut grad_bias = filled(geometry.filters);
@@ -393,34 +399,40 @@ fn wanted(geometry: &Geometry, batch: usize, input: &[f32], weight: &[f32], grad
     ]
 }
 
+/// Holds the gradients of one geometry to the reference, overwritten and added, and of an empty batch.
+fn check_gradients(differentiate: &impl Fn(Operands<'_>) -> Gradients, geometry: Geometry) -> Result<(), String> {
+    for (batch, start) in [(2, None), (1, Some(0.5)), (0, None), (0, Some(0.5))] {
+        let input = values(batch * geometry.input_len() + 1, 12);
+        let (input, weight) = (&input[1..], &values(geometry.weight_len(), 13)[..]);
+        let grad_output = &values(batch * geometry.output_len(), 14)[..];
+        let got = differentiate(Operands { geometry, batch, input, weight, grad_output, start });
+        let mut want = wanted(&geometry, batch, input, weight, grad_output);
+        for (sums, sizes) in &mut want {
+            for (sum, size) in sums.iter_mut().zip(sizes) {
+                *sum += f64::from(start.unwrap_or(0.0));
+                *size += f64::from(start.unwrap_or(0.0));
+            }
+        }
+        let [rows, cols] = geometry.output().expect("every geometry of the list has an output");
+        // Of the input: chains of filters, one for each element of a filter, or for each window and filter.
+        let per_input = geometry.filters.min(KC) + geometry.kernel.iter().product::<usize>() + 4;
+        let per_weight = (rows * cols).min(KC) + batch + 20;
+        for ((got, want), steps) in
+            [&got.input, &got.weight, &got.bias].into_iter().zip(&want).zip([per_input, per_weight, per_weight])
+        {
+            close(got, want, steps as f64 * 2f64.powi(-24)).map_err(|error| format!("{geometry:?} {batch} {error}"))?;
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn gradients_match_the_reference() {
     for kernel in available() {
         let context = Context::new(kernel.isa, Pool::single());
         for geometry in geometries() {
-            for (batch, start) in [(2, None), (1, Some(0.5)), (0, None), (0, Some(0.5))] {
-                let input = values(batch * geometry.input_len() + 1, 12);
-                let (input, weight) = (&input[1..], values(geometry.weight_len(), 13));
-                let grad = values(batch * geometry.output_len(), 14);
-                let got = gradients(&context, geometry, batch, (input, &weight, &grad), start);
-                let mut want = wanted(&geometry, batch, input, &weight, &grad);
-                for (sums, sizes) in &mut want {
-                    for (sum, size) in sums.iter_mut().zip(sizes) {
-                        *sum += f64::from(start.unwrap_or(0.0));
-                        *size += f64::from(start.unwrap_or(0.0));
-                    }
-                }
-                let [rows, cols] = geometry.output().expect("every geometry of the list has an output");
-                // Of the input: chains of filters, one for each element of a filter, or for each window and filter.
-                let per_input = geometry.filters.min(KC) + geometry.kernel.iter().product::<usize>() + 4;
-                let per_weight = (rows * cols).min(KC) + batch + 20;
-                for ((got, want), steps) in
-                    [&got.input, &got.weight, &got.bias].into_iter().zip(&want).zip([per_input, per_weight, per_weight])
-                {
-                    close(got, want, steps as f64 * 2f64.powi(-24))
-                        .unwrap_or_else(|error| panic!("{kernel:?} {geometry:?} {batch} {error}"));
-                }
-            }
+            check_gradients(&|operands| gradients(&context, operands), geometry)
+                .unwrap_or_else(|refusal| panic!("{kernel:?} {refusal}"));
         }
     }
 }
@@ -432,10 +444,11 @@ fn gradients_are_the_same_for_any_thread_count() {
             let batch = 5;
             let input = values(batch * geometry.input_len(), 15);
             let weight = values(geometry.weight_len(), 16);
-            let grad = values(batch * geometry.output_len(), 17);
+            let grad_output = &values(batch * geometry.output_len(), 17)[..];
+            let operands = Operands { geometry, batch, input: &input, weight: &weight, grad_output, start: None };
             let all = |threads| {
                 let context = Context::new(kernel.isa, Pool::new(threads));
-                let got = gradients(&context, geometry, batch, (&input, &weight, &grad), None);
+                let got = gradients(&context, operands);
                 [bits(&got.input), bits(&got.weight), bits(&got.bias)]
             };
             let one = all(1);
@@ -453,12 +466,15 @@ fn the_gradient_of_a_sample_of_a_batch_has_the_bits_of_the_sample_alone() {
             let batch = 2;
             let input = values(batch * geometry.input_len(), 18);
             let weight = values(geometry.weight_len(), 19);
-            let grad = values(batch * geometry.output_len(), 20);
+            let grad_output = &values(batch * geometry.output_len(), 20)[..];
+            let operands = Operands { geometry, batch, input: &input, weight: &weight, grad_output, start: None };
             let context = Context::new(kernel.isa, Pool::single());
-            let together = gradients(&context, geometry, batch, (&input, &weight, &grad), None);
-            let samples = grad.chunks(geometry.output_len()).zip(input.chunks(geometry.input_len()));
+            let together = gradients(&context, operands);
+            let samples = grad_output.chunks(geometry.output_len()).zip(input.chunks(geometry.input_len()));
             let alone: Vec<u32> = samples
-                .flat_map(|(grad, input)| bits(&gradients(&context, geometry, 1, (input, &weight, grad), None).input))
+                .flat_map(|(grad_output, input)| {
+                    bits(&gradients(&context, Operands { batch: 1, input, grad_output, ..operands }).input)
+                })
                 .collect();
             assert!(bits(&together.input) == alone, "{kernel:?} {geometry:?}");
         }
