@@ -111,7 +111,13 @@ impl Vectorized for Sample<'_> {
                 None => grads[..len].copy_from_slice(grad),
                 Some((function, output)) => {
                     let saved = Saved::Output(&output[start..end]);
-                    map::backward(function, saved, grad, &mut grads[..len], &crate::Context::new(S::ISA, Pool::single()));
+                    map::backward(
+                        function,
+                        saved,
+                        grad,
+                        &mut grads[..len],
+                        &crate::Context::new(S::ISA, Pool::single()),
+                    );
                 }
             }
             s.run(Chunk { sample: &mut self, start, len, numbers: &numbers, grads: &grads });
