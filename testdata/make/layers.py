@@ -157,6 +157,7 @@ ACTIVATIONS = [
     ("sigmoid", {}, torch.sigmoid),
     ("hard_sigmoid", {}, F.hardsigmoid),
     ("tanh", {}, torch.tanh),
+    ("scaled_tanh", {}, lambda x: 1.7159 * torch.tanh(2 / 3 * x)),
     ("softplus", {}, F.softplus),
     ("softsign", {}, F.softsign),
     ("exp", {}, torch.exp),

@@ -203,6 +203,96 @@ def upsample():
     cases.write()
 
 
+def trainable_pool2d():
+    cases = Cases("trainable_pool2d", "output[c] = weight[c] * sum of the window + bias[c].", "maps.py")
+
+    def add(name, shape, kernel_size, batch, stride=None, **rest):
+        keys = output_keys(kernel_size, stride=stride)
+        rng = case_file.generator(f"trainable_pool2d/{name}/params")
+        params = [("weight", normal(rng, [shape[0]])), ("bias", normal(rng, [shape[0]]))]
+
+        def forward(x, p, s, training):
+            sums = F.avg_pool2d(x, kernel_size, stride, divisor_override=1)
+            return sums * p["weight"][:, None, None] + p["bias"][:, None, None]
+
+        cases.add(name, keys, shape, batch, forward, params, **rest)
+
+    add("two-by-two", [3, 4, 6], 2, 2)
+    add("odd-size", [2, 5, 7], 2, 2)
+    add("three-by-three", [2, 6, 6], 3, 1)
+    add("overlapping", [2, 7, 7], 3, 2, stride=2)
+    add("gaps", [1, 7, 7], 2, 2, stride=3)
+    add("by-side", [2, 6, 6], [3, 2], 2, stride=[1, 2])
+    add("one-pixel-windows", [3, 2, 2], 1, 2)
+    add("seventeen-channels", [17, 2, 4], 2, 2)
+    add("batch-of-none", [2, 4, 4], 2, 0)
+    add("inference", [3, 4, 4], 2, 2, mode="inference")
+    cases.write()
+
+
+def conv2d_table():
+    cases = Cases("conv2d_table", "weight is [connections, kernel rows, kernel columns], in the order of the lists.",
+                  "maps.py")
+
+    def add(name, shape, connections, kernel_size, batch, **rest):
+        count = sum(len(seen) for seen in connections)
+        kernel = pair(kernel_size)
+        rng = case_file.generator(f"conv2d_table/{name}/params")
+        fan_in = count / len(connections) * kernel[0] * kernel[1]
+        params = [("weight", normal(rng, [count, *kernel], 1 / math.sqrt(fan_in))), ("bias", normal(rng, [len(connections)]))]
+
+        def forward(x, p, s, training):
+            maps, first = [], 0
+            for number, seen in enumerate(connections):
+                weight = p["weight"][first:first + len(seen)].unsqueeze(0)
+                maps.append(F.conv2d(x[:, seen], weight, p["bias"][number:number + 1]))
+                first += len(seen)
+            return torch.cat(maps, 1)
+
+        keys = {"connections": connections, "kernel_size": kernel_size}
+        cases.add(name, keys, shape, batch, forward, params, **rest)
+
+    add("one-map-of-one", [1, 4, 5], [[0]], 3, 2)
+    add("some-of-three", [3, 5, 4], [[0, 1], [1, 2], [2]], 3, 2)
+    add("any-order", [4, 4, 4], [[3, 0], [2, 1, 3], [1]], 2, 2)
+    add("a-channel-nobody-sees", [3, 4, 4], [[0, 2], [2]], 2, 1)
+    add("full", [2, 4, 4], [[0, 1], [0, 1], [1, 0]], 2, 2)
+    add("by-side", [2, 4, 5], [[1], [0]], [1, 3], 2)
+    add("one-by-one", [3, 2, 3], [[0], [1, 2]], 1, 2)
+    add("kernel-is-the-map", [3, 3, 3], [[0, 1], [2]], 3, 3)
+    lenet = [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5], [0, 4, 5], [0, 1, 5],
+             [0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5], [0, 3, 4, 5], [0, 1, 4, 5], [0, 1, 2, 5],
+             [0, 1, 3, 4], [1, 2, 4, 5], [0, 2, 3, 5], [0, 1, 2, 3, 4, 5]]
+    add("lenet-third", [6, 4, 3], lenet, 2, 2)
+    add("batch-of-none", [2, 4, 4], [[1], [0, 1]], 2, 0)
+    add("inference", [2, 4, 4], [[1], [0, 1]], 2, 2, mode="inference")
+    cases.write()
+
+
+def rbf():
+    cases = Cases("rbf", "output[o] = -sum_i (input[i] - center[o, i])^2; the centers are constants.", "maps.py")
+
+    def add(name, shape, out_features, batch, codes=False, **rest):
+        rng = case_file.generator(f"rbf/{name}/state")
+        center = normal(rng, [out_features, shape[-1]])
+        state = [("center", torch.where(center < 0, -1.0, 1.0) if codes else center)]
+
+        def forward(x, p, s, training):
+            return -(x.unsqueeze(-2) - s["center"]).square().sum(-1)
+
+        cases.add(name, {"out_features": out_features}, shape, batch, forward, state=state, **rest)
+
+    add("lenet-last", [84], 10, 2, codes=True)
+    add("odd-sizes", [7], 3, 3)
+    add("one-of-one", [1], 1, 2)
+    add("one-point", [17], 1, 2)
+    add("large-magnitudes", [5], 3, 2, scale=1e3)
+    add("sequence", [3, 5], 2, 2)
+    add("batch-of-none", [5], 3, 0)
+    add("inference", [6], 4, 2, mode="inference")
+    cases.write()
+
+
 def orders():
     cases = Cases("unflatten", script="maps.py")
 
@@ -231,5 +321,6 @@ def orders():
 
 if __name__ == "__main__":
     case_file.settle()
-    for make in [conv2d, max_pool2d, avg_pool2d, global_avg_pool, batch_norm_maps, several_values, upsample, orders]:
+    for make in [conv2d, max_pool2d, avg_pool2d, global_avg_pool, batch_norm_maps, several_values, upsample,
+                 trainable_pool2d, conv2d_table, rbf, orders]:
         make()

@@ -253,6 +253,15 @@ fn summary_counts_with_and_without_bias() {
     assert_eq!(json["total"]["macs"], 535_040);
     let eight = plexus(at, ["summary", "mlp:512,256", "--json", "--batch", "8"]).well().last_json();
     assert_eq!((&eight["total"]["macs"], &eight["total"]["params"]), (&(8 * 535_040).into(), &535_818.into()));
+    assert_eq!(eight["total"]["connections"], 8 * 535_818);
+    let original = plexus(at, ["summary", "lenet5?variant=original"]).well().stdout;
+    for words in ["340,908 connections", "60,000", "scaled_tanh", "trainable_pool2d", "conv2d_table", "rbf"] {
+        assert!(original.contains(words), "{words}:\n{original}");
+    }
+    let original = plexus(at, ["summary", "lenet5?variant=original", "--json"]).well().last_json();
+    let layers = original["layers"].as_array().expect("a list").iter();
+    let connections: Vec<u64> = layers.filter_map(|layer| layer["connections"].as_u64()).filter(|n| *n > 0).collect();
+    assert_eq!(connections, [122_304, 5_880, 151_600, 2_000, 48_120, 10_164, 840]);
     let model = plexus(at, ["summary", DIGITS]).well().stdout;
     assert!(model.contains("standardise") && model.contains("1x8x8"), "{model}");
     assert_eq!(model, std::fs::read_to_string(at.join("digits/summary.txt")).expect("it reads"));

@@ -25,6 +25,7 @@ pub mod norm;
 pub mod pool;
 pub mod probe;
 pub mod random;
+pub mod rbf;
 pub mod reduce;
 pub mod requantize;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! First values of weights.
 
+mod digits;
+
 use plexus_kernels::random::{Random, Stream};
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +10,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Source
 /// Glorot and Bengio 2010 (AISTATS), He et al. 2015 (arXiv 1502.01852), Saxe et al. 2014 (arXiv 1312.6120) for
-/// orthogonal; narrow normal as MATLAB's `narrow-normal`.
+/// orthogonal; narrow normal as MATLAB's `narrow-normal`; digits after LeCun et al. 1998 (Proc. IEEE 86), with bitmaps of
+/// our own.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Init {
@@ -30,6 +33,9 @@ pub enum Init {
     Zeros,
     /// All ones.
     Ones,
+    /// The codes that LeNet-5 compares with. For the shape `[10, 84]` the digits 0 to 9 as bitmaps of 12 rows and 7
+    /// columns, 1 where black and −1 where white; for other shapes 1 or −1 at random.
+    Digits,
     /// Uniform within ±bound, for a bias that follows the fan-in of its weight.
     #[serde(skip)]
     Uniform {
@@ -66,6 +72,10 @@ impl Init {
             }
             Init::Zeros => values.fill(0.0),
             Init::Ones => values.fill(1.0),
+            Init::Digits if shape == digits::SHAPE => digits::fill(values),
+            Init::Digits => {
+                values.iter_mut().for_each(|value| *value = if random.next_u32() & 1 == 1 { 1.0 } else { -1.0 });
+            }
         }
     }
 }
@@ -156,6 +166,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn digits_are_bitmaps_for_ten_of_84_and_random_codes_for_other_shapes() {
+        assert_eq!(filled(Init::Digits, &[10, 84])[..7], [-1.0, -1.0, 1.0, 1.0, 1.0, -1.0, -1.0]);
+        let (mut other_seed, codes) = ([0.0; 84 * 10], filled(Init::Digits, &[10, 84]));
+        Init::Digits.fill(&[10, 84], 8, 1, &mut other_seed);
+        assert_eq!(other_seed[..], codes);
+        let random = filled(Init::Digits, &[12, 84]);
+        assert!(random.iter().all(|value| value.abs() == 1.0));
+        // 1,008 coins: the standard deviation of the sum is 32.
+        assert!(random.iter().sum::<f32>().abs() < 160.0);
+        assert_ne!(random[..84], random[84..168]);
     }
 
     #[test]

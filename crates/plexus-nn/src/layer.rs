@@ -67,6 +67,16 @@ impl ParamSpec {
 pub struct Cost {
     /// Multiply-adds of products with weights; `flops = 2 · macs`.
     pub macs: u64,
+    /// Connections as LeCun et al. 1998 count them: what enters each output of a layer with weights, and one more for a
+    /// bias. Mostly multiply-adds and biases added, but a trainable pooling counts each number of its windows.
+    pub connections: u64,
+}
+
+impl Cost {
+    /// A cost of multiply-adds and of biases added to them.
+    pub fn with_additions(macs: u64, additions: u64) -> Self {
+        Cost { macs, connections: macs.saturating_add(additions) }
+    }
 }
 
 /// Where the random numbers of a training step come from.

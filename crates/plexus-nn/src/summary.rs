@@ -1,6 +1,7 @@
 //! What a network consists of, line by line.
 
 use crate::check::CheckedNetwork;
+use crate::layer::Cost;
 use serde::Serialize;
 
 /// One line of a summary: one layer.
@@ -33,6 +34,8 @@ pub struct Counts {
     pub constants: u64,
     /// Multiply-adds for one sample; `flops = 2 · macs`.
     pub macs: u64,
+    /// Connections for one sample: multiply-adds, biases added, and the windows of trainable pooling (LeCun et al. 1998).
+    pub connections: u64,
     /// Bytes of all numbers of the layer, in f32.
     pub param_bytes: u64,
     /// Bytes of the output of one sample, in f32.
@@ -62,11 +65,9 @@ pub struct Summary {
 pub fn summary(network: &CheckedNetwork) -> Summary {
     let layers = network.network().layers.iter().enumerate().map(|(index, named)| {
         let (inputs, output) = (network.input_shapes(index), network.output_shape(index));
-        let mut counts = Counts {
-            macs: named.layer.cost(&inputs, output).macs,
-            activation_bytes: 4 * output.len().unwrap_or(0) as u64,
-            ..Counts::default()
-        };
+        let Cost { macs, connections } = named.layer.cost(&inputs, output);
+        let mut counts =
+            Counts { macs, connections, activation_bytes: 4 * output.len().unwrap_or(0) as u64, ..Counts::default() };
         for spec in named.layer.params(&inputs) {
             let len = spec.len() as u64;
             counts.param_bytes += 4 * len;
@@ -98,6 +99,7 @@ pub fn summary(network: &CheckedNetwork) -> Summary {
         params_without_bias: total.params_without_bias + layer.counts.params_without_bias,
         constants: total.constants + layer.counts.constants,
         macs: total.macs + layer.counts.macs,
+        connections: total.connections + layer.counts.connections,
         param_bytes: total.param_bytes + layer.counts.param_bytes,
         activation_bytes: total.activation_bytes + layer.counts.activation_bytes,
     });

@@ -12,8 +12,9 @@ use plexus_kernels::Context;
 use plexus_kernels::map::Function;
 use plexus_nn::layer::{Backward, Forward, GradInput, Layout, Maps, Pass, RandomKey, Saved};
 use plexus_nn::layers::{
-    Activation, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Dropout, Flatten, GlobalAvgPool, KINDS, Layer, LayerNorm,
-    Linear, LogSoftmax, MaxPool2d, Order, Pair, Reshape, Softmax, Standardise, Unflatten,
+    Activation, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Conv2dTable, Dropout, Flatten, GlobalAvgPool, KINDS, Layer,
+    LayerNorm, Linear, LogSoftmax, MaxPool2d, Order, Pair, Rbf, Reshape, Softmax, Standardise, TrainablePool2d,
+    Unflatten,
 };
 use plexus_nn::testing::{Engine, KEY, Library, differences_of, gradients_add_up_of};
 use plexus_nn::{CheckedBatch, CheckedNetwork, NamedLayer, Network, Params, Scratch, Shape, ValueId, View, ViewMut};
@@ -350,7 +351,7 @@ const CHECKS: [&str; 3] = ["cases", "differences", "adding up"];
 /// Networks with every kind in one of them.
 fn networks() -> Vec<Network> {
     let tanh = || Activation::new(Function::Tanh).into();
-    let chains: [Vec<Layer>; 3] = [
+    let chains: [Vec<Layer>; 4] = [
         vec![Flatten::default().into(), Linear::new(4).into(), tanh(), Linear::new(2).into()],
         vec![
             Standardise { per_feature: true }.into(),
@@ -363,6 +364,17 @@ fn networks() -> Vec<Network> {
             Softmax {}.into(),
         ],
         vec![Linear::new(5).into(), LayerNorm::default().into(), tanh(), Linear::new(3).into(), LogSoftmax {}.into()],
+        vec![
+            Flatten::default().into(),
+            Linear::new(24).into(),
+            Unflatten { shape: Shape::new([2, 3, 4]), order: Order::ChannelsFirst }.into(),
+            Conv2dTable::new(vec![vec![1], vec![0, 1]], 2).into(),
+            TrainablePool2d { kernel_size: Pair::Each([1, 2]), stride: Some(Pair::Both(1)) }.into(),
+            tanh(),
+            Flatten::default().into(),
+            Linear::new(3).into(),
+            Rbf::new(2).into(),
+        ],
     ];
     let mut networks = chains.map(|layers| Network::chain(Shape::new([2, 3]), layers)).to_vec();
     networks.push(graph());
@@ -456,7 +468,7 @@ fn a_number_of_any_layer_kind_that_is_a_little_off_is_refused() {
         let file = std::slice::from_ref(file);
         assert!(refuses("cases", &Wrong(Output(kind)), file), "the output of {kind}");
         let mut gradients = vec![GradOfInput(kind)];
-        if ["linear", "batch_norm", "layer_norm", "conv2d"].contains(&kind) {
+        if ["linear", "batch_norm", "layer_norm", "conv2d", "conv2d_table", "trainable_pool2d"].contains(&kind) {
             gradients.push(GradWeights(kind));
         }
         for fault in gradients {

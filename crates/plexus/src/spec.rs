@@ -5,7 +5,7 @@ use crate::files;
 use plexus_formats::NetworkText;
 use plexus_kernels::map::{FUNCTIONS, Function};
 use plexus_nn::layers::{Flatten, Reshape};
-use plexus_nn::zoo::{self, LeNet5};
+use plexus_nn::zoo::{self, LeNet5, Variant};
 use plexus_nn::{Network, Shape};
 use plexus_train::data::{DataOptions, SOURCES};
 use plexus_train::target::ScaleKind;
@@ -31,8 +31,8 @@ pub enum NetworkSpec {
 
 impl NetworkSpec {
     /// The forms, for `--help` and messages.
-    pub const FORMS: &str = "mlp, mlp:512,256, mlp:64?activation=tanh, lenet5, lenet5?activation=tanh&pooling=average, or a \
-                             file ending in .toml";
+    pub const FORMS: &str = "mlp, mlp:512,256, mlp:64?activation=tanh, lenet5, lenet5?activation=tanh&pooling=average, \
+                             lenet5?variant=original, or a file ending in .toml";
 
     /// Reads what was written on a command line.
     ///
@@ -53,21 +53,30 @@ impl NetworkSpec {
             })
         };
         if name == "lenet5" {
-            let mut lenet = LeNet5::default();
+            let (mut lenet, mut modern) = (LeNet5::default(), false);
             for option in options() {
                 match option.split_once('=') {
-                    Some(("activation", name)) => lenet.function = function(name)?,
-                    Some(("pooling", name @ ("max" | "average"))) => lenet.average = name == "average",
+                    Some(("activation", name)) => (lenet.function, modern) = (function(name)?, true),
+                    Some(("pooling", name @ ("max" | "average"))) => {
+                        (lenet.average, modern) = (name == "average", true);
+                    }
+                    Some(("variant", "modern")) => lenet.variant = Variant::Modern,
+                    Some(("variant", "original")) => lenet.variant = Variant::Original,
                     Some(("padding", size)) if size.parse::<usize>().is_ok_and(|size| size <= 1024) => {
                         lenet.padding = size.parse().ok();
                     }
                     _ => {
-                        let known = "activation=NAME, pooling=max or average, padding=PIXELS";
+                        let known =
+                            "activation=NAME, pooling=max or average, padding=PIXELS, variant=modern or original";
                         return Err(refuse(format!(
                             "followed by ? and options of lenet5 with & between them: {known}"
                         )));
                     }
                 }
+            }
+            if modern && lenet.variant == Variant::Original {
+                let own = "the original has the activation and the pooling of the paper";
+                return Err(refuse(format!("variant=original without activation= and pooling=: {own}")));
             }
             return Ok(NetworkSpec::LeNet5(lenet));
         }
@@ -193,5 +202,32 @@ impl RunSpec {
         let directory = self.directory.as_ref().filter(|_| !Path::new(path).exists());
         let there = directory.map(|directory| directory.join(path)).filter(|there| there.exists());
         there.map_or_else(|| data.to_string(), |there| format!("{prefix}{}", there.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lenet5_of_the_paper_takes_padding_and_no_other_layers() {
+        let lenet = |spec: &str| match NetworkSpec::parse(spec) {
+            Ok(NetworkSpec::LeNet5(options)) => options,
+            other => panic!("{spec}: {other:?}"),
+        };
+        let original = LeNet5 { variant: Variant::Original, ..LeNet5::default() };
+        assert_eq!(lenet("lenet5?variant=original"), original);
+        assert_eq!(lenet("lenet5?padding=0&variant=original"), LeNet5 { padding: Some(0), ..original });
+        assert_eq!(lenet("lenet5?variant=modern&pooling=average"), LeNet5 { average: true, ..LeNet5::default() });
+        for refused in [
+            "lenet5?variant=original&activation=relu",
+            "lenet5?pooling=max&variant=original",
+            "lenet5?variant=other",
+            "lenet5?variant",
+        ] {
+            assert!(matches!(NetworkSpec::parse(refused), Err(Error::Setting { .. })), "{refused}");
+        }
+        let network = NetworkSpec::LeNet5(original).build(Shape::new([1, 28, 28]), 10).unwrap().check().unwrap();
+        assert_eq!((network.layout().weights_len(), network.layout().state_len()), (60_000, 840));
     }
 }

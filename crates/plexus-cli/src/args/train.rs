@@ -17,7 +17,8 @@ pub struct TrainArgs {
     /// The same, as an option
     #[arg(long, value_name = "DATA", conflicts_with = "source")]
     pub data: Option<String>,
-    /// The network: mlp, mlp:512,256, mlp:64?activation=tanh, lenet5, or a TOML file
+    /// The network: mlp, mlp:512,256, mlp:64?activation=tanh, lenet5, lenet5?variant=original, or a TOML
+    /// file
     #[arg(long, value_name = "SPEC", default_value = "mlp:128")]
     pub network: String,
     /// The run folder [default: runs/NAME-N, the next free number]

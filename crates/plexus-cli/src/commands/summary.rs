@@ -37,6 +37,7 @@ fn scale(summary: &mut Summary, batch: u64) {
     let lines = summary.layers.iter_mut().map(|layer| &mut layer.counts);
     for counts in lines.chain([&mut summary.total]) {
         counts.macs = counts.macs.saturating_mul(batch);
+        counts.connections = counts.connections.saturating_mul(batch);
         counts.activation_bytes = counts.activation_bytes.saturating_mul(batch);
     }
 }
@@ -78,5 +79,8 @@ pub fn text(network: &CheckedNetwork, summary: &Summary, batch: u64) -> String {
     }
     text +=
         &format!(".\nMultiply-adds and output memory are for {samples}; one multiply-add is two operations (FLOP).");
+    if total.connections != total.macs {
+        text += &format!("\nWith biases and windows of trainable pooling: {} connections.", grouped(total.connections));
+    }
     text
 }

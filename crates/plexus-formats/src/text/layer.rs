@@ -44,6 +44,7 @@ pub(super) fn is_key(name: &str) -> bool {
             "kernel_size",
             "stride",
             "padding",
+            "connections",
         ]
         .contains(&name)
 }
@@ -280,6 +281,7 @@ impl Reader<'_> {
                 return Ok(size(self.source, key, value)?.into());
             }
             "shape" => return Ok(shape(self.source, key, value)?.axes().into()),
+            "connections" => return self.connections(value),
             _ => {}
         }
         match value.get_ref() {
@@ -300,6 +302,27 @@ impl Reader<'_> {
                 self.error(value.span(), message, "")
             }
         }
+    }
+
+    /// A list of channels for each map.
+    fn connections(&self, value: &Spanned<DeValue<'_>>) -> Result<Value, FormatError> {
+        let help = "Write a list of channels for each map: `connections = [[0, 1, 2], [1, 2, 3]]`.";
+        let list = |value: &Spanned<DeValue<'_>>,
+                    read: &dyn Fn(&Spanned<DeValue<'_>>) -> Result<Value, FormatError>| {
+            let DeValue::Array(items) = value.get_ref() else {
+                let message = format!("{} in `connections`, expected lists of channels", called(value.get_ref()));
+                return self.error(value.span(), message, help);
+            };
+            items.iter().map(read).collect::<Result<Value, _>>()
+        };
+        let channel = |value: &Spanned<DeValue<'_>>| match value.get_ref() {
+            DeValue::Integer(number) => match u32::from_str_radix(number.as_str(), number.radix()) {
+                Ok(channel) => Ok(channel.into()),
+                Err(_) => self.error(value.span(), format!("there is no channel {}", shortened(number.as_str())), help),
+            },
+            other => self.error(value.span(), format!("{} in `connections`, expected a channel", called(other)), help),
+        };
+        list(value, &|seen| list(seen, &channel))
     }
 
     /// Reads the layer's own keys, and tells what serde refuses at the place where it stands.
@@ -395,6 +418,7 @@ fn example(key: &str) -> String {
         "out_features" => "out_features = 128".to_string(),
         "out_channels" => "out_channels = 16".to_string(),
         "kernel_size" => "kernel_size = 3".to_string(),
+        "connections" => "connections = [[0, 1, 2], [1, 2, 3]]".to_string(),
         "shape" => "shape = [28, 28]".to_string(),
         "function" => "function = \"relu\"".to_string(),
         "probability" => "probability = 0.5".to_string(),

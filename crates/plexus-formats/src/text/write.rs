@@ -120,7 +120,13 @@ fn is_short_form(named: &NamedLayer, unnamed: bool, index: usize, behind: &Named
     let expected = if unnamed { format!("layers.{}", index + 1) } else { format!("{}.activation", named.name) };
     let takes = matches!(
         named.layer,
-        Layer::Linear(_) | Layer::Conv2d(_) | Layer::BatchNorm(_) | Layer::LayerNorm(_) | Layer::Add(_)
+        Layer::Linear(_)
+            | Layer::Conv2d(_)
+            | Layer::Conv2dTable(_)
+            | Layer::TrainablePool2d(_)
+            | Layer::BatchNorm(_)
+            | Layer::LayerNorm(_)
+            | Layer::Add(_)
     );
     takes && matches!(behind.layer, Layer::Activation(_)) && behind.inputs.is_empty() && behind.name == expected
 }

@@ -3,8 +3,9 @@
 
 use plexus_kernels::map::{FUNCTIONS, Function};
 use plexus_nn::layers::{
-    Activation, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Dropout, Flatten, GlobalAvgPool, Layer, LayerNorm, Linear,
-    LogSoftmax, MaxPool2d, Order, Padding, Pair, Reshape, RunningVariance, Softmax, Standardise, Unflatten,
+    Activation, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Conv2dTable, Dropout, Flatten, GlobalAvgPool, Layer,
+    LayerNorm, Linear, LogSoftmax, MaxPool2d, Order, Padding, Pair, Rbf, Reshape, RunningVariance, Softmax,
+    Standardise, TrainablePool2d, Unflatten,
 };
 use plexus_nn::{CheckedNetwork, Init, Input, NamedLayer, Network, Params, Shape};
 use std::path::Path;
@@ -52,6 +53,7 @@ fn init(random: &mut Random) -> Init {
         Init::NarrowNormal,
         Init::Zeros,
         Init::Ones,
+        Init::Digits,
     ];
     if random.coin() { Init::UniformFanIn } else { all[random.below(all.len())] }
 }
@@ -91,7 +93,7 @@ fn layer(random: &mut Random, input: &Shape) -> Layer {
         return known[random.below(known.len())].clone();
     }
     let last = input.last().unwrap_or(1);
-    match random.below(12) {
+    match random.below(13) {
         0..=2 => Linear {
             out_features: 1 + random.below(9),
             in_features: random.coin().then_some(last),
@@ -108,7 +110,7 @@ fn layer(random: &mut Random, input: &Shape) -> Layer {
             Unflatten { shape, order }.into()
         }
         6 => Reshape { shape: Shape::new([input.len().unwrap_or(1), 1]) }.into(),
-        7 if input.axes().len() == 3 => maps_layer(random),
+        7 if input.axes().len() == 3 => maps_layer(random, input.axes()[0]),
         7 => Dropout { probability: random.unit() }.into(),
         8 => BatchNorm {
             epsilon: random.epsilon(),
@@ -120,13 +122,18 @@ fn layer(random: &mut Random, input: &Shape) -> Layer {
         .into(),
         9 => LayerNorm { epsilon: random.epsilon(), center: random.coin(), scale: random.coin() }.into(),
         10 => Standardise { per_feature: random.coin() }.into(),
+        11 => Rbf {
+            out_features: 1 + random.below(4),
+            center_init: if random.coin() { Init::Digits } else { init(random) },
+        }
+        .into(),
         _ if random.coin() => Softmax {}.into(),
         _ => LogSoftmax {}.into(),
     }
 }
 
 /// A layer that reads maps; it may not fit them.
-fn maps_layer(random: &mut Random) -> Layer {
+fn maps_layer(random: &mut Random, channels: usize) -> Layer {
     let pair = |random: &mut Random| match random.coin() {
         true => Pair::Both(1 + random.below(3)),
         false => Pair::Each([1 + random.below(3), 1 + random.below(2)]),
@@ -138,7 +145,7 @@ fn maps_layer(random: &mut Random) -> Layer {
         _ => Padding::SAME,
     };
     let (kernel_size, stride) = (pair(random), random.coin().then(|| pair(random)));
-    match random.below(4) {
+    match random.below(6) {
         0 => Conv2d {
             stride: stride.unwrap_or(Pair::Both(1)),
             dilation: pair(random),
@@ -150,6 +157,19 @@ fn maps_layer(random: &mut Random) -> Layer {
         .into(),
         1 => MaxPool2d { stride, padding, kernel_size, ceil_mode: random.coin(), ..MaxPool2d::new(2) }.into(),
         2 => AvgPool2d { stride, padding, kernel_size, count_include_pad: random.coin(), ..AvgPool2d::new(2) }.into(),
+        3 => {
+            // Each map sees some channels next to each other, in either order.
+            let connections = (0..1 + random.below(3)).map(|_| {
+                let (first, count) = (random.below(channels), 1 + random.below(channels));
+                let mut seen: Vec<usize> = (first..channels).take(count).collect();
+                if random.coin() {
+                    seen.reverse();
+                }
+                seen
+            });
+            Conv2dTable { connections: connections.collect(), kernel_size }.into()
+        }
+        4 => TrainablePool2d { kernel_size, stride }.into(),
         _ => GlobalAvgPool {}.into(),
     }
 }

@@ -45,6 +45,7 @@ mod pixels;
 pub mod reference;
 mod scratch;
 mod source;
+mod table;
 mod unpool;
 
 #[cfg(target_arch = "x86_64")]
@@ -57,6 +58,7 @@ pub use backward::{ConvBackwardInput, ConvBackwardWeight, conv_backward_input, c
 pub use geometry::Geometry;
 pub use pack::PackedWeight;
 pub use scratch::Scratch;
+pub use table::Table;
 pub use unpool::{UnpoolTwo, unpool_two};
 
 use crate::Context;

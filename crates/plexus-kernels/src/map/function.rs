@@ -10,6 +10,9 @@ pub(super) const SELU_ALPHA: f64 = 1.6732632423543772848170429916717;
 /// `√(2/π)`
 const SQRT_2_OVER_PI: f32 = 0.797_884_6;
 const GELU_CUBE: f32 = 0.044_715;
+/// The constants of the scaled tanh, as in LeCun et al. 1998, appendix A.
+pub(super) const TANH_SCALE: f64 = 1.7159;
+pub(super) const TANH_SLOPE: f64 = 2.0 / 3.0;
 
 /// A function and its derivative, in every lane.
 pub(crate) trait Formula: Copy + Send + Sync {
@@ -31,7 +34,7 @@ pub(crate) trait Formula: Copy + Send + Sync {
 macro_rules! with_formula {
     ($function:expr, $name:ident => $body:expr) => {
         $crate::map::function::with_formula!(@arms $function, $name, $body,
-            Identity, Relu, Selu, Gelu, GeluTanh, Silu, Sigmoid, HardSigmoid, Tanh, Softplus, Softsign, Exp)
+            Identity, Relu, Selu, Gelu, GeluTanh, Silu, Sigmoid, HardSigmoid, Tanh, ScaledTanh, Softplus, Softsign, Exp)
     };
     (@arms $function:expr, $name:ident, $body:expr, $($plain:ident),*) => {
         match $function {
@@ -278,6 +281,27 @@ impl Formula for Tanh {
     #[inline(always)]
     fn backward_from_output<S: Simd>(self, s: S, y: S::F, grad: S::F) -> S::F {
         s.mul(grad, s.sub(s.splat(1.0), s.mul(y, y)))
+    }
+    #[inline(always)]
+    fn backward_from_input<S: Simd>(self, s: S, x: S::F, grad: S::F) -> S::F {
+        self.backward_from_output(s, self.apply(s, x), grad)
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct ScaledTanh;
+
+impl Formula for ScaledTanh {
+    #[inline(always)]
+    fn apply<S: Simd>(self, s: S, x: S::F) -> S::F {
+        s.mul(s.splat(TANH_SCALE as f32), math::tanh(s, s.mul(x, s.splat(TANH_SLOPE as f32))))
+    }
+    #[inline(always)]
+    fn backward_from_output<S: Simd>(self, s: S, y: S::F, grad: S::F) -> S::F {
+        // slope · scale · (1 − (y / scale)²), as a product: it is zero where the tanh is one.
+        let scale = s.splat(TANH_SCALE as f32);
+        let product = s.mul(s.sub(scale, y), s.add(scale, y));
+        s.mul(grad, s.mul(product, s.splat((TANH_SLOPE / TANH_SCALE) as f32)))
     }
     #[inline(always)]
     fn backward_from_input<S: Simd>(self, s: S, x: S::F, grad: S::F) -> S::F {

@@ -59,6 +59,8 @@ pub enum Function {
     HardSigmoid,
     /// hyperbolic tangent
     Tanh,
+    /// `1.7159 · tanh(2x/3)`, the function of LeNet-5 (LeCun et al. 1998): 1 at 1, −1 at −1
+    ScaledTanh,
     /// `ln(1 + e^x)`; `x` above 20
     Softplus,
     /// `x / (1 + |x|)`
@@ -95,6 +97,7 @@ pub const FUNCTIONS: &[FunctionRow] = &[
     row("sigmoid", "1 / (1 + e^−x)", Function::Sigmoid, 4, 0.0),
     row("hard_sigmoid", "min(max(x + 3, 0), 6) / 6", Function::HardSigmoid, 1, 3e-8),
     row("tanh", "tanh(x)", Function::Tanh, 4, 0.0),
+    row("scaled_tanh", "1.7159 · tanh(2x/3)", Function::ScaledTanh, 6, 0.0),
     row("softplus", "x > 20 ? x : ln(1 + e^x)", Function::Softplus, 4, 0.0),
     row("softsign", "x / (1 + |x|)", Function::Softsign, 2, 0.0),
     row("exp", "e^x", Function::Exp, 2, 0.0),
@@ -132,6 +135,7 @@ impl Function {
             | Function::Sigmoid
             | Function::HardSigmoid
             | Function::Tanh
+            | Function::ScaledTanh
             | Function::Softplus
             | Function::Softsign
             | Function::Exp => true,

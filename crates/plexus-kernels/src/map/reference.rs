@@ -45,6 +45,7 @@ pub fn apply(function: Function, x: f64) -> f64 {
             }
         }
         Function::Tanh => x.tanh(),
+        Function::ScaledTanh => super::function::TANH_SCALE * (super::function::TANH_SLOPE * x).tanh(),
         Function::Softplus => {
             if x > 20.0 {
                 x
@@ -104,6 +105,10 @@ pub fn derivative(function: Function, x: f64) -> f64 {
             }
         }
         Function::Tanh => 1.0 - x.tanh() * x.tanh(),
+        Function::ScaledTanh => {
+            let t = (super::function::TANH_SLOPE * x).tanh();
+            super::function::TANH_SCALE * super::function::TANH_SLOPE * (1.0 - t * t)
+        }
         Function::Softplus => {
             if x > 20.0 {
                 1.0

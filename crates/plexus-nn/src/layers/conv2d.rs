@@ -197,8 +197,9 @@ impl LayerKind for Conv2d {
         params
     }
 
-    fn cost(&self, inputs: &[&Shape], _output: &Shape) -> Cost {
-        Cost { macs: self.geometry(inputs[0]).macs() }
+    fn cost(&self, inputs: &[&Shape], output: &Shape) -> Cost {
+        let outputs = output.len().unwrap_or(0) as u64;
+        Cost::with_additions(self.geometry(inputs[0]).macs(), if self.bias { outputs } else { 0 })
     }
 
     fn maps(&self) -> Maps {

@@ -156,7 +156,8 @@ impl LayerKind for Linear {
     }
 
     fn cost(&self, inputs: &[&Shape], output: &Shape) -> Cost {
-        Cost { macs: output.len().unwrap_or(0) as u64 * last(inputs[0]) as u64 }
+        let outputs = output.len().unwrap_or(0) as u64;
+        Cost::with_additions(outputs * last(inputs[0]) as u64, if self.bias { outputs } else { 0 })
     }
 
     fn fuses_function(&self) -> bool {

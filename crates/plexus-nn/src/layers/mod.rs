@@ -8,6 +8,7 @@ mod avg_pool2d;
 mod batch_norm;
 mod concat;
 mod conv2d;
+mod conv2d_table;
 mod dense;
 mod dropout;
 mod flatten;
@@ -16,10 +17,12 @@ mod layer_norm;
 mod linear;
 mod log_softmax;
 mod max_pool2d;
+mod rbf;
 mod reshape;
 mod sides;
 mod softmax;
 mod standardise;
+mod trainable_pool2d;
 mod unflatten;
 mod upsample;
 
@@ -29,6 +32,7 @@ pub use avg_pool2d::AvgPool2d;
 pub use batch_norm::{BatchNorm, RunningVariance};
 pub use concat::Concat;
 pub use conv2d::Conv2d;
+pub use conv2d_table::Conv2dTable;
 pub use dense::{Dense, Normaliser};
 pub use dropout::Dropout;
 pub use flatten::{Flatten, Order};
@@ -37,10 +41,12 @@ pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use log_softmax::LogSoftmax;
 pub use max_pool2d::MaxPool2d;
+pub use rbf::Rbf;
 pub use reshape::Reshape;
 pub use sides::{Padding, Pair, Same};
 pub use softmax::Softmax;
 pub use standardise::Standardise;
+pub use trainable_pool2d::TrainablePool2d;
 pub use unflatten::Unflatten;
 pub use upsample::Upsample;
 
@@ -96,6 +102,9 @@ layers! {
     AvgPool2d "avg_pool2d",
     GlobalAvgPool "global_avg_pool",
     Upsample "upsample",
+    Conv2dTable "conv2d_table",
+    TrainablePool2d "trainable_pool2d",
+    Rbf "rbf",
 }
 
 /// Rows and columns of samples whose last axis is one row.

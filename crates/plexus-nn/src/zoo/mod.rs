@@ -3,5 +3,5 @@
 mod lenet5;
 mod mlp;
 
-pub use lenet5::{LeNet5, lenet5};
+pub use lenet5::{LeNet5, Variant, lenet5};
 pub use mlp::mlp;
