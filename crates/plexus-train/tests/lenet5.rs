@@ -41,7 +41,7 @@ fn the_original_learns_the_built_in_digits() {
         augment: None,
         seed: 1,
     };
-    let mut trainer = Trainer::new(network, params, settings, Context::single());
+    let mut trainer = Trainer::new(network, params, settings, Context::single()).expect("they belong together");
     let losses: Vec<f64> = (0..30).map(|_| trainer.step(&digits, &rows).expect("the loss is finite").loss).collect();
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     let (first, last) = (mean(&losses[..3]), mean(&losses[27..]));
