@@ -15,7 +15,7 @@ use crate::Failure;
 use crate::output::{program, quoted};
 use crate::pictures::{Picture, Theme};
 use plexus::{Context, Model, NetworkSpec, Run};
-use plexus_nn::{CheckedNetwork, Params, Shape};
+use plexus_nn::{CheckedNetwork, Shape};
 use plexus_train::metrics::ConfusionMatrix;
 use std::path::{Path, PathBuf};
 
@@ -55,13 +55,13 @@ pub(crate) fn is_text(name: &str) -> bool {
     name.ends_with(".toml") || matches!(name.split([':', '?']).next(), Some("mlp" | "lenet5"))
 }
 
-/// A network named on the command line, with its weights where it is a model file.
+/// A network named on the command line, and the model where it is one.
 pub(crate) fn open_network(
     name: &str,
     input: Option<&str>,
     outputs: usize,
     default_input: Shape,
-) -> Result<(CheckedNetwork, Option<Params>), Failure> {
+) -> Result<(CheckedNetwork, Option<Model>), Failure> {
     if !is_text(name) {
         if !Path::new(name).exists() {
             return Err(Failure::Input(format!(
@@ -75,7 +75,7 @@ pub(crate) fn open_network(
             )));
         }
         let model = Model::open(model_path(Path::new(name))?, Context::single())?;
-        return Ok((model.network().clone(), Some(model.params())));
+        return Ok((model.network().clone(), Some(model)));
     }
     let input = input.map(parse_shape).transpose()?;
     let spec = NetworkSpec::parse(name)?;

@@ -2,23 +2,16 @@
 
 use crate::Failure;
 use crate::args::SummaryArgs;
-use crate::commands::{describe, is_text, model_path, open_network};
+use crate::commands::{describe, open_network};
 use crate::output::{bytes, grouped, print_json, say, table};
-use plexus::{Context, Model};
 use plexus_nn::summary::{Summary, summary};
 use plexus_nn::{CheckedNetwork, Shape};
-use std::path::Path;
 
 /// Prints the summary of a model or a named network.
 pub fn run(args: SummaryArgs) -> Result<(), Failure> {
-    let (network, _) = open_network(&args.network, args.input.as_deref(), args.outputs, Shape::new([784]))?;
+    let (network, model) = open_network(&args.network, args.input.as_deref(), args.outputs, Shape::new([784]))?;
     let mut counted = summary(&network);
     scale(&mut counted, args.batch);
-    let model = if is_text(&args.network) {
-        None
-    } else {
-        Some(Model::open(model_path(Path::new(&args.network))?, Context::single())?)
-    };
     if args.json {
         let mut line = serde_json::to_value(&counted).expect("plain data has a JSON form");
         if let Some(model) = &model {

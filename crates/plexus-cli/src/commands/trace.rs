@@ -13,7 +13,7 @@ const MOST_NUMBERS: usize = 1 << 26;
 
 /// Prints every primitive with its operands and its result.
 pub fn run(args: TraceArgs) -> Result<(), Failure> {
-    let (network, params) = open_network(&args.network, args.input.as_deref(), args.outputs, Shape::new([2]))?;
+    let (network, model) = open_network(&args.network, args.input.as_deref(), args.outputs, Shape::new([2]))?;
     let outputs =
         (0..network.network().layers.len()).map(|layer| network.output_shape(layer).len().unwrap_or(usize::MAX));
     let numbers = outputs.fold(network.layout().weights_len() + network.input_len(), usize::saturating_add);
@@ -25,7 +25,7 @@ pub fn run(args: TraceArgs) -> Result<(), Failure> {
             grouped(MOST_NUMBERS as u64)
         )));
     }
-    let params = params.unwrap_or_else(|| Params::initialise(&network, args.seed));
+    let params = model.map_or_else(|| Params::initialise(&network, args.seed), |model| model.params());
     let values: Vec<f32> = match &args.values {
         None => (1..=network.input_len()).map(|index| index as f32).collect(),
         Some(text) => serde_json::from_str(text).map_err(|error| {
