@@ -255,7 +255,7 @@ fn summary_counts_with_and_without_bias() {
     assert_eq!((&eight["total"]["macs"], &eight["total"]["params"]), (&(8 * 535_040).into(), &535_818.into()));
     assert_eq!(eight["total"]["connections"], 8 * 535_818);
     let original = plexus(at, ["summary", "lenet5?variant=original"]).well().stdout;
-    for words in ["340,908 connections", "60,000", "scaled_tanh", "trainable_pool2d", "conv2d_table", "rbf"] {
+    for words in ["340,908 connections", "60,000", "scaled_tanh", "trainable_pool", "conv2d_table", "rbf"] {
         assert!(original.contains(words), "{words}:\n{original}");
     }
     let original = plexus(at, ["summary", "lenet5?variant=original", "--json"]).well().last_json();

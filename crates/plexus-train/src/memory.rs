@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// # let settings = Settings {
 /// #     epochs: 1, batch: 1, accumulate: 1, learning_rate: 0.1, optimizer: Optimizer::named("sgd").unwrap(),
 /// #     schedule: Schedule::Constant, warmup_steps: 0, loss: Loss::MeanSquaredError, precision: Default::default(),
-/// #     clip_norm: None, patience: None, smoothing: 1, target_scale: Default::default(), seed: 1,
+/// #     clip_norm: None, patience: None, smoothing: 1, target_scale: Default::default(), augment: None, seed: 1,
 /// # };
 /// let network = Network::chain(Shape::new([1000]), [Linear::new(1000).into()]).check().unwrap();
 /// let bytes = plexus_train::memory::training_bytes(&network.into(), &settings, 1, &Context::single());
