@@ -152,10 +152,10 @@ pub enum FormatError {
     },
     /// The network does not check.
     #[error("the network does not fit together: {0}")]
-    Network(ShapeError),
+    Network(Box<ShapeError>),
     /// The weights are not those of the network.
     #[error("{0}")]
-    Weights(ShapeError),
+    Weights(Box<ShapeError>),
     /// The network declares far more numbers than the file can hold.
     #[error("the network needs {declared} numbers, the file holds {found}: these weights belong to another network")]
     WeightsTooFew {

@@ -130,7 +130,7 @@ fn tensors_of_one_name_and_other_misfits_are_refused_with_all_their_names() {
     let cases: [(&[Tensor<'_>], &[&str]); 5] = [
         (&[weight.clone(), bias.clone(), bias.clone()], &["given twice: layers.0.bias [3]"]),
         (&[weight.clone(), tensor("layers.0.weight", &[1]), bias.clone()], &["given twice: layers.0.weight [1]"]),
-        (&[weight.clone()], &["missing: layers.0.bias [3]"]),
+        (std::slice::from_ref(&weight), &["missing: layers.0.bias [3]"]),
         (
             &[weight.clone(), tensor("layers.0.bias", &[3, 1]), tensor("other", &[1])],
             &["of another shape: layers.0.bias is [3, 1], not [3]", "not in the network: other [1]"],

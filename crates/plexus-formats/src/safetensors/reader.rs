@@ -29,7 +29,7 @@ impl<R: Read + Seek> Reader<R> {
             return Err(FormatError::WeightsOnly);
         };
         check_version(metadata.remove(FORMAT_KEY))?;
-        let network = parse_network_json(&json)?.check().map_err(FormatError::Network)?;
+        let network = parse_network_json(&json)?.check().map_err(|error| FormatError::Network(Box::new(error)))?;
         drop(json);
         let layout = network.layout();
         let declared = layout.weights_len() + layout.state_len();
@@ -41,7 +41,7 @@ impl<R: Read + Seek> Reader<R> {
         let given = tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice()));
         let assigned = layout.assign(given).map_err(|mut error| {
             error.got = header::shown(&error.got);
-            FormatError::Weights(error)
+            FormatError::Weights(Box::new(error))
         })?;
         let places = assigned.iter().map(|&index| data_start + tensors[index].range.start as u64).collect();
         let at = source.stream_position()?;
