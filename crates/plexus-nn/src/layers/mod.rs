@@ -1,6 +1,6 @@
 //! The layer kinds, one file each.
 //!
-//! To add one: a file here, a line in `layers!`, a case file `testdata/layers/<kind>.toml`.
+//! To add one: a file here, its `mod` line and a row in `layers!` below, a case file `testdata/layers/<kind>.toml`.
 
 mod activation;
 mod add;
@@ -26,29 +26,10 @@ mod trainable_pool2d;
 mod unflatten;
 mod upsample;
 
-pub use activation::Activation;
-pub use add::Add;
-pub use avg_pool2d::AvgPool2d;
-pub use batch_norm::{BatchNorm, RunningVariance};
-pub use concat::Concat;
-pub use conv2d::Conv2d;
-pub use conv2d_table::Conv2dTable;
+pub use batch_norm::RunningVariance;
 pub use dense::{Dense, Normaliser};
-pub use dropout::Dropout;
-pub use flatten::{Flatten, Order};
-pub use global_avg_pool::GlobalAvgPool;
-pub use layer_norm::LayerNorm;
-pub use linear::Linear;
-pub use log_softmax::LogSoftmax;
-pub use max_pool2d::MaxPool2d;
-pub use rbf::Rbf;
-pub use reshape::Reshape;
+pub use flatten::Order;
 pub use sides::{Padding, Pair, Same};
-pub use softmax::Softmax;
-pub use standardise::Standardise;
-pub use trainable_pool2d::TrainablePool2d;
-pub use unflatten::Unflatten;
-pub use upsample::Upsample;
 
 use crate::layer::LayerKind;
 use crate::view::View;
@@ -57,7 +38,9 @@ use std::ops::Deref;
 
 /// Writes the closed set of layer kinds.
 macro_rules! layers {
-    ($($kind:ident $name:literal),* $(,)?) => {
+    ($($module:ident :: $kind:ident $name:literal),* $(,)?) => {
+        $(pub use $module::$kind;)*
+
         /// A layer of any kind: plain data, no numbers. What it can do is in [`LayerKind`], which it derefs to.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "kind")]
@@ -84,27 +67,27 @@ macro_rules! layers {
 }
 
 layers! {
-    Linear "linear",
-    Activation "activation",
-    Softmax "softmax",
-    LogSoftmax "log_softmax",
-    Flatten "flatten",
-    Reshape "reshape",
-    Dropout "dropout",
-    BatchNorm "batch_norm",
-    LayerNorm "layer_norm",
-    Standardise "standardise",
-    Add "add",
-    Concat "concat",
-    Unflatten "unflatten",
-    Conv2d "conv2d",
-    MaxPool2d "max_pool2d",
-    AvgPool2d "avg_pool2d",
-    GlobalAvgPool "global_avg_pool",
-    Upsample "upsample",
-    Conv2dTable "conv2d_table",
-    TrainablePool2d "trainable_pool2d",
-    Rbf "rbf",
+    linear::Linear "linear",
+    activation::Activation "activation",
+    softmax::Softmax "softmax",
+    log_softmax::LogSoftmax "log_softmax",
+    flatten::Flatten "flatten",
+    reshape::Reshape "reshape",
+    dropout::Dropout "dropout",
+    batch_norm::BatchNorm "batch_norm",
+    layer_norm::LayerNorm "layer_norm",
+    standardise::Standardise "standardise",
+    add::Add "add",
+    concat::Concat "concat",
+    unflatten::Unflatten "unflatten",
+    conv2d::Conv2d "conv2d",
+    max_pool2d::MaxPool2d "max_pool2d",
+    avg_pool2d::AvgPool2d "avg_pool2d",
+    global_avg_pool::GlobalAvgPool "global_avg_pool",
+    upsample::Upsample "upsample",
+    conv2d_table::Conv2dTable "conv2d_table",
+    trainable_pool2d::TrainablePool2d "trainable_pool2d",
+    rbf::Rbf "rbf",
 }
 
 /// Rows and columns of samples whose last axis is one row.
