@@ -143,6 +143,13 @@ def global_avg_pool():
     cases.write()
 
 
+def global_max_pool():
+    cases = Cases("global_max_pool", script="maps.py")
+    for name, shape, batch in [("map", [3, 4, 5], 2), ("one-pixel", [4, 1, 1], 2), ("batch-of-none", [2, 3, 3], 0)]:
+        cases.add(name, {}, shape, batch, lambda x, p, s, training: x.amax([2, 3]))
+    cases.write()
+
+
 def batch_norm_maps():
     cases = Cases("batch_norm", script="maps.py")
 
@@ -321,6 +328,6 @@ def orders():
 
 if __name__ == "__main__":
     case_file.settle()
-    for make in [conv2d, max_pool2d, avg_pool2d, global_avg_pool, batch_norm_maps, several_values, upsample,
+    for make in [conv2d, max_pool2d, avg_pool2d, global_avg_pool, global_max_pool, batch_norm_maps, several_values, upsample,
                  trainable_pool2d, conv2d_table, rbf, orders]:
         make()

@@ -13,6 +13,7 @@ mod dense;
 mod dropout;
 mod flatten;
 mod global_avg_pool;
+mod global_max_pool;
 mod layer_norm;
 mod linear;
 mod log_softmax;
@@ -84,6 +85,7 @@ layers! {
     max_pool2d::MaxPool2d "max_pool2d",
     avg_pool2d::AvgPool2d "avg_pool2d",
     global_avg_pool::GlobalAvgPool "global_avg_pool",
+    global_max_pool::GlobalMaxPool "global_max_pool",
     upsample::Upsample "upsample",
     conv2d_table::Conv2dTable "conv2d_table",
     trainable_pool2d::TrainablePool2d "trainable_pool2d",
