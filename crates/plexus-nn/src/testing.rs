@@ -56,7 +56,7 @@ impl Engine for Library {
         grad_weights: &mut [f32],
         times: usize,
     ) -> (Vec<f32>, Vec<f32>) {
-        let options = TrainOptions { input_gradients: true, ..TrainOptions::default() };
+        let options = TrainOptions { input_gradients: true };
         let mut training = TrainPlan::with(network.clone(), options, Context::single());
         training.forward(params, batch, KEY);
         let outputs = 0..network.outputs().len();
