@@ -1,6 +1,7 @@
 //! Pictures of what a network of images sees: its first filters, its maps, and its mistakes.
 
 use crate::Failure;
+use crate::output::grouped;
 use crate::pictures::Picture;
 use crate::pictures::sheet::{Shades, Tile, sheet};
 use plexus::{Context, Model, Task, Workspace};
@@ -135,7 +136,10 @@ fn mistakes(model: &Model, test: &Dataset, [height, width]: [usize; 2]) -> Resul
         .collect();
     let subtitle = match count {
         0 => "none on the test part".to_string(),
-        _ => format!("{} of {count} mistakes on {} test images, the surest first", tiles.len(), test.len()),
+        _ => {
+            let (all, images) = (grouped(count as u64), grouped(test.len() as u64));
+            format!("{} of {all} mistakes on {images} test images, the right answer least likely first", tiles.len())
+        }
     };
     Ok((count > 0).then(|| sheet(("Mistakes", ""), &subtitle, Shades::Gray, &tiles, COLUMNS)))
 }
