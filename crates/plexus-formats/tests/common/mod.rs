@@ -8,6 +8,8 @@ use plexus_nn::layers::{
     Standardise, TrainablePool2d, Unflatten,
 };
 use plexus_nn::{CheckedNetwork, Init, Input, NamedLayer, Network, Params, Shape};
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -66,9 +68,9 @@ fn function(random: &mut Random) -> Function {
     }
 }
 
-/// The layers of all case files: every kind, with whatever keys it has.
-fn known_layers() -> &'static [Layer] {
-    static KNOWN: OnceLock<Vec<Layer>> = OnceLock::new();
+/// The layers of all case files, by kind: every kind, with whatever keys it has.
+fn known_layers() -> &'static [Vec<Layer>] {
+    static KNOWN: OnceLock<Vec<Vec<Layer>>> = OnceLock::new();
     KNOWN.get_or_init(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/layers");
         let mut paths: Vec<_> =
@@ -82,14 +84,19 @@ fn known_layers() -> &'static [Layer] {
         let cases = tables.flat_map(|table| table["case"].as_array().expect("a list of cases").clone());
         // The text form has no layers of no features, and `dense` is a short form.
         let cases = cases.filter(|case| case["layer"].get("out_features") != Some(&toml::Value::Integer(0)));
-        cases.filter_map(|case| case["layer"].clone().try_into().ok()).collect()
+        let mut kinds: BTreeMap<&str, Vec<Layer>> = BTreeMap::new();
+        for layer in cases.filter_map(|case| Layer::deserialize(case["layer"].clone()).ok()) {
+            kinds.entry(layer.kind()).or_default().push(layer);
+        }
+        kinds.into_values().collect()
     })
 }
 
 /// One layer that may fit the shape.
 fn layer(random: &mut Random, input: &Shape) -> Layer {
     if random.coin() {
-        let known = known_layers();
+        let kinds = known_layers();
+        let known = &kinds[random.below(kinds.len())];
         return known[random.below(known.len())].clone();
     }
     let last = input.last().unwrap_or(1);
