@@ -254,8 +254,17 @@ fn summary_counts_with_and_without_bias() {
     let eight = plexus(at, ["summary", "mlp:512,256", "--json", "--batch", "8"]).well().last_json();
     assert_eq!((&eight["total"]["macs"], &eight["total"]["params"]), (&(8 * 535_040).into(), &535_818.into()));
     assert_eq!(eight["total"]["connections"], 8 * 535_818);
+    let skip = "inputs = { left = [3], right = [3] }\n[[layer]]\nkind = \"add\"\nname = \"sum\"\ninputs = [\"left\", \"right\"]\n";
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("net.toml"), skip).expect("it is written");
+    let skip = plexus(folder.path(), ["summary", "net.toml"]).well().stdout;
+    for words in [" left ", " right ", "sum reads left, right."] {
+        assert!(skip.contains(words), "{words}:\n{skip}");
+    }
     let original = plexus(at, ["summary", "lenet5?variant=original"]).well().stdout;
-    for words in ["340,908 connections", "60,000", "scaled_tanh", "trainable_pool", "conv2d_table", "rbf"] {
+    for words in
+        ["connections, biases included: 340,908", "60,000", "scaled_tanh", "trainable_pool", "conv2d_table", "rbf"]
+    {
         assert!(original.contains(words), "{words}:\n{original}");
     }
     let original = plexus(at, ["summary", "lenet5?variant=original", "--json"]).well().last_json();

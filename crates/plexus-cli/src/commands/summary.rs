@@ -40,7 +40,9 @@ pub fn text(network: &CheckedNetwork, summary: &Summary, batch: u64) -> String {
     let header = ["layer", "kind", "output", "parameters", "without bias", "multiply-adds", "output memory"];
     let mut rows = table(&header, &[3, 4, 5, 6]);
     let shape = |axes: &[usize]| Shape::new(axes).describe();
-    rows.add_row(["input", "", &shape(&summary.input_shape), "", "", "", ""]);
+    for input in &network.network().inputs {
+        rows.add_row([&input.name, "", &shape(input.shape.axes()), "", "", "", ""]);
+    }
     for layer in &summary.layers {
         let counts = &layer.counts;
         let or_dash = |count: u64| if count == 0 { "–".to_string() } else { grouped(count) };
@@ -66,6 +68,9 @@ pub fn text(network: &CheckedNetwork, summary: &Summary, batch: u64) -> String {
     ]);
     let samples = if batch == 1 { "one sample".to_string() } else { format!("{} samples", grouped(batch)) };
     let mut text = format!("{rows}\n");
+    for layer in summary.layers.iter().filter(|layer| !layer.inputs.is_empty()) {
+        text += &format!("{} reads {}.\n", layer.name, layer.inputs.join(", "));
+    }
     text += &format!("Parameters take {} in f32", bytes(4 * total.params));
     if total.constants > 0 {
         text += &format!(", {} constants beside them {}", grouped(total.constants), bytes(4 * total.constants));
@@ -73,7 +78,7 @@ pub fn text(network: &CheckedNetwork, summary: &Summary, batch: u64) -> String {
     text +=
         &format!(".\nMultiply-adds and output memory are for {samples}; one multiply-add is two operations (FLOP).");
     if total.connections != total.macs {
-        text += &format!("\nWith biases and windows of trainable pooling: {} connections.", grouped(total.connections));
+        text += &format!("\nCounted as connections, biases included: {}.", grouped(total.connections));
     }
     text
 }
