@@ -127,7 +127,7 @@ fn data_options(run: &Run) -> String {
 fn curves(run: &Run) -> Curves {
     let history = &run.progress().history;
     let column = |of: fn(&EpochRecord) -> f64| history.iter().map(of).collect::<Vec<f64>>();
-    let optional = |of: fn(&EpochRecord) -> Option<f64>| history.iter().filter_map(of).collect::<Vec<f64>>();
+    let optional = |of: fn(&EpochRecord) -> Option<f64>| gapped(history.iter().map(of).collect());
     let metric_name = match run.source().train.targets {
         Targets::Classes { .. } => "accuracy",
         Targets::Values { .. } => "root mean squared error",
@@ -141,6 +141,15 @@ fn curves(run: &Run) -> Curves {
         train_metric: column(|record| record.train_metric),
         validation_metric: optional(|record| record.validation_metric),
         best_epoch: (run.progress().best_epoch as usize).checked_sub(1),
+    }
+}
+
+/// Results of epochs for a curve: an epoch without one is a gap, so that the others stay at their epochs. Empty where there
+/// is none at all.
+fn gapped(results: Vec<Option<f64>>) -> Vec<f64> {
+    match results.iter().all(Option::is_none) {
+        true => Vec::new(),
+        false => results.into_iter().map(|result| result.unwrap_or(f64::NAN)).collect(),
     }
 }
 
@@ -162,4 +171,16 @@ fn save_example(folder: &Path, data: &Dataset) -> Result<Option<PathBuf>, Failur
     let path = folder.join("example.png");
     plexus::files::write(&path, png.get_ref())?;
     Ok(Some(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_without_a_result_leaves_the_others_at_their_places() {
+        let results = gapped(vec![Some(1.0), None, Some(3.0)]);
+        assert!(results[0] == 1.0 && results[1].is_nan() && results[2] == 3.0 && results.len() == 3);
+        assert!(gapped(vec![None, None]).is_empty());
+    }
 }
