@@ -19,6 +19,22 @@ pub fn code_only(text: &str) -> String {
     code
 }
 
+/// The strings of a source, each with the number of its line; characters are none.
+pub fn strings(text: &str) -> Vec<(usize, String)> {
+    let chars: Vec<char> = text.chars().collect();
+    let (mut found, mut at, mut line) = (Vec::new(), 0, 1);
+    while at < chars.len() {
+        let end = literal_end(&chars, at).max(at + 1);
+        let piece = &chars[at..end];
+        if matches!(piece, ['"', ..] | ['r', '"' | '#', ..]) {
+            found.push((line, piece.iter().collect()));
+        }
+        line += piece.iter().filter(|&&c| c == '\n').count();
+        at = end;
+    }
+    found
+}
+
 /// The end of the comment or literal that starts at `at`; `at` itself where none does.
 fn literal_end(chars: &[char], at: usize) -> usize {
     let next = |offset: usize| chars.get(at + offset).copied();
@@ -119,6 +135,14 @@ mod tests {
             );
             assert_eq!(code_only(source).lines().count(), source.lines().count());
         }
+    }
+
+    #[test]
+    fn strings_are_found_with_their_lines() {
+        let source = "f(\"a\", 'b', r#type) // \"c\"\n/* \"d\" */ g(b\"e\\\"\",\n r#\"f \"f\"#, 'l)";
+        let found = strings(source);
+        let found: Vec<_> = found.iter().map(|(line, text)| (*line, text.as_str())).collect();
+        assert_eq!(found, [(1, "\"a\""), (2, "\"e\\\"\""), (3, "r#\"f \"f\"#")]);
     }
 
     #[test]

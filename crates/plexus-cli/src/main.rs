@@ -6,6 +6,7 @@
 
 mod args;
 mod commands;
+mod flags;
 mod output;
 mod pictures;
 mod progress;
@@ -52,6 +53,14 @@ impl From<plexus_nn::ShapeError> for Failure {
 }
 
 impl Failure {
+    /// The message for a person at the command line.
+    fn text(self) -> String {
+        match self {
+            Failure::Library(error) => flags::error(error),
+            other => other.to_string(),
+        }
+    }
+
     fn exit_code(&self) -> u8 {
         match self {
             Failure::Library(error) => error.exit_code(),
@@ -82,10 +91,11 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let code = failure.exit_code();
             if !matches!(failure, Failure::Interrupted) {
-                eprintln!("{}: {failure}", output::red("error"));
+                eprintln!("{}: {}", output::red("error"), failure.text());
             }
-            ExitCode::from(failure.exit_code())
+            ExitCode::from(code)
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What can be wrong with data, said so that the reader can mend it.
 
+use crate::Remedy;
+use crate::data::Ignored;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -74,14 +76,16 @@ pub enum DataError {
         example: &'static str,
     },
     /// An option has a value outside its range.
-    #[error("{option} must be {expected}, got {got}")]
+    #[error("{option} must be {expected}, got {got}{}", Remedy::ending(remedy.as_ref()))]
     BadOption {
-        /// The option, as users write it.
+        /// The field of [`DataOptions`](crate::data::DataOptions) or [`TableOptions`](crate::data::TableOptions).
         option: &'static str,
         /// What is allowed.
         expected: &'static str,
         /// What was given.
         got: String,
+        /// What may help.
+        remedy: Option<Remedy>,
     },
 
     /// A path that should be a folder is a file.
@@ -296,7 +300,7 @@ pub enum DataError {
     NamedColumn {
         /// The file.
         path: PathBuf,
-        /// The option.
+        /// The field of [`DataOptions`](crate::data::DataOptions).
         option: &'static str,
         /// The name given.
         name: String,
@@ -306,17 +310,17 @@ pub enum DataError {
         columns: String,
     },
     /// Every column beside the target is left out.
-    #[error("{}: no column is left to predict from; left out: {reasons}. --as COLUMN=number or category takes one back", path.display())]
+    #[error("{}: no column is left to predict from; left out: {}; {}", path.display(), with_reasons(left_out), Remedy::UseAny)]
     NothingLeft {
         /// The file.
         path: PathBuf,
         /// The columns, with the reason of each.
-        reasons: String,
+        left_out: Vec<Ignored>,
     },
     /// A row has no target.
     #[error(
         "{place}, column {column:?}: the target is missing, in {count} row{} in all; a row without a target can neither teach \
-         nor test: --missing-target drop leaves such rows out", plural(*count)
+         nor test; {}", plural(*count), Remedy::DropRows
     )]
     MissingTarget {
         /// The first such row.
@@ -349,7 +353,7 @@ pub enum DataError {
         count: usize,
     },
     /// Text stands where a number should be.
-    #[error("{place}, column {column:?}: expected a number, got {value:?}{hint}")]
+    #[error("{place}, column {column:?}: expected a number, got {value:?}{hint}{}", Remedy::ending(remedy.as_ref()))]
     NotANumber {
         /// The row.
         place: Place,
@@ -359,6 +363,8 @@ pub enum DataError {
         value: String,
         /// What may help, with leading punctuation; may be empty.
         hint: &'static str,
+        /// What else may help.
+        remedy: Option<Remedy>,
     },
     /// A number is infinite, not a number, or beyond f32.
     #[error("{place}, column {column:?}: {value:?} is not a finite 32-bit number (largest magnitude 3.4e38)")]
@@ -382,8 +388,8 @@ pub enum DataError {
     },
     /// A column of text has more distinct values than one-hot encoding is good for.
     #[error(
-        "{}, column {column:?}: {count} distinct texts, at most {limit} are allowed (one is {example:?}); --rare N puts the \
-         rare ones together, --drop leaves the column out; as a target, write numbers plainly, with a point", path.display()
+        "{}, column {column:?}: {count} distinct texts, at most {limit} are allowed (one is {example:?}); as a target, write \
+         numbers plainly, with a point; else {}", path.display(), Remedy::FewerTexts { column: column.clone() }
     )]
     TooManyCategories {
         /// The file.
@@ -409,6 +415,24 @@ pub enum DataError {
         /// The classes there are.
         classes: String,
     },
+}
+
+impl DataError {
+    /// What may help, where that is something to ask for.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            DataError::BadOption { remedy, .. } | DataError::NotANumber { remedy, .. } => remedy.clone(),
+            DataError::NothingLeft { .. } => Some(Remedy::UseAny),
+            DataError::MissingTarget { .. } => Some(Remedy::DropRows),
+            DataError::TooManyCategories { column, .. } => Some(Remedy::FewerTexts { column: column.clone() }),
+            _ => None,
+        }
+    }
+}
+
+/// Columns that are left out, each with its reason.
+fn with_reasons(left_out: &[Ignored]) -> String {
+    listed(left_out.iter().map(|column| format!("{} ({})", column.name, column.why)))
 }
 
 /// `" (did you mean "x"?)"`, or nothing.

@@ -18,8 +18,10 @@ pub mod loss;
 pub mod memory;
 pub mod metrics;
 pub mod optim;
+mod remedy;
 pub mod schedule;
 pub mod target;
 pub mod trainer;
 
 pub use error::{DataError, Place};
+pub use remedy::Remedy;

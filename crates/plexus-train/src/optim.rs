@@ -53,7 +53,7 @@ pub struct Decay {
     pub decoupled: bool,
 }
 
-/// The optimisers, with a sensible learning rate for each: `--help` and `--optimizer` read this table.
+/// The optimisers, with a sensible learning rate for each.
 pub const OPTIMIZERS: &[OptimizerRow] = &[
     OptimizerRow { name: "sgd", learning_rate: 0.05, what: "gradient descent with momentum 0.9" },
     OptimizerRow { name: "adam", learning_rate: 0.003, what: "adaptive rates" },

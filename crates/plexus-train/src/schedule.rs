@@ -31,7 +31,7 @@ pub enum Schedule {
     },
 }
 
-/// The schedules, with what each does: `--help` and `--schedule` read this table.
+/// The schedules, with what each does.
 pub const SCHEDULES: &[(&str, &str)] = &[
     ("constant", "always the same"),
     ("step", "times 0.1 after every third of the epochs"),

@@ -56,8 +56,9 @@ impl Model {
     }
 
     fn choose_of_table(&self, source: &str, all: Dataset, part: Option<Part>) -> Result<Chosen, Error> {
-        let refuse =
-            |got: &str, expected: String| Err(Error::Setting { name: "--part", got: got.to_string(), expected });
+        let refuse = |got: &str, expected: String| {
+            Err(Error::Setting { name: "part", got: got.to_string(), expected, remedy: None })
+        };
         let name = if part == Some(Part::Test) { "test" } else { "train" };
         let places: Vec<usize> = (0..all.len()).collect();
         let fingerprint = format!("{:016x}", data::fingerprint(&[(&all, &places)]));
@@ -70,7 +71,7 @@ impl Model {
                     name,
                     format!(
                         "left out: {source} is not the data that the model was trained on ({was}), so it has no such \
-                         part. Without --part all its rows are measured"
+                         part. Where no part is chosen, all its rows are measured"
                     ),
                 );
             }
@@ -78,7 +79,7 @@ impl Model {
                 return refuse(
                     name,
                     "left out: the model was written by an earlier version and does not say which rows were held out. \
-                     Without --part all rows are measured"
+                     Where no part is chosen, all rows are measured"
                         .to_string(),
                 );
             }

@@ -3,10 +3,11 @@
 use crate::files;
 use plexus_formats::FormatError;
 use plexus_nn::ShapeError;
-use plexus_train::DataError;
 use plexus_train::check::Unfit;
 use plexus_train::checkpoint::CheckpointError;
+use plexus_train::data::Task;
 use plexus_train::trainer::{NotFinite, StepError};
+use plexus_train::{DataError, Remedy};
 use std::path::PathBuf;
 
 /// What can go wrong between a person and a model.
@@ -49,14 +50,16 @@ pub enum Error {
     #[error(transparent)]
     Shape(Box<ShapeError>),
     /// A setting has a value that cannot be.
-    #[error("{name} is {got}, but must be {expected}")]
+    #[error("{name} is {got}, but must be {expected}{}", Remedy::ending(remedy.as_ref()))]
     Setting {
-        /// The setting, as written on the command line.
+        /// The field of [`RunSpec`](crate::RunSpec) or of what is in it, or the argument.
         name: &'static str,
         /// The value.
         got: String,
         /// What is possible.
         expected: String,
+        /// What else may help.
+        remedy: Option<Remedy>,
     },
     /// Network and data do not belong together.
     #[error("{what}: the model has {model}, the data has {data}. {help}")]
@@ -69,6 +72,14 @@ pub enum Error {
         data: String,
         /// What to do.
         help: String,
+    },
+    /// A model answers with classes and the data with numbers, or the other way round.
+    #[error("the kind of answer: the model has {}, the data has {}; {}", kind(*model), kind(*data), Remedy::Task(*model))]
+    KindOfAnswer {
+        /// What the model answers.
+        model: Task,
+        /// What the data holds.
+        data: Task,
     },
     /// A number in the input of a prediction is NaN or infinite.
     #[error(
@@ -91,7 +102,7 @@ pub enum Error {
         why: String,
     },
     /// Another process works in this run folder.
-    #[error("{} is in use by another process: wait for it, or choose another --out", folder.display())]
+    #[error("{} is in use by another process: wait for it, or {}", folder.display(), Remedy::OtherFolder)]
     Locked {
         /// The run folder.
         folder: PathBuf,
@@ -99,6 +110,14 @@ pub enum Error {
     /// Training ran into a number that is none.
     #[error(transparent)]
     NotFinite(Box<NotFinite>),
+}
+
+/// What an answer of this kind is made of.
+fn kind(task: Task) -> &'static str {
+    match task {
+        Task::Classification => "classes",
+        Task::Regression => "numbers",
+    }
 }
 
 /// The causes are boxed: they are large, rare, and every function here returns this type.
@@ -130,6 +149,17 @@ impl From<StepError> for Error {
 }
 
 impl Error {
+    /// What may help, where that is something to ask for.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Error::Setting { remedy, .. } => remedy.clone(),
+            Error::Data(error) => error.remedy(),
+            Error::KindOfAnswer { model, .. } => Some(Remedy::Task(*model)),
+            Error::Locked { .. } => Some(Remedy::OtherFolder),
+            _ => None,
+        }
+    }
+
     /// The exit code of a program that ends with this error: 2 for input that cannot be used, 1 for what went wrong later.
     pub fn exit_code(&self) -> u8 {
         match self {

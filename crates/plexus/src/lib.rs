@@ -30,6 +30,7 @@ pub use plexus_kernels::Context;
 pub use plexus_kernels::gemm::Precision;
 pub use plexus_kernels::isa::Isa;
 pub use plexus_kernels::threads::Pool;
+pub use plexus_train::Remedy;
 pub use run::{Finished, Resume, Run, Stepped};
 pub use spec::{NetworkSpec, RunSpec};
 pub use split::{Sketch, Split};

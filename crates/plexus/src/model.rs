@@ -10,7 +10,7 @@ use plexus_kernels::threads::flush_denormals;
 use plexus_kernels::{reduce, softmax};
 use plexus_nn::{CheckedBatch, CheckedNetwork, ParamLayout, Params, Plan, PlanOptions};
 use plexus_train::check::check_rows;
-use plexus_train::data::{Dataset, Schema, Targets};
+use plexus_train::data::{self, Dataset, Schema, Targets};
 use plexus_train::evaluate::{Evaluation, evaluate_plan, rows_per_batch};
 use plexus_train::loss::Loss;
 use plexus_train::target::TargetScale;
@@ -310,7 +310,7 @@ impl Model {
     /// Checks that a data set has the input shape and the answers of this model, its classes in the same order.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] naming both sides.
+    /// [`Error::Mismatch`] or [`Error::KindOfAnswer`], naming both sides.
     pub fn check_data(&self, data: &Dataset) -> Result<(), Error> {
         let mismatch = |what, model: String, data: String, help: &str| {
             Err(Error::Mismatch { what, model, data, help: help.to_string() })
@@ -337,12 +337,10 @@ impl Model {
             // Trained to say 1 for the right class and 0 for the others: the largest number is the answer.
             (Targets::Classes { names: classes, .. }, Task::Regression { outputs }) if classes == outputs => {}
             (Targets::Classes { .. }, _) => {
-                let help = "Pass --task regression if the target is a number.";
-                return mismatch("the kind of answer", "numbers".into(), "classes".into(), help);
+                return Err(Error::KindOfAnswer { model: data::Task::Regression, data: data::Task::Classification });
             }
             (Targets::Values { .. }, _) => {
-                let help = "Pass --task classification if the target is a class.";
-                return mismatch("the kind of answer", "classes".into(), "numbers".into(), help);
+                return Err(Error::KindOfAnswer { model: data::Task::Classification, data: data::Task::Regression });
             }
         }
         Ok(())
@@ -351,7 +349,7 @@ impl Model {
     /// Measures the model on all rows of a data set.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where the data is not of the model's kind.
+    /// [`Error::Mismatch`] or [`Error::KindOfAnswer`] where the data is not of the model's kind.
     pub fn evaluate(&self, data: &Dataset) -> Result<Evaluation, Error> {
         self.check_data(data)?;
         let loss = match &self.task {

@@ -10,6 +10,7 @@ use plexus_kernels::map::Function;
 use plexus_kernels::random::{Random, Stream};
 use plexus_nn::layers::{Activation, Layer, Standardise};
 use plexus_nn::{CheckedNetwork, Network, Params, Plan};
+use plexus_train::Remedy;
 use plexus_train::check::{Unfit, check_dataset};
 use plexus_train::checkpoint::CheckpointError;
 use plexus_train::data::{self, DataSource, Dataset, Samples, Targets};
@@ -113,11 +114,10 @@ impl Run {
         if spec.standardise {
             if network.layers.iter().any(|named| named.name == "standardise") {
                 return Err(Error::Setting {
-                    name: "--network",
+                    name: "network",
                     got: format!("{}, with a layer named \"standardise\"", spec.network),
-                    expected: "without it, because training puts a fitted one in front; rename yours, or pass \
-                               --no-standardise"
-                        .to_string(),
+                    expected: "without it, because training puts a fitted one in front; rename yours".to_string(),
+                    remedy: Some(Remedy::NoStandardise),
                 });
             }
             let per_feature = matches!(source.train.samples, Samples::F32(_));
@@ -140,9 +140,10 @@ impl Run {
         let lock = claim(folder)?;
         if folder.join(Run::CHECKPOINT).exists() {
             return Err(Error::Setting {
-                name: "--out",
+                name: "folder",
                 got: folder.display().to_string(),
-                expected: format!("a folder without a run in it (continue this one: --resume {})", folder.display()),
+                expected: "a folder without a run in it".to_string(),
+                remedy: Some(Remedy::Resume { folder: folder.to_path_buf() }),
             });
         }
         let extra = BTreeMap::from([
@@ -454,9 +455,10 @@ fn target_scale(spec: &RunSpec, data: &Dataset, train_rows: &[u32]) -> Result<Ta
         return Ok(TargetScale::default());
     }
     TargetScale::fit(spec.target_scale, data, train_rows).map_err(|(_, value)| Error::Setting {
-        name: "--target-scale",
+        name: "target_scale",
         got: format!("log, but a target is {value}"),
         expected: "standard or none where targets are not all above zero".to_string(),
+        remedy: None,
     })
 }
 
@@ -475,27 +477,29 @@ fn check_source(source: &DataSource) -> Result<(), Error> {
 /// Refuses settings outside their range, whoever made them.
 fn check_settings(spec: &RunSpec) -> Result<(), Error> {
     let Settings { epochs, batch, accumulate, learning_rate, clip_norm, patience, loss, .. } = &spec.settings;
-    let refuse = |name, got: String, expected: &str| Err(Error::Setting { name, got, expected: expected.to_string() });
+    let refuse = |name, got: String, expected: &str| {
+        Err(Error::Setting { name, got, expected: expected.to_string(), remedy: None })
+    };
     if *epochs == 0 || *epochs > MOST_EPOCHS {
-        return refuse("--epochs", epochs.to_string(), "in 1..=2147483648");
+        return refuse("epochs", epochs.to_string(), "in 1..=2147483648");
     }
     if *batch == 0 || *batch > 1 << 24 {
-        return refuse("--batch", batch.to_string(), "in 1..=16777216");
+        return refuse("batch", batch.to_string(), "in 1..=16777216");
     }
     if *accumulate == 0 || *accumulate > 1 << 16 {
-        return refuse("--accumulate", accumulate.to_string(), "in 1..=65536");
+        return refuse("accumulate", accumulate.to_string(), "in 1..=65536");
     }
     if !(learning_rate.is_finite() && *learning_rate > 0.0) {
-        return refuse("--lr", learning_rate.to_string(), "a positive number");
+        return refuse("learning_rate", learning_rate.to_string(), "a positive number");
     }
     if clip_norm.is_some_and(|norm| !(norm.is_finite() && norm > 0.0)) {
-        return refuse("--clip-norm", clip_norm.unwrap_or(0.0).to_string(), "a positive number");
+        return refuse("clip_norm", clip_norm.unwrap_or(0.0).to_string(), "a positive number");
     }
     if *patience == Some(0) {
-        return refuse("--patience", "0".to_string(), "at least 1");
+        return refuse("patience", "0".to_string(), "at least 1");
     }
     if spec.settings.smoothing == 0 {
-        return refuse("--smoothing", "0".to_string(), "at least 1");
+        return refuse("smoothing", "0".to_string(), "at least 1");
     }
     if let Loss::Quantile { quantiles } = loss
         && !(quantiles.iter().all(|quantile| *quantile > 0.0 && *quantile < 1.0)
@@ -503,18 +507,18 @@ fn check_settings(spec: &RunSpec) -> Result<(), Error> {
             && !quantiles.is_empty())
     {
         return refuse(
-            "--loss",
+            "loss",
             format!("quantile with {quantiles:?}"),
             "quantile: and rising numbers between 0 and 1, as quantile:0.1,0.5,0.9",
         );
     }
     if !(0.0..1.0).contains(&spec.validation) {
-        return refuse("--validation", spec.validation.to_string(), "a share in 0..1");
+        return refuse("validation", spec.validation.to_string(), "a share in 0..1");
     }
     if let Loss::CrossEntropy { label_smoothing, .. } = loss
         && !(0.0..=1.0).contains(label_smoothing)
     {
-        return refuse("--label-smoothing", label_smoothing.to_string(), "in 0..=1");
+        return refuse("label_smoothing", label_smoothing.to_string(), "in 0..=1");
     }
     Ok(())
 }
@@ -541,12 +545,13 @@ fn check_memory(
     }
     let needed = format!("{:.1} GiB ({bytes} bytes)", bytes as f64 / (1u64 << 30) as f64);
     Err(Error::Setting {
-        name: "--network",
+        name: "network",
         got: format!("a network of {params} parameters"),
         expected: format!(
             "small enough for the memory: training it in batches of {} takes {needed}. Use smaller layers",
             settings.batch.min(rows)
         ),
+        remedy: None,
     })
 }
 
@@ -572,9 +577,10 @@ fn share(data: &Dataset, share: f64, seed: u64) -> Result<(Vec<u32>, Vec<u32>), 
     let count = (data.len() as f64 * share).round() as usize;
     if count >= data.len() {
         return Err(Error::Setting {
-            name: "--validation",
+            name: "validation",
             got: format!("{share} of {} rows", data.len()),
             expected: "a share that leaves rows to learn from".to_string(),
+            remedy: None,
         });
     }
     Random::new(seed, Stream::Split, [0, 0]).shuffle(&mut rows);
@@ -588,9 +594,10 @@ fn share(data: &Dataset, share: f64, seed: u64) -> Result<(Vec<u32>, Vec<u32>), 
 fn check_augment(spec: &RunSpec, data: &Dataset) -> Result<(), Error> {
     match (spec.settings.augment, data.input.axes()) {
         (Some(augment), axes) if axes.len() != 3 => Err(Error::Setting {
-            name: "--augment",
+            name: "augment",
             got: format!("{augment}, but a sample of {} is {}", spec.data, data.input.describe()),
             expected: "used with images".to_string(),
+            remedy: None,
         }),
         _ => Ok(()),
     }
@@ -598,22 +605,24 @@ fn check_augment(spec: &RunSpec, data: &Dataset) -> Result<(), Error> {
 
 /// Losses of classes need classes, and as many class weights as there are.
 fn check_loss(loss: &Loss, data: &Dataset) -> Result<(), Error> {
-    let refuse =
-        |got: String, expected: &str| Err(Error::Setting { name: "--loss", got, expected: expected.to_string() });
+    let refuse = |got: String, expected: &str, other: Option<data::Task>| {
+        let (expected, remedy) = (expected.to_string(), other.map(Remedy::Task));
+        Err(Error::Setting { name: "loss", got, expected, remedy })
+    };
     match (loss, &data.targets) {
         (Loss::CrossEntropy { .. } | Loss::BinaryCrossEntropy, Targets::Values { .. }) => {
             let got = format!("{}, but the target is a number", loss.name());
-            refuse(got, "a loss for numbers, as mean_squared_error; or pass --task classification")
+            refuse(got, "a loss for numbers, as mean_squared_error", Some(data::Task::Classification))
         }
         (Loss::Quantile { .. }, Targets::Classes { .. }) => {
             let got = "quantile, but the target is a class".to_string();
-            refuse(got, "a loss for classes, as cross_entropy; or pass --task regression")
+            refuse(got, "a loss for classes, as cross_entropy", Some(data::Task::Regression))
         }
         (Loss::CrossEntropy { class_weights: Some(weights), .. }, Targets::Classes { names, .. })
             if weights.len() != names.len() =>
         {
             let got = format!("cross_entropy with {} class weights", weights.len());
-            refuse(got, &format!("given one weight for each of the {} classes", names.len()))
+            refuse(got, &format!("given one weight for each of the {} classes", names.len()), None)
         }
         _ => Ok(()),
     }
@@ -632,9 +641,10 @@ fn refuse_probabilities(network: &Network, loss: &Loss) -> Result<(), Error> {
     }
     let kind = last.layer.function().map_or(last.layer.kind(), |function| function.name());
     Err(Error::Setting {
-        name: "--loss",
+        name: "loss",
         got: format!("{} behind the layer {} ({kind})", loss.name(), last.name),
         expected: format!("applied to logits: remove the last layer, since {} contains the {kind}", loss.name()),
+        remedy: None,
     })
 }
 

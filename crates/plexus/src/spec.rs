@@ -30,11 +30,11 @@ pub enum NetworkSpec {
 }
 
 impl NetworkSpec {
-    /// The forms, for `--help` and messages.
+    /// The forms, for messages.
     pub const FORMS: &str = "mlp, mlp:512,256, mlp:64?activation=tanh, lenet5, lenet5?activation=tanh&pooling=average, \
                              lenet5?variant=original, or a file ending in .toml";
 
-    /// Reads what was written on a command line.
+    /// Reads what a person wrote.
     ///
     /// # Errors
     /// [`Error::Setting`] for an unknown form, [`Error::Network`] for a file that does not read.
@@ -43,7 +43,10 @@ impl NetworkSpec {
             let bytes = files::read(Path::new(spec))?;
             return NetworkSpec::from_text(&String::from_utf8_lossy(&bytes), spec);
         }
-        let refuse = |expected: String| Error::Setting { name: "--network", got: format!("\"{spec}\""), expected };
+        let refuse = |expected: String| {
+            let got = format!("\"{spec}\"");
+            Error::Setting { name: "network", got, expected, remedy: None }
+        };
         let (name, options) = spec.split_once('?').unwrap_or((spec, ""));
         let options = || options.split('&').filter(|option| !option.is_empty());
         let function = |name: &str| {

@@ -1,5 +1,6 @@
 //! The rules of the tree, one row each. To add a rule: a function, and a row in [`CHECKS`].
 
+mod flags;
 mod layering;
 mod leftovers;
 mod length;
@@ -28,6 +29,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "left-overs", run: leftovers::check_sources },
     Check { name: "machine paths", run: leftovers::check_paths },
     Check { name: "front page", run: leftovers::check_front_page },
+    Check { name: "flags", run: flags::check },
     Check { name: "format", run: tools::format },
     Check { name: "clippy", run: tools::clippy },
     Check { name: "documentation", run: tools::documentation },

@@ -1,5 +1,6 @@
 //! What a model takes and gives: its columns, its target, the rows that it was trained on.
 
+use crate::flags::reason;
 use crate::output::{grouped, number, table};
 use plexus::{Model, Task};
 use plexus_train::data::{ColumnKind, Schema};
@@ -98,7 +99,7 @@ fn columns(schema: &Schema, lines: &mut Vec<String>) {
     }
     lines.push(rows.to_string());
     let ignored = schema.ignored.iter();
-    lines.extend(ignored.map(|ignored| format!("Left out  {}: {}", ignored.name.escape_debug(), ignored.why)));
+    lines.extend(ignored.map(|ignored| format!("Left out  {}: {}", ignored.name.escape_debug(), reason(&ignored.why))));
 }
 
 /// How the number was scaled while it was learnt, where it was.

@@ -20,7 +20,8 @@ const MOST_VALUES: u64 = 1 << 32;
 pub(super) fn open(path: &Path, options: &DataOptions) -> Result<DataSource, DataError> {
     if !(0.0..1.0).contains(&options.test_fraction) {
         let got = options.test_fraction.to_string();
-        return Err(DataError::BadOption { option: "the test fraction", expected: "at least 0 and below 1", got });
+        let (option, expected) = ("test_fraction", "at least 0 and below 1");
+        return Err(DataError::BadOption { option, expected, got, remedy: None });
     }
     let table = read_table(path, options, options.schema.as_ref())?;
     let target = match &options.schema {
@@ -503,7 +504,7 @@ mod tests {
         let rows: String = (0..3000).map(|row| format!("name{},{}\n", row / 2, row % 2)).collect();
         let text = refusal(&format!("who,y\n{rows}"), &whole());
         assert!(text.contains("column \"who\": 1500 distinct texts, at most 1000 are allowed"), "{text}");
-        assert!(text.contains("--rare N"), "{text}");
+        assert!(text.contains("the rare ones can be put together, or the column left out"), "{text}");
         let rare = DataOptions { rare: 3, ..whole() };
         assert_eq!(schema(&read(&format!("who,y\n{rows}"), &rare)).feature_names(), ["who=(other)"]);
         let rows: String = (0..1500).map(|row| format!("1,name{row}\n")).collect();
@@ -515,8 +516,7 @@ mod tests {
         for fraction in [-0.1, 1.0, f64::NAN, f64::INFINITY] {
             let options = DataOptions { test_fraction: fraction, ..DataOptions::default() };
             assert!(
-                refusal("x,y\n1,2\n3,4\n", &options)
-                    .starts_with("the test fraction must be at least 0 and below 1, got")
+                refusal("x,y\n1,2\n3,4\n", &options).starts_with("test_fraction must be at least 0 and below 1, got")
             );
         }
     }

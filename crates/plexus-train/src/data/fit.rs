@@ -6,7 +6,8 @@ use super::scan::{FEW, Rows, Scan, distinct};
 use super::schema::MISSING;
 use super::table::Table;
 use super::text::{DATE_FEATURES, DATE_FORMATS, MissingTokens, date, number};
-use super::{Column, ColumnKind, DataOptions, Ignored, Missing, ReadAs, Schema, Task};
+use super::{Column, ColumnKind, DataOptions, Ignored, Missing, ReadAs, Reason, Schema, Task};
+use crate::Remedy;
 use crate::error::{DataError, listed, nearest, shown};
 use std::collections::{BTreeMap, HashSet};
 
@@ -48,7 +49,7 @@ impl Schema {
                 continue;
             }
             let (kind, found) = match wishes.left_out(column) {
-                Some(why) => (Use::LeaveOut(why.to_string()), fit.glance(column)?),
+                Some(why) => (Use::LeaveOut(why), fit.glance(column)?),
                 None => fit.column(column, wishes.read_as[column])?,
             };
             let name = table.columns()[column].clone();
@@ -59,9 +60,7 @@ impl Schema {
             report.columns.push(found);
         }
         if schema.columns.is_empty() {
-            let reasons = schema.ignored.iter().map(|ignored| format!("{} ({})", ignored.name, ignored.why));
-            let reasons = reasons.collect::<Vec<_>>();
-            return Err(DataError::NothingLeft { path: table.path(), reasons: listed(reasons.iter()) });
+            return Err(DataError::NothingLeft { path: table.path(), left_out: schema.ignored });
         }
         schema.tokens = tokens;
         Ok((schema, report))
@@ -83,7 +82,7 @@ impl Wishes {
             not_among_only: vec![!options.only.is_empty(); width],
             read_as: vec![None; width],
         };
-        let find = |name: &str, option: &'static str| {
+        let find = |name: &str, option: &'static str, remedy: Option<Remedy>| {
             let index = find_named(table, name).ok_or_else(|| DataError::NamedColumn {
                 path: table.path(),
                 option,
@@ -91,35 +90,35 @@ impl Wishes {
                 suggestion: nearest(name, table.columns().iter().map(String::as_str)),
                 columns: listed(table.columns().iter()),
             })?;
-            if index == target && option != "--as" {
+            if index == target {
                 let got = format!("{name}, which is the target");
-                return Err(DataError::BadOption { option, expected: "a column to predict from", got });
+                return Err(DataError::BadOption { option, expected: "a column to predict from", got, remedy });
             }
             Ok(index)
         };
         for name in &options.drop {
-            wishes.dropped[find(name, "--drop")?] = true;
+            wishes.dropped[find(name, "drop", None)?] = true;
         }
         for name in &options.only {
-            wishes.not_among_only[find(name, "--only")?] = false;
+            wishes.not_among_only[find(name, "only", None)?] = false;
         }
         for (name, read_as) in &options.read_as {
-            let index = find(name, "--as")?;
-            if index == target {
-                let got = format!("{name}, which is the target");
-                let expected = "a column to predict from; for the target there is --task";
-                return Err(DataError::BadOption { option: "--as", expected, got });
-            }
-            wishes.read_as[index] = Some(*read_as);
+            // What the target is read as follows from the kind of answer.
+            let remedy = match read_as {
+                ReadAs::Number => Some(Remedy::Task(Task::Regression)),
+                ReadAs::Category => Some(Remedy::Task(Task::Classification)),
+                ReadAs::Date | ReadAs::TextIgnored => None,
+            };
+            wishes.read_as[find(name, "read_as", remedy)?] = Some(*read_as);
         }
         Ok(wishes)
     }
 
-    fn left_out(&self, column: usize) -> Option<&'static str> {
+    fn left_out(&self, column: usize) -> Option<Reason> {
         match self.read_as[column] {
-            _ if self.dropped[column] => Some("--drop"),
-            _ if self.not_among_only[column] => Some("not in --only"),
-            Some(ReadAs::TextIgnored) => Some("--as text-ignored"),
+            _ if self.dropped[column] => Some(Reason::Dropped),
+            _ if self.not_among_only[column] => Some(Reason::NotAmongOnly),
+            Some(ReadAs::TextIgnored) => Some(Reason::TextIgnored),
             _ => None,
         }
     }
@@ -137,7 +136,7 @@ pub(super) fn find_named(table: &Table, name: &str) -> Option<usize> {
 /// What becomes of a column.
 enum Use {
     Take(ColumnKind),
-    LeaveOut(String),
+    LeaveOut(Reason),
 }
 
 /// What all columns are looked at with.
@@ -185,39 +184,37 @@ impl Fit<'_> {
         };
         let is_number = matches!(kind, ColumnKind::Number { .. });
         if let Some(what) = self.leaks.of(column, is_number) {
-            let name = &report.name;
-            report.warnings.push(format!(
-                "{what}; where it is known only after the answer, a score with it means nothing: --drop {}",
-                quoted(name)
-            ));
+            let what = format!("{what}; where it is known only after the answer, a score with it means nothing");
+            report.warn(what, Some(Remedy::Drop { column: report.name.clone() }));
         }
         if report.missing > report.present {
             let (missing, all) = (report.missing, report.missing + report.present);
-            report.warnings.push(format!("more than half is missing ({missing} of {all})"));
+            report.warn(format!("more than half is missing ({missing} of {all})"), None);
         }
         Ok((Use::Take(kind), report))
     }
 
     /// What a column is where nobody says.
     fn found(&self, column: usize, scan: &Scan, report: &mut ColumnReport) -> Result<Use, DataError> {
-        let name = quoted(&report.name);
-        let leave_out = |why: &str| Ok(Use::LeaveOut(why.to_string()));
+        let leave_out = |why: Reason| Ok(Use::LeaveOut(why));
         if scan.present == 0 {
-            return leave_out("empty");
+            return leave_out(Reason::Empty);
         }
         if scan.constant && (scan.missing == 0 || scan.is_plain()) && scan.present > 1 {
             report.kind = if scan.is_plain() { FoundKind::Number } else { FoundKind::Category { distinct: 1 } };
-            return leave_out("always the same");
+            return leave_out(Reason::Constant);
         }
         if scan.is_plain() {
             report.kind = FoundKind::Number;
             let counts = scan.whole && scan.counts_rows;
             if counts && names_a_row(self.table, column) {
-                report.warnings.push(format!("numbers the rows; --as {name}=number uses it"));
-                return leave_out("row number");
+                let remedy = Remedy::Use { column: report.name.clone(), read_as: ReadAs::Number };
+                report.warn("numbers the rows", Some(remedy));
+                return leave_out(Reason::RowNumber);
             }
             if counts {
-                report.warnings.push(format!("counts the rows; if it is only their number: --drop {name}"));
+                let remedy = Remedy::Drop { column: report.name.clone() };
+                report.warn("counts the rows and may be only their number", Some(remedy));
             }
             return Ok(Use::Take(self.as_number(column, scan, report)?));
         }
@@ -231,8 +228,9 @@ impl Fit<'_> {
         scan.refuse_slips(self.table, column, texts)?;
         if texts > FEW && texts * 2 > scan.present && self.options.rare == 0 {
             report.kind = FoundKind::Text { distinct: texts };
-            report.warnings.push(format!("nearly every text is another; --as {name}=category uses it"));
-            return leave_out("names, not categories");
+            let remedy = Remedy::Use { column: report.name.clone(), read_as: ReadAs::Category };
+            report.warn("nearly every text is another", Some(remedy));
+            return leave_out(Reason::Names);
         }
         Ok(Use::Take(self.as_category(column, scan, report, false)?))
     }
@@ -249,18 +247,16 @@ impl Fit<'_> {
                 !tokens.is_missing(field) && number(&self.table.place(at), "", field, true).is_err()
             });
             let row = row.expect("a word was seen");
-            let hint = "; if it means a missing value, say so with --na";
-            let (name, value) = (shown(&self.table.columns()[column]), shown(self.table.cell(row, column)));
-            return Err(DataError::NotANumber { place: self.table.place(row), column: name, value, hint });
+            let (place, text) = (self.table.place(row), self.table.cell(row, column));
+            let (column, value) = (shown(&self.table.columns()[column]), shown(text));
+            let remedy = Some(Remedy::MissingText { text: text.to_string() });
+            return Err(DataError::NotANumber { place, column, value, hint: "", remedy });
         }
         if dressed {
             report.done = "read as numbers".to_string();
             let example = self.table.cell(scan.first_text.expect("it is dressed"), column);
-            report.warnings.push(format!(
-                "numbers written as text, such as {:?}: signs and commas are dropped; --as {}=category keeps the texts",
-                shown(example),
-                quoted(&report.name)
-            ));
+            let what = format!("numbers written as text, such as {:?}: signs and commas are dropped", shown(example));
+            report.warn(what, Some(Remedy::KeepTexts { column: report.name.clone() }));
         }
         if scan.missing > 0 {
             let mean = format!("missing ones become the mean, {}", rounded(scan.mean));
@@ -317,10 +313,8 @@ impl Fit<'_> {
             .filter(|format| date(first, format).is_some() && fields().all(|(_, field)| date(field, format).is_some()));
         let Some(format) = fitting.next() else { return Ok(None) };
         if fitting.next().is_some_and(|other| format.starts_with("%m") && other.starts_with("%d")) {
-            report.warnings.push(
-                "the dates fit both month/day and day/month; month first is taken. Written as 2024-12-31 they are clear"
-                    .to_string(),
-            );
+            let what = "the dates fit both month/day and day/month; month first is taken. Written as 2024-12-31 they are clear";
+            report.warn(what, None);
         }
         let (mut sums, mut count) = ([0f64; 4], 0usize);
         for (row, field) in fields() {
@@ -445,7 +439,7 @@ fn warn_of_rare_classes(table: &Table, column: usize, train: &[usize], schema: &
         .collect();
     if !rare.is_empty() && train.len() >= 10 * FEWEST {
         let names = listed(rare.iter());
-        report.warnings.push(format!("fewer than {FEWEST} rows to learn from for {names}"));
+        report.warn(format!("fewer than {FEWEST} rows to learn from for {names}"), None);
     }
 }
 
@@ -493,12 +487,6 @@ fn refuse_missing(
     }
 }
 
-/// A name as it stands in an option: cut to a readable length, in quotes where it has blanks.
-fn quoted(name: &str) -> String {
-    let name = shown(name);
-    if name.contains([' ', ',', '=', '(', '\'', '"']) { format!("{name:?}") } else { name }
-}
-
 /// A number for a person: four digits.
 fn rounded(value: f32) -> String {
     let digits = if value == 0.0 { 0 } else { (3 - value.abs().log10().floor() as i32).clamp(0, 6) as usize };
@@ -508,6 +496,7 @@ fn rounded(value: f32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Warning;
     use super::*;
 
     fn fit(text: &str, target: usize, options: &DataOptions) -> Result<(Schema, TableReport), DataError> {
@@ -521,7 +510,7 @@ mod tests {
     }
 
     fn warnings(report: &TableReport) -> String {
-        report.columns.iter().flat_map(|column| &column.warnings).cloned().collect::<Vec<_>>().join("\n")
+        report.columns.iter().flat_map(|column| &column.warnings).map(Warning::to_string).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
@@ -538,10 +527,13 @@ mod tests {
         let (schema, report) = fitted(&format!(",name,same,empty,size,y\n{rows}"), 5);
         let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
         assert_eq!(names, ["size"]);
-        let whys: Vec<&str> = schema.ignored.iter().map(|ignored| ignored.why.as_str()).collect();
-        assert_eq!(whys, ["row number", "names, not categories", "always the same", "empty"]);
-        assert!(warnings(&report).contains("--as \"column 1\"=number uses it"), "{}", warnings(&report));
-        assert!(warnings(&report).contains("--as name=category uses it"));
+        let whys: Vec<&Reason> = schema.ignored.iter().map(|ignored| &ignored.why).collect();
+        assert_eq!(whys, [&Reason::RowNumber, &Reason::Names, &Reason::Constant, &Reason::Empty]);
+        let remedies: Vec<_> = report.columns.iter().flat_map(|column| &column.warnings).map(|w| &w.remedy).collect();
+        let to_use = |column: &str, read_as| Some(Remedy::Use { column: column.to_string(), read_as });
+        assert_eq!(remedies, [&to_use("column 1", ReadAs::Number), &to_use("name", ReadAs::Category)]);
+        let text = warnings(&report);
+        assert!(text.contains("nearly every text is another; read as a category it is used"), "{text}");
         assert_eq!(report.columns[2].done, "left out: always the same");
     }
 
@@ -565,12 +557,12 @@ mod tests {
         assert_eq!(fit(&text, 3, &options).expect("is fitted").0.feature_names(), ["code"]);
         let refusal = |options: DataOptions| fit(&text, 3, &options).expect_err("is refused").to_string();
         let text = refusal(DataOptions { drop: vec!["nam".into()], ..DataOptions::default() });
-        assert!(text.contains("--drop") && text.contains("did you mean \"name\"?"), "{text}");
+        assert!(text.contains("drop names \"nam\"") && text.contains("did you mean \"name\"?"), "{text}");
         let text = refusal(DataOptions { only: vec!["y".into()], ..DataOptions::default() });
-        assert!(text.contains("--only") && text.contains("which is the target"), "{text}");
+        assert!(text.starts_with("only must be") && text.contains("which is the target"), "{text}");
         let all = vec!["id".into(), "name".into(), "code".into()];
         let text = refusal(DataOptions { drop: all, ..DataOptions::default() });
-        assert!(text.contains("no column is left") && text.contains("code (--drop)"), "{text}");
+        assert!(text.contains("no column is left") && text.contains("code (dropped)"), "{text}");
         let options = DataOptions { read_as: vec![("name".into(), ReadAs::Number)], ..DataOptions::default() };
         let text = refusal(options);
         assert!(text.contains("line 2, column \"name\": expected a number, got \"n0\"; if it means"), "{text}");
@@ -626,7 +618,7 @@ mod tests {
         assert_eq!(warned, ["range", "code"]);
         let rows: String = (0..100).map(|row| format!("{},{},{}\n", row * row, row % 7, row * row * 3 + 5)).collect();
         let (_, report) = fitted(&format!("same,other,y\n{rows}"), 2);
-        assert!(report.columns[0].warnings[0].starts_with("is the target in another unit"));
+        assert!(report.columns[0].warnings[0].what.starts_with("is the target in another unit"));
         assert!(report.columns[1].warnings.is_empty());
     }
 

@@ -13,6 +13,7 @@ mod file;
 mod fit;
 mod idx;
 mod leak;
+mod reason;
 mod report;
 mod scan;
 mod schema;
@@ -22,7 +23,8 @@ mod text;
 pub use augment::{Augment, RowKey};
 pub use csv::{Parts, fingerprint, read_with_schema, split_rows};
 pub use dataset::{Changes, Dataset, Samples, Targets};
-pub use report::{ColumnReport, FoundKind, Role, TableReport};
+pub use reason::Reason;
+pub use report::{ColumnReport, FoundKind, Role, TableReport, Warning};
 pub use schema::{Column, ColumnKind, Ignored, Missing, Schema, Task};
 pub use table::{Table, TableOptions};
 pub use text::MissingTokens;
@@ -205,7 +207,7 @@ enum Opener {
     At(fn(&Path, &DataOptions) -> Result<DataSource, DataError>),
 }
 
-/// The data sources there are; `--help` and [`open`] both read this table.
+/// The data sources there are; [`open`] reads this table.
 pub const SOURCES: &[SourceKind] = &[
     SourceKind {
         prefix: "digits",

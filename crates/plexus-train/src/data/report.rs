@@ -1,6 +1,8 @@
 //! What was found in a table, column by column, and what was done about it.
 
-use serde::Serialize;
+use crate::Remedy;
+use serde::{Serialize, Serializer};
+use std::fmt;
 
 /// A table as it was read: shown before training, so that a person can object.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -30,8 +32,35 @@ pub struct ColumnReport {
     pub missing: usize,
     /// What was done with it, in a few words; may be empty.
     pub done: String,
-    /// What a person should look at, each a sentence with what to do.
-    pub warnings: Vec<String>,
+    /// What a person should look at.
+    pub warnings: Vec<Warning>,
+}
+
+impl ColumnReport {
+    pub(super) fn warn(&mut self, what: impl Into<String>, remedy: Option<Remedy>) {
+        self.warnings.push(Warning { what: what.into(), remedy });
+    }
+}
+
+/// What a person should look at, and what to do about it. As JSON it is its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// What was found.
+    pub what: String,
+    /// What may help.
+    pub remedy: Option<Remedy>,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.what, Remedy::ending(self.remedy.as_ref()))
+    }
+}
+
+impl Serialize for Warning {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// What a column is used for.

@@ -1,5 +1,6 @@
 //! How fields of text become the numbers that a network takes, fitted once and kept in the model.
 
+use super::Reason;
 use super::text::{self, DATE_FEATURES, MissingTokens};
 use crate::error::{DataError, Place, listed, nearest, shown};
 use serde::{Deserialize, Serialize};
@@ -98,7 +99,7 @@ pub struct Ignored {
     /// Its place among all columns of the file, from 0.
     pub index: usize,
     /// Why it is left out.
-    pub why: String,
+    pub why: Reason,
 }
 
 /// What a column holds.
@@ -501,7 +502,7 @@ mod tests {
 
     #[test]
     fn rows_without_names_may_be_whole_or_hold_what_is_used() {
-        let ignored = |name: &str, index| Ignored { name: name.into(), index, why: "--drop".into() };
+        let ignored = |name: &str, index| Ignored { name: name.into(), index, why: Reason::Dropped };
         // In the file: id, size, kind (the target), note, colour, age.
         let schema =
             Schema { ignored: vec![ignored("id", 0), ignored("note", 3)], target_index: 2, ..schema(Missing::Impute) };

@@ -85,9 +85,10 @@ impl Table {
         {
             let got = format!("{:?}", char::from(delimiter));
             return Err(DataError::BadOption {
-                option: "the delimiter",
+                option: "delimiter",
                 expected: "one ASCII character, no quote or line end",
                 got,
+                remedy: None,
             });
         }
         let delimiter = options.delimiter.unwrap_or_else(|| find_delimiter(content));

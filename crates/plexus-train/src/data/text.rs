@@ -114,7 +114,8 @@ pub(super) fn number(place: &Place, column: &str, field: &str, dressed: bool) ->
             } else {
                 ""
             };
-            Err(DataError::NotANumber { place: place.clone(), column: shown(column), value: shown(field), hint })
+            let (column, value) = (shown(column), shown(field));
+            Err(DataError::NotANumber { place: place.clone(), column, value, hint, remedy: None })
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a run is going to do, said before it does it.
 
+use crate::flags;
 use crate::output::{grouped, number, print_json, program, quoted, say, table};
 use plexus::Run;
 use plexus_train::data::{ColumnReport, FoundKind, Role, TableReport, Targets};
@@ -27,7 +28,7 @@ pub(super) fn announce(run: &Run, json: bool) {
             "epochs_done": run.progress().epoch,
             "finished": run.progress().finished,
             "patience": spec.settings.patience,
-            "table": run.source().table.as_ref().map(|table| &table.report),
+            "table": run.source().table.as_ref().map(|table| flags::report(&table.report)),
             "hint": hint(run),
         }));
         return;
@@ -42,7 +43,7 @@ pub(super) fn announce(run: &Run, json: bool) {
         network.input().describe()
     );
     if let Some(table) = &run.source().table {
-        columns(&table.report);
+        columns(&flags::report(&table.report));
     }
     if let Targets::Classes { names, .. } = &run.source().train.targets {
         let balance = run.source().train.class_balance();

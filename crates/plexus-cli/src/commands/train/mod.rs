@@ -205,3 +205,33 @@ fn next_folder(name: &str) -> PathBuf {
     let mut numbered = (1u32..).map(|n| Path::new("runs").join(format!("{name}-{n}")));
     numbered.find(|folder| !folder.exists()).expect("the numbers do not end")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Args, Command};
+    use crate::flags::FLAGS;
+    use clap::Parser;
+
+    #[test]
+    fn every_setting_of_a_run_has_a_flag() {
+        /// What nobody sets by a flag: groups of settings, and what the program knows by itself.
+        const NONE: [&str; 5] = ["data_options", "directory", "max_categories", "reading", "settings"];
+        let Command::Train(args) = Args::parse_from(["plexus", "train", "--network", "mlp:"]).command else {
+            panic!("it is the command train");
+        };
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let options = args.table.options();
+        let source = open(&args, &options).expect("the digits are built in");
+        let run = start(&args, source, options, folder.path(), Context::single()).expect("it starts");
+        let spec = serde_json::to_value(run.spec()).expect("plain data has a JSON form");
+        let mut fields = Vec::new();
+        for group in [&spec, &spec["settings"], &spec["data_options"]] {
+            fields.extend(group.as_object().expect("an object").keys().cloned());
+        }
+        assert!(fields.len() > 30, "{fields:?}");
+        fields.retain(|field| !FLAGS.iter().any(|(name, _)| name == field));
+        fields.sort_unstable();
+        assert_eq!(fields, NONE);
+    }
+}
