@@ -73,7 +73,7 @@ pub(crate) fn error(mut error: Error) -> String {
             DataError::BadOption { option, .. } | DataError::NamedColumn { option, .. } => *option = flag(option),
             DataError::NothingLeft { left_out, .. } => {
                 for column in left_out {
-                    column.why = Reason::Other(reason(&column.why));
+                    column.why = Reason::InWords(reason(&column.why));
                 }
             }
             _ => {}

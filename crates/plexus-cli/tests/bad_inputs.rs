@@ -231,7 +231,12 @@ fn data_cases() -> Vec<Case> {
         csv_case("two columns of one name", "", "a,a,b\n1,2,3\n", &["two columns called \"a\"", "1 and number 2"]),
         csv_case("not UTF-8", "", b"a,b\n1,caf\xe9\n".to_vec(), &["line 2", "UTF-8"]),
         csv_case("a quote never closed", "", "a,b\n1,2\n3,\"x\n4,5\n", &["line 3", "never closed"]),
-        csv_case("too many categories", "", format!("a,b\n{many}"), &["column \"b\"", "distinct texts", "1000"]),
+        csv_case(
+            "too many categories",
+            "",
+            format!("a,b\n{many}"),
+            &["column \"b\"", "distinct texts", "1000", "--rare N or --drop b"],
+        ),
         csv_case(
             "classes asked of numbers",
             "--loss cross_entropy",
@@ -240,7 +245,12 @@ fn data_cases() -> Vec<Case> {
         ),
         csv_case("no delimiter", "--delimiter é", "a,b\n1,2\n", &["delimiter", "one ASCII character", "é"]),
         csv_case("a quote as delimiter", "--delimiter \"", "a,b\n1,2\n", &["delimiter"]),
-        csv_case("all for the test", "--test-fraction 1", rows("1,2,3"), &["test fraction", "below 1", "got 1"]),
+        csv_case(
+            "all for the test",
+            "--test-fraction 1",
+            rows("1,2,3"),
+            &["--test-fraction must be", "below 1", "got 1"],
+        ),
         csv_case(
             "a column to drop that is not there",
             "--drop aa",
@@ -259,16 +269,21 @@ fn data_cases() -> Vec<Case> {
             "columns that never change",
             "",
             "a,b,y\n1,x,u\n1,x,v\n1,x,u\n",
-            &["no column is left", "always the same"],
+            &["no column is left", "always the same", "--as COLUMN=number"],
         ),
         csv_case("a kind that is none", "--as a=text", rows("1,2,3"), &["--as", "COLUMN=category", "text-ignored"]),
         csv_case("a kind for no column", "--as z=number", rows("1,2,3"), &["--as names \"z\"", "columns: a, b, y"]),
-        csv_case("a kind for the target", "--as y=category", rows("1,2,3"), &["--as", "which is the target", "--task"]),
+        csv_case(
+            "a kind for the target",
+            "--as y=category",
+            rows("1,2,3"),
+            &["--as", "which is the target", "--task classification"],
+        ),
         csv_case(
             "words as numbers",
             "--as a=number",
             rows("one,2,3"),
-            &["line 2, column \"a\"", "expected a number", "--na"],
+            &["line 2, column \"a\"", "expected a number", "--na one"],
         ),
         csv_case(
             "numbers as dates",
@@ -289,7 +304,7 @@ fn data_cases() -> Vec<Case> {
                 let rows: String = (0..40).map(|row| format!("{}.5,{}\n", row, row % 2)).collect();
                 format!("a,y\n{rows}unknown,1\n")
             },
-            &["line 42, column \"a\"", "unknown", "nearly all other values", "--na"],
+            &["line 42, column \"a\"", "unknown", "nearly all other values", "--na unknown"],
         ),
         csv_case("no target in any row", "--missing-target drop", "a,y\n1,\n2,NA\n", &["target is missing, in 2 rows"]),
         csv_case(
@@ -305,7 +320,12 @@ fn data_cases() -> Vec<Case> {
             &["--target-scale", "a target is 0", "standard or none"],
         ),
         csv_case("a scale for classes", "--target-scale log", "a,y\n1,u\n2,v\n", &["--target-scale is for numbers"]),
-        csv_case("quantiles of classes", "--loss quantile:0.5", "a,y\n1,u\n2,v\n", &["quantile", "target is a class"]),
+        csv_case(
+            "quantiles of classes",
+            "--loss quantile:0.5",
+            "a,y\n1,u\n2,v\n",
+            &["--loss is quantile", "target is a class", "--task regression"],
+        ),
         csv_case(
             "quantiles that fall",
             "--loss quantile:0.9,0.1",
@@ -445,6 +465,13 @@ fn network_cases() -> Vec<Case> {
             &format!("[[layer]]\nkind = \"flatten\"\n{}", linear("out_features = 11")),
             &["[11]", "10 classes", "out_features = 10"],
         ),
+        toml_case(
+            "a layer of the name that training takes",
+            &format!(
+                "[[layer]]\nname = \"standardise\"\nkind = \"standardise\"\n[[layer]]\nkind = \"flatten\"\n{last}"
+            ),
+            &["--network is net.toml", "\"standardise\"", "rename yours", "--no-standardise"],
+        ),
         toml_case("outputs that are no list", &last, &["outputs", "10 classes"]),
         short("no such file", "no.toml", &["cannot read no.toml"]),
         short("an unknown form", "mpl:3", &["mpl:3", "mlp:512,256", ".toml"]),
@@ -455,7 +482,7 @@ fn network_cases() -> Vec<Case> {
         short("more activations than memory", "mlp:16000000 --batch 16000000 --no-standardise", &["memory"]),
         short("an activation misspelt", "mlp:8?activation=rellu", &["rellu", "relu"]),
         short("an unknown option", "mlp:8?dropout=1", &["mlp:8?dropout=1", "activation"]),
-        case("summary of nothing known", "summary mpl:3", &["mpl:3", "mlp:512,256"]),
+        case("summary of nothing known", "summary mpl:3", &["error: network is \"mpl:3\"", "mlp:512,256"]),
         case("summary of no shape", "summary mlp:3 --input 28by28", &["--input", "28by28", "1x28x28"]),
         case("summary beyond 64 bits", "summary mlp:3 --input 99999999999x99999999999", &["input", "at most"]),
         case("summary of no outputs", "summary mlp:3 --outputs 0", &["--outputs is 0", "at least 1"]),

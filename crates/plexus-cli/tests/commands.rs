@@ -459,6 +459,7 @@ fn a_folder_in_use_is_refused() {
         let refused = plexus(folder.path(), args);
         assert_eq!(refused.code, Some(1), "{}", refused.stderr);
         assert!(refused.stderr.starts_with("error: run is in use by another process"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("choose another folder: --out DIR"), "{}", refused.stderr);
     }
     assert_eq!(before, files_in(&folder.path().join("run")));
     drop(lock);

@@ -132,6 +132,8 @@ fn columns_are_listed_with_what_was_done_and_what_to_look_at() {
     assert!(told.lines().all(|line| line.chars().count() <= 200));
     let start = train(folder, "odd.csv --epochs 2 --out json --json").json_lines().remove(0);
     let columns = start["table"]["columns"].as_array().expect("a list of columns");
+    let name = columns.iter().find(|column| column["name"] == "name").expect("it is there");
+    assert_eq!(name["warnings"], serde_json::json!(["nearly every text is another; --as name=category uses it"]));
     let colour = columns.iter().find(|column| column["name"] == "colour").expect("it is there");
     assert!(number(colour, "missing") > 20.0, "n/a is missing: {colour}");
 
@@ -140,6 +142,8 @@ fn columns_are_listed_with_what_was_done_and_what_to_look_at() {
     let told = train(folder, &format!("odd.csv --epochs 2 --out wished {wishes}")).stdout;
     assert!(told.contains("left out, as asked") && !told.contains("Look at   code"), "{told}");
     assert!(told.contains("rare texts share one feature"), "{told}");
+    let told = plexus(folder, ["summary", "wished/model.safetensors"]).well().stdout;
+    assert!(told.contains("Left out  code: --drop") && told.contains("Left out  sold: --as text-ignored"), "{told}");
     let whole = plexus(folder, ["evaluate", "wished/model.safetensors", "--json"]).well().last_json();
     assert_eq!(whole["part"], "test part");
     let only = train(folder, "odd.csv --epochs 2 --out only --only share --json").last_json();
@@ -252,6 +256,7 @@ fn the_model_knows_which_rows_were_held_out() {
     let told = "about 105 of these 400 rows are equal to rows that the model was trained on";
     assert!(mixed.stderr.contains(told), "{}", mixed.stderr);
     let message = refusal(folder, "evaluate run/model.safetensors --data new.csv --part test");
+    assert!(message.starts_with("error: --part is test, but must be left out"), "{message}");
     assert!(message.contains("new.csv is not the data that the model was trained on (flowers.csv)"), "{message}");
 }
 

@@ -2,13 +2,13 @@
 
 use plexus::nn::layers::Linear;
 use plexus::nn::{CheckedNetwork, Network, Params, Shape};
-use plexus::train::data::{DataOptions, DataSource, Dataset, Samples, Targets};
+use plexus::train::data::{self, DataOptions, DataSource, Dataset, Samples, Targets};
 use plexus::train::loss::Loss;
 use plexus::train::optim::Optimizer;
 use plexus::train::schedule::Schedule;
 use plexus::train::target::ScaleKind;
 use plexus::train::trainer::Settings;
-use plexus::{Context, Error, Model, Pool, Run, RunSpec, Task, Workspace};
+use plexus::{Context, Error, Model, Pool, Remedy, Run, RunSpec, Task, Workspace};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -104,6 +104,32 @@ fn data() -> Dataset {
         samples: Samples::F32((0..24).map(|at| (at % 5) as f32).collect()),
         targets: Targets::Classes { names: names(2), indices: vec![0, 1, 0, 1, 0, 1, 0, 1] },
     }
+}
+
+#[test]
+fn a_setting_that_cannot_be_is_named_as_its_field() {
+    let source = || DataSource { train: data(), test: data(), validation: None, table: None };
+    let mut rate = spec(Loss::named("cross_entropy").expect("a row of the table"));
+    rate.settings.learning_rate = 0.0;
+    let text = start(rate, source()).expect_err("no step has this size").to_string();
+    assert_eq!(text, "learning_rate is 0, but must be a positive number");
+    let error = start(spec(Loss::Quantile { quantiles: vec![0.5] }), source()).expect_err("there are classes");
+    assert_eq!(error.remedy(), Some(Remedy::Task(data::Task::Regression)));
+    let text = error.to_string();
+    assert!(text.ends_with("as cross_entropy; if the target is a number, say that regression is wanted"), "{text}");
+}
+
+#[test]
+fn numbers_are_refused_by_a_model_of_classes() {
+    let task = Task::Classification { classes: names(2) };
+    let params = Params::initialise(&network(3), 1);
+    let model = Model::new(network(3), &params, task, None, BTreeMap::new(), Context::single()).expect("they fit");
+    let values = Targets::Values { names: names(1), values: vec![0.5; 8] };
+    let error = model.check_data(&Dataset { targets: values, ..data() }).expect_err("there are no classes");
+    assert_eq!(error.remedy(), Some(Remedy::Task(data::Task::Classification)));
+    let text = "the kind of answer: the model has classes, the data has numbers; if the target is a class, say that \
+                classification is wanted";
+    assert_eq!(error.to_string(), text);
 }
 
 fn start(spec: RunSpec, source: DataSource) -> Result<Run, Error> {

@@ -30,8 +30,8 @@ pub enum Reason {
     RowNumber,
     /// Nearly every text is another.
     Names,
-    /// Another reason, in words; of a file that another version wrote.
-    Other(String),
+    /// Another reason, in words: a file of another version may have one.
+    InWords(String),
 }
 
 /// The texts. They stand in model files: a text that is changed here must still be read.
@@ -49,7 +49,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let listed = TEXTS.iter().find(|(reason, _)| reason == self).map(|(_, text)| *text);
         f.write_str(match self {
-            Reason::Other(text) => text,
+            Reason::InWords(text) => text,
             _ => listed.expect("every other reason has a row"),
         })
     }
@@ -71,7 +71,7 @@ impl From<String> for Reason {
             "drop" => Reason::Dropped,
             "not in only" => Reason::NotAmongOnly,
             "as text-ignored" => Reason::TextIgnored,
-            _ => Reason::Other(text),
+            _ => Reason::InWords(text),
         }
     }
 }
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn reasons_are_written_as_text_and_read_again() {
-        let all = TEXTS.iter().map(|(reason, _)| reason.clone()).chain([Reason::Other("too ugly".to_string())]);
+        let all = TEXTS.iter().map(|(reason, _)| reason.clone()).chain([Reason::InWords("too ugly".to_string())]);
         for reason in all {
             let json = serde_json::to_string(&reason).expect("is written");
             assert_eq!(json, format!("\"{reason}\""));
