@@ -353,7 +353,7 @@ pub enum DataError {
         count: usize,
     },
     /// Text stands where a number should be.
-    #[error("{place}, column {column:?}: expected a number, got {value:?}{hint}{}", Remedy::ending(remedy.as_ref()))]
+    #[error("{place}, column {column:?}: expected a number, got {value:?}{hint}{}", Remedy::ending(missing_text(*may_be_missing, value).as_ref()))]
     NotANumber {
         /// The row.
         place: Place,
@@ -363,8 +363,8 @@ pub enum DataError {
         value: String,
         /// What may help, with leading punctuation; may be empty.
         hint: &'static str,
-        /// What else may help.
-        remedy: Option<Remedy>,
+        /// Whether the text may mean a missing value.
+        may_be_missing: bool,
     },
     /// A number is infinite, not a number, or beyond f32.
     #[error("{place}, column {column:?}: {value:?} is not a finite 32-bit number (largest magnitude 3.4e38)")]
@@ -421,13 +421,19 @@ impl DataError {
     /// What may help, where that is something to ask for.
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
-            DataError::BadOption { remedy, .. } | DataError::NotANumber { remedy, .. } => remedy.clone(),
+            DataError::BadOption { remedy, .. } => remedy.clone(),
+            DataError::NotANumber { value, may_be_missing, .. } => missing_text(*may_be_missing, value),
             DataError::NothingLeft { .. } => Some(Remedy::UseAny),
             DataError::MissingTarget { .. } => Some(Remedy::DropRows),
             DataError::TooManyCategories { column, .. } => Some(Remedy::FewerTexts { column: column.clone() }),
             _ => None,
         }
     }
+}
+
+/// What may help where a text may mean a missing value.
+fn missing_text(may_be_missing: bool, text: &str) -> Option<Remedy> {
+    may_be_missing.then(|| Remedy::MissingText { text: text.to_string() })
 }
 
 /// Columns that are left out, each with its reason.

@@ -247,10 +247,9 @@ impl Fit<'_> {
                 !tokens.is_missing(field) && number(&self.table.place(at), "", field, true).is_err()
             });
             let row = row.expect("a word was seen");
-            let (place, text) = (self.table.place(row), self.table.cell(row, column));
-            let (column, value) = (shown(&self.table.columns()[column]), shown(text));
-            let remedy = Some(Remedy::MissingText { text: text.to_string() });
-            return Err(DataError::NotANumber { place, column, value, hint: "", remedy });
+            let (place, value) = (self.table.place(row), shown(self.table.cell(row, column)));
+            let column = shown(&self.table.columns()[column]);
+            return Err(DataError::NotANumber { place, column, value, hint: "", may_be_missing: true });
         }
         if dressed {
             report.done = "read as numbers".to_string();

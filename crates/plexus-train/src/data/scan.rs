@@ -2,7 +2,6 @@
 
 use super::table::Table;
 use super::text::{MissingTokens, decimal_comma, number, undressed};
-use crate::Remedy;
 use crate::error::{DataError, shown};
 use std::collections::BTreeMap;
 
@@ -127,9 +126,8 @@ impl Scan {
         match self.first_word {
             Some(row) if distinct > FEW && numbers * 10 >= self.present * 9 => {
                 let hint = "; nearly all other values of this column are numbers: mend this one, or leave it empty";
-                let (column, text) = (shown(&table.columns()[column]), table.cell(row, column));
-                let remedy = Some(Remedy::MissingText { text: text.to_string() });
-                Err(DataError::NotANumber { place: table.place(row), column, value: shown(text), hint, remedy })
+                let (column, value) = (shown(&table.columns()[column]), shown(table.cell(row, column)));
+                Err(DataError::NotANumber { place: table.place(row), column, value, hint, may_be_missing: true })
             }
             _ => Ok(()),
         }

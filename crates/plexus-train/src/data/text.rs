@@ -115,7 +115,7 @@ pub(super) fn number(place: &Place, column: &str, field: &str, dressed: bool) ->
                 ""
             };
             let (column, value) = (shown(column), shown(field));
-            Err(DataError::NotANumber { place: place.clone(), column, value, hint, remedy: None })
+            Err(DataError::NotANumber { place: place.clone(), column, value, hint, may_be_missing: false })
         }
     }
 }
