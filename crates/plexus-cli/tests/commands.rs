@@ -279,8 +279,9 @@ fn summary_counts_with_and_without_bias() {
 #[test]
 fn a_reader_that_goes_away_is_no_panic() {
     use std::process::Stdio;
-    let mut child =
-        command(trained()).args(["trace", DIGITS, "--full"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    // 200 kB: more than a pipe holds, so that the program cannot end before its reader is gone.
+    let args = ["trace", "mlp:256", "--input", "64", "--full"];
+    let mut child = command(trained()).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let child = child.as_mut().expect("the program starts");
     drop(child.stdout.take());
     let mut stderr = String::new();
