@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn every_setting_of_a_run_has_a_flag() {
         /// What nobody sets by a flag: groups of settings, and what the program knows by itself.
-        const NONE: [&str; 5] = ["data_options", "directory", "max_categories", "reading", "settings"];
+        const NONE: [&str; 4] = ["data_options", "max_categories", "reading", "settings"];
         let Command::Train(args) = Args::parse_from(["plexus", "train", "--network", "mlp:"]).command else {
             panic!("it is the command train");
         };
