@@ -9,8 +9,15 @@ use plexus_nn::{CheckedNetwork, Shape};
 
 /// Prints the summary of a model or a named network.
 pub fn run(args: SummaryArgs) -> Result<(), Failure> {
-    let (network, model) = open_network(&args.network, args.input.as_deref(), args.outputs, Shape::new([784]))?;
+    let (input, options) = (args.input.as_deref(), args.open.into());
+    let (network, model) = open_network(&args.network, input, args.outputs, Shape::new([784]), options)?;
     let mut counted = summary(&network);
+    if let Some(model) = &model {
+        for (index, layer) in counted.layers.iter_mut().enumerate() {
+            let target = model.folded_into(index).map(|target| &network.network().layers[target].name);
+            layer.folded_into = target.cloned();
+        }
+    }
     scale(&mut counted, args.batch);
     if args.json {
         let mut line = serde_json::to_value(&counted).expect("plain data has a JSON form");
@@ -48,7 +55,10 @@ pub fn text(network: &CheckedNetwork, summary: &Summary, batch: u64) -> String {
         let or_dash = |count: u64| if count == 0 { "–".to_string() } else { grouped(count) };
         rows.add_row([
             layer.name.clone(),
-            layer.kind.clone(),
+            match &layer.folded_into {
+                Some(target) => format!("{}, folded into {target}", layer.kind),
+                None => layer.kind.clone(),
+            },
             shape(&layer.output_shape),
             or_dash(counts.params),
             or_dash(counts.params_without_bias),
