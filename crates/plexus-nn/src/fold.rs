@@ -151,8 +151,9 @@ impl Finder<'_> {
         while let Some(reader) = self.only_reader[value.index()] {
             match self.step(reader, &mut axis) {
                 Step::Folds => found.push(reader),
-                Step::Passes => {}
-                Step::Ends => break,
+                // The layer itself gives its output the axes of the last value.
+                Step::Passes if axis.is_some() => {}
+                _ => break,
             }
             value = self.network.value_of(reader);
         }

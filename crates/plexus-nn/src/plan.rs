@@ -181,6 +181,7 @@ impl Plan {
             self.purpose.folds.remove(at);
             return false;
         };
+        // What was there goes first.
         self.weights[index] = Weights::Plain(Buffer::default());
         let prepared = self.prepared(index, weights, Some(&bias)).expect("layers of products are prepared");
         self.weights[index] = match prepared.is_exact() {
@@ -266,7 +267,7 @@ impl Plan {
     }
 
     /// The [bytes](Plan::params_bytes) that the numbers of a network will take, before they are there. Where layers are
-    /// [folded](PlanOptions::fold), it is up to a sixteenth more.
+    /// [folded](PlanOptions::fold), it is a sixteenth more, and a bias.
     pub fn params_bytes_for(network: &CheckedNetwork, context: &Context) -> usize {
         let layers = network.network().layers.iter().enumerate();
         let bytes = layers.map(|(index, named)| named.layer.prepared_bytes(&network.input_shapes(index), context));
