@@ -226,8 +226,8 @@ impl Scales {
         sums.resize(outputs, 0.0);
         let mut corrections = vec![0u8; weights.len().div_ceil(4)];
         for (stretch, (output, input, factor)) in self.factors().enumerate() {
-            for at in stretch * taps..(stretch + 1) * taps {
-                let weight = weights[at];
+            let first = stretch * taps;
+            for (at, &weight) in (first..).zip(&weights[first..first + taps]) {
                 let folded = times(weight, factor);
                 if !(folded.is_normal() || folded == 0.0 && weight == 0.0) {
                     return None;
@@ -260,9 +260,10 @@ impl Scales {
         let Products { outputs, inputs, taps, .. } = self.products;
         weights.truncate(outputs * inputs * taps);
         for (stretch, (.., factor)) in self.factors().enumerate() {
-            for at in stretch * taps..(stretch + 1) * taps {
-                let bits = divided(weights[at], factor).to_bits();
-                weights[at] = f32::from_bits(match undo.corrections[at / 4] >> (at % 4 * 2) & 3 {
+            let first = stretch * taps;
+            for (at, weight) in (first..).zip(&mut weights[first..first + taps]) {
+                let bits = divided(*weight, factor).to_bits();
+                *weight = f32::from_bits(match undo.corrections[at / 4] >> (at % 4 * 2) & 3 {
                     1 => bits.wrapping_add(1),
                     2 => bits.wrapping_sub(1),
                     _ => bits,

@@ -155,6 +155,9 @@ fn chain(input: impl Into<Vec<usize>>, layers: Vec<Layer>) -> Network {
     network
 }
 
+/// A name, the shape of the input, layers, and what is folded.
+type Case = (&'static str, Vec<usize>, Vec<Layer>, &'static [&'static str]);
+
 #[test]
 fn layers_that_scale_and_shift_are_folded_where_they_fit() {
     let conv = |groups| Conv2d { groups, ..Conv2d::new(12, 3) };
@@ -166,7 +169,7 @@ fn layers_that_scale_and_shift_are_folded_where_they_fit() {
     let flat = || Flatten::default().into();
     let dropout = || Dropout { probability: 0.5 }.into();
     let maps = || vec![6, 9, 8];
-    let cases: Vec<(&str, Vec<usize>, Vec<Layer>, &[&str])> = vec![
+    let cases: Vec<Case> = vec![
         ("linear, norm", vec![40], vec![linear(33), norm()], &["1 > 0"]),
         ("linear without bias, norm", vec![40], vec![Linear::new(33).without_bias().into(), norm()], &["1 > 0"]),
         ("norm without weight", vec![40], vec![linear(33), half.into(), relu(), linear(3)], &["1 > 0"]),
