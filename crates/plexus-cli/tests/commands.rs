@@ -277,6 +277,47 @@ fn summary_counts_with_and_without_bias() {
 }
 
 #[test]
+fn layers_are_folded_where_a_model_is_opened_and_no_fold_computes_them_by_themselves() {
+    let at = trained();
+    // One mean and scale for all pixels, in front of flatten and a linear layer.
+    let target = |options: &[&str]| {
+        let json = plexus(at, ["summary", DIGITS, "--json"].iter().chain(options)).well().last_json();
+        let layers = json["layers"].as_array().expect("a list").clone();
+        let folded: Vec<_> = layers.iter().filter(|layer| layer.get("folded_into").is_some()).collect();
+        folded.iter().map(|layer| (layer["name"].to_string(), layer["folded_into"].to_string())).collect::<Vec<_>>()
+    };
+    assert_eq!(target(&[]), [("\"standardise\"".to_string(), "\"layers.0\"".to_string())]);
+    assert_eq!(target(&["--no-fold"]), []);
+    let text = plexus(at, ["summary", DIGITS]).well().stdout;
+    assert!(text.contains("Folded when opened: standardise into layers.0."), "{text}");
+    assert!(!plexus(at, ["summary", DIGITS, "--no-fold"]).well().stdout.contains("Folded"));
+    // A network without numbers is not opened, so nothing is folded.
+    assert!(!plexus(at, ["summary", "mlp:512", "--no-fold"]).well().stdout.contains("Folded"));
+
+    let scores = |options: &[&str]| -> Vec<f64> {
+        let predict = ["predict", DIGITS, "--data", "digits", "--row", "3", "--json", "--probabilities"];
+        let answer = plexus(at, predict.iter().chain(options)).well().last_json();
+        let top = answer["top"].as_array().expect("a list").clone();
+        top.iter().map(|class| class["score"].as_f64().expect("a number")).collect()
+    };
+    let (folded, plain) = (scores(&[]), scores(&["--no-fold"]));
+    let largest = plain.iter().fold(0.0, |most: f64, score| most.max(score.abs()));
+    assert!(!plain.is_empty() && folded.len() == plain.len());
+    for (folded, plain) in folded.iter().zip(&plain) {
+        assert!((folded - plain).abs() <= 2e-6 * largest, "{folded} {plain}");
+    }
+    let accuracy = |options: &[&str]| {
+        let json = plexus(at, ["evaluate", DIGITS, "--json"].iter().chain(options)).well().last_json();
+        (json["test_accuracy"].as_f64().expect("a number"), json["test_loss"].as_f64().expect("a number"))
+    };
+    let (folded, plain) = (accuracy(&[]), accuracy(&["--no-fold"]));
+    assert!(
+        (folded.0 - plain.0).abs() <= 1.0 / 359.0 && (folded.1 - plain.1).abs() <= 1e-5 * plain.1,
+        "{folded:?} {plain:?}"
+    );
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_panic() {
     use std::process::Stdio;
     // 200 kB: more than a pipe holds, so that the program cannot end before its reader is gone.

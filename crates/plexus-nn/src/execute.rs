@@ -312,7 +312,9 @@ impl Executor<'_> {
                 let state = &state[layout.state_of(*layer)];
                 match &weights[*layer] {
                     Weights::Plain(weights) => (&weights[..], None, Pass::Inference { state }),
-                    Weights::Prepared { prepared, .. } => (&[], Some(prepared), Pass::Inference { state }),
+                    Weights::Prepared { prepared, .. } | Weights::Folded { prepared, .. } => {
+                        (&[], Some(prepared), Pass::Inference { state })
+                    }
                 }
             }
             Numbers::Training { params, random } => {

@@ -110,6 +110,60 @@ pub enum Maps {
     Any,
 }
 
+/// Along what a layer has a scale and a shift of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Along {
+    /// The same for all numbers of a sample.
+    All,
+    /// One for each index of this axis of the shape.
+    Axis(usize),
+}
+
+/// What a layer does that only scales and shifts: `output = input · scale + shift`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Affine {
+    /// One for each index of an axis, or one for all.
+    pub scale: Vec<f64>,
+    /// As many.
+    pub shift: Vec<f64>,
+    /// How far a mean that is taken off is from zero, in spreads: the largest.
+    pub distance: f64,
+}
+
+impl Affine {
+    /// Appends another, of as many scales or of one.
+    pub(crate) fn then(&mut self, next: &Affine) {
+        let one = next.scale.len() == 1;
+        for (at, (scale, shift)) in self.scale.iter_mut().zip(&mut self.shift).enumerate() {
+            let from = if one { 0 } else { at };
+            *shift = *shift * next.scale[from] + next.shift[from];
+            *scale *= next.scale[from];
+        }
+        self.distance += next.distance;
+    }
+}
+
+/// How the trainable numbers lie of a layer whose outputs are sums of products with them: the weight
+/// `[outputs, inputs, taps]`, and a bias behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Products {
+    /// Outputs, or filters.
+    pub outputs: usize,
+    /// Inputs, or channels, that each output sees.
+    pub inputs: usize,
+    /// Weights for each input and output.
+    pub taps: usize,
+    /// Equal parts of inputs and outputs that see each other only.
+    pub groups: usize,
+    /// Whether there is a bias.
+    pub bias: bool,
+    /// The axis of the input shape that is the inputs, where what is added to an input adds the same to every output that
+    /// sees it; not so at the border of a padded map.
+    pub input_axis: Option<usize>,
+    /// The axis of the output shape that is the outputs.
+    pub output_axis: usize,
+}
+
 /// What a forward pass keeps for the way back besides inputs and output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Saved {
@@ -289,6 +343,8 @@ pub struct Prepare<'a> {
     pub inputs: &'a [&'a Shape],
     /// The trainable tensors of this layer, one after the other.
     pub weights: &'a [f32],
+    /// Takes the place of the layer's bias, whether it has one or not.
+    pub bias: Option<&'a [f32]>,
     /// Instruction set, threads and precision.
     pub context: &'a Context,
 }
@@ -405,6 +461,22 @@ pub trait LayerKind {
 
     /// The function, for a layer that is nothing but a function of each element.
     fn function(&self) -> Option<Function> {
+        None
+    }
+
+    /// Along what a layer scales and shifts its input, where it does nothing else in a prediction.
+    fn scales_along(&self, _inputs: &[&Shape]) -> Option<Along> {
+        None
+    }
+
+    /// By how much it does, for a layer with [`LayerKind::scales_along`].
+    fn affine(&self, _weights: &[f32], _state: &[f32]) -> Affine {
+        unreachable!("{} does more than scale and shift", self.kind())
+    }
+
+    /// How the weights lie, for a layer whose outputs are sums of products with them, so that scales and shifts beside it
+    /// can be folded into them.
+    fn products(&self, _inputs: &[&Shape]) -> Option<Products> {
         None
     }
 

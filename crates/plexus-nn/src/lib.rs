@@ -13,6 +13,7 @@ pub mod bytes;
 pub mod check;
 pub mod convert;
 mod execute;
+mod fold;
 pub mod init;
 pub mod layer;
 pub mod layers;

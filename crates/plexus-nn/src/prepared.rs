@@ -1,5 +1,6 @@
 //! Weights in the order of the kernels that read them.
 
+use crate::fold::Undo;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::conv::PackedWeight;
 use plexus_kernels::gemm::Packed;
@@ -72,6 +73,8 @@ pub(crate) enum Weights {
         /// As they were, where `prepared` does not give them back; otherwise empty.
         plain: Buffer,
     },
+    /// Re-ordered, with other layers folded into them.
+    Folded { prepared: Prepared, undo: Undo },
 }
 
 impl Weights {
@@ -89,17 +92,21 @@ impl Weights {
         match self {
             Weights::Plain(weights) => size_of_val(&weights[..]),
             Weights::Prepared { prepared, plain } => prepared.bytes() + size_of_val(&plain[..]),
+            Weights::Folded { prepared, undo } => prepared.bytes() + undo.bytes(),
         }
     }
 
-    /// As in [`crate::Params`], bit for bit.
-    pub fn plain(&self) -> Cow<'_, [f32]> {
+    /// As in [`crate::Params`], bit for bit; `unfold` does that for folded weights.
+    pub fn plain(&self, unfold: impl FnOnce(Vec<f32>, &Undo) -> Vec<f32>) -> Cow<'_, [f32]> {
         match self {
             Weights::Plain(weights) => Cow::Borrowed(weights),
             Weights::Prepared { prepared, plain } => match prepared.weights() {
                 Some(weights) => Cow::Owned(weights),
                 None => Cow::Borrowed(plain),
             },
+            Weights::Folded { prepared, undo } => {
+                Cow::Owned(unfold(prepared.weights().expect("only exact ones are kept so"), undo))
+            }
         }
     }
 }

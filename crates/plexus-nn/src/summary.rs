@@ -18,6 +18,10 @@ pub struct SummaryLayer {
     pub inputs: Vec<String>,
     /// Shape of one output sample.
     pub output_shape: Vec<usize>,
+    /// The layer into whose weights it is folded in a plan for predictions ([`crate::PlanOptions::fold`]). The network alone
+    /// does not say it: [`summary`] leaves it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folded_into: Option<String>,
     #[allow(missing_docs)]
     #[serde(flatten)]
     pub counts: Counts,
@@ -90,6 +94,7 @@ pub fn summary(network: &CheckedNetwork) -> Summary {
             input_shape: inputs[0].axes().to_vec(),
             inputs: named.inputs.clone(),
             output_shape: output.axes().to_vec(),
+            folded_into: None,
             counts,
         }
     });

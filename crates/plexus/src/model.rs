@@ -96,7 +96,8 @@ impl Model {
     /// Key of the metadata that holds the value of a white pixel in the training images, e.g. 255.
     pub const PIXEL_MAX: &str = "plexus.pixel_max";
 
-    /// A model from its parts; `metadata` is free text that is saved with it.
+    /// A model from its parts; `metadata` is free text that is saved with it. It predicts as [`Model::open`] of its file
+    /// does, to the bit.
     ///
     /// # Errors
     /// [`Error::Mismatch`] where there are not as many names as outputs, or the numbers belong to another network.
@@ -121,7 +122,7 @@ impl Model {
                 help: "Take those that were made for this network.".to_string(),
             });
         }
-        let plan = Plan::new(network, params, context);
+        let plan = Plan::with(network, params, folding(), context);
         Ok(Model { plan, task, columns, split: None, metadata })
     }
 
@@ -133,9 +134,22 @@ impl Model {
     /// Opens a model file. The numbers are read layer by layer into the form that predictions read; the memory that this
     /// takes is that of the model and of its largest layer.
     ///
+    /// Layers that only scale and shift (batch_norm, standardise) are [folded](PlanOptions::fold) into those beside them
+    /// where that can be; of weights with something folded into them, memory grows by a sixteenth. The model still has the
+    /// network and the numbers of the file. [`Model::open_with`] does it without.
+    ///
     /// # Errors
     /// [`Error::Io`] where the file does not read, [`Error::Format`] where it is no model.
     pub fn open(path: impl AsRef<Path>, context: Context) -> Result<Self, Error> {
+        Model::open_with(path, folding(), context)
+    }
+
+    /// As [`Model::open`], in a chosen way: with the default of the options every layer of the file is computed as it
+    /// stands there, with the bits of training.
+    ///
+    /// # Errors
+    /// As [`Model::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: PlanOptions, context: Context) -> Result<Self, Error> {
         let path = path.as_ref();
         let format = |source| match source {
             FormatError::Io { kind, message } => files::read_failed(path, io::Error::new(kind, message)),
@@ -154,7 +168,7 @@ impl Model {
         let split = described(path, &mut metadata, SPLIT, "the split in the file's metadata", &input)?;
         check_names(&network, &task)?;
         let fill = |layer, weights: &mut [f32], state: &mut [f32]| file.read_layer(layer, weights, state);
-        let plan = Plan::from_layers(network, PlanOptions::default(), context, fill).map_err(format)?;
+        let plan = Plan::from_layers(network, options, context, fill).map_err(format)?;
         Ok(Model { plan, task, columns, split, metadata })
     }
 
@@ -207,6 +221,11 @@ impl Model {
     /// The network.
     pub fn network(&self) -> &CheckedNetwork {
         self.plan.network()
+    }
+
+    /// The layer into which layer `index` is folded for predictions; `None` where it is computed by itself.
+    pub fn folded_into(&self, index: usize) -> Option<usize> {
+        self.plan.folded_into(index)
     }
 
     /// All numbers, bit for bit as they were given: a copy, for the model keeps them in another order.
@@ -363,6 +382,11 @@ impl Model {
         let mut workspace = plexus_nn::Workspace::default();
         Ok(evaluate_plan(&self.plan, &mut workspace, &loss, &TargetScale::default(), data, &rows))
     }
+}
+
+/// How models are planned unless it is said otherwise.
+fn folding() -> PlanOptions {
+    PlanOptions { fold: true, ..PlanOptions::default() }
 }
 
 /// Each output needs one name.

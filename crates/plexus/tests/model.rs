@@ -1,7 +1,7 @@
 //! A model as a person meets it: rows alone and together, saved and opened, and files that are damaged.
 
 use plexus::nn::layers::{Activation, BatchNorm, Dropout, Flatten, Layer, LayerNorm, Linear, Standardise};
-use plexus::nn::{Network, Params, Shape};
+use plexus::nn::{Network, Params, PlanOptions, Shape};
 use plexus::{Context, Error, Model, Pool, Task, Workspace};
 use plexus_kernels::map::Function;
 use plexus_kernels::random::{Random, Stream};
@@ -112,6 +112,37 @@ fn a_saved_and_opened_model_is_the_same() {
         let bytes = std::fs::read(&path).expect("the file");
         assert_eq!(bytes, saved.to_bytes().expect("bytes"));
         assert_eq!(bytes, opened.to_bytes().expect("bytes"), "writing what was read gives the same file");
+    }
+}
+
+#[test]
+fn layers_are_folded_unless_it_is_said_otherwise_and_the_file_stays_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.safetensors");
+    let input = rows(5);
+    for task in tasks() {
+        let saved = model(task, Context::single());
+        saved.save(&path).expect("the file is written");
+        let bytes = std::fs::read(&path).expect("the file");
+        let opened = Model::open(&path, Context::single()).expect("the file reads");
+        let plain = Model::open_with(&path, PlanOptions::default(), Context::single()).expect("the file reads");
+        // Batch normalisation behind the second linear layer; what stands in front of the first has a mean for each step.
+        for (index, _) in saved.network().network().layers.iter().enumerate() {
+            let target = (index == 5).then_some(4);
+            assert_eq!((saved.folded_into(index), opened.folded_into(index)), (target, target), "{index}");
+            assert_eq!(plain.folded_into(index), None);
+        }
+        assert!(bytes == opened.to_bytes().expect("bytes") && bytes == plain.to_bytes().expect("bytes"));
+        assert!(opened.params() == saved.params() && plain.params() == saved.params());
+        let values = |model: &Model| {
+            let mut workspace = Workspace::default();
+            model.scores(&input, 5, &mut workspace).expect("the input fits").to_vec()
+        };
+        let (folded, plain) = (values(&opened), values(&plain));
+        let largest = plain.iter().fold(0.0, |most: f32, value| most.max(value.abs()));
+        for (folded, plain) in folded.iter().zip(&plain) {
+            assert!((folded - plain).abs() <= 2e-6 * largest, "{folded} {plain}");
+        }
     }
 }
 

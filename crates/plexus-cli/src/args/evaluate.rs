@@ -1,6 +1,6 @@
 //! `plexus evaluate`
 
-use super::{DataArgs, FloatPrecision, thread_count};
+use super::{DataArgs, FloatPrecision, OpenArgs, thread_count};
 use clap::{Args as ClapArgs, ValueEnum};
 use std::path::PathBuf;
 
@@ -38,6 +38,9 @@ pub struct EvaluateArgs {
     /// Options of the data source
     #[command(flatten)]
     pub source: DataArgs,
+    /// How the model is opened
+    #[command(flatten)]
+    pub open: OpenArgs,
     /// How exactly products with weights are computed
     #[arg(long, value_enum, value_name = "PRECISION", default_value_t = FloatPrecision::Highest)]
     pub precision: FloatPrecision,

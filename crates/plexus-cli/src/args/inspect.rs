@@ -1,5 +1,6 @@
 //! `plexus summary`, `plexus trace`, `plexus kernels`
 
+use super::OpenArgs;
 use clap::Args as ClapArgs;
 
 /// `plexus summary`
@@ -22,6 +23,9 @@ pub struct SummaryArgs {
     /// Multiply activations and multiply-adds by this many samples
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub batch: u64,
+    /// How the model is opened
+    #[command(flatten)]
+    pub open: OpenArgs,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
@@ -32,7 +36,10 @@ pub struct SummaryArgs {
 #[command(after_help = "\
 Examples:
   plexus trace mlp:3 --input 2 --outputs 2 '[1, 2]'
-  plexus trace model.safetensors '[5.1, 3.5, 1.4, 0.2]' --json")]
+  plexus trace model.safetensors '[5.1, 3.5, 1.4, 0.2]' --json
+
+Every layer is computed by itself, as predict --no-fold does. Without --no-fold the answers of predict may differ from these in
+the last digits.")]
 pub struct TraceArgs {
     /// A model file, a run folder, a TOML file, or a network such as mlp:3 (then with seeded weights)
     pub network: String,

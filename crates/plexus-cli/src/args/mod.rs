@@ -18,6 +18,7 @@ pub use train::{LearningArgs, TrainArgs};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use plexus_kernels::gemm::Precision;
+use plexus_nn::PlanOptions;
 
 /// Fully connected networks, end to end: train, look inside, run.
 #[derive(Debug, Parser)]
@@ -66,6 +67,21 @@ const MOST_THREADS: usize = 1024;
 fn thread_count(text: &str) -> Result<usize, String> {
     let count = text.parse::<usize>().ok().filter(|count| *count <= MOST_THREADS);
     count.ok_or_else(|| format!("expected a whole number, at most {MOST_THREADS}"))
+}
+
+/// How a model is opened for predictions.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct OpenArgs {
+    /// Compute batch_norm and standardise layers by themselves. Otherwise they become part of the weights of the linear or
+    /// conv2d layer beside them where that can be (summary says which), which is faster and changes last digits
+    #[arg(long)]
+    pub no_fold: bool,
+}
+
+impl From<OpenArgs> for PlanOptions {
+    fn from(args: OpenArgs) -> PlanOptions {
+        PlanOptions { fold: !args.no_fold, ..PlanOptions::default() }
+    }
 }
 
 /// How exactly products of f32 are computed; names as in PyTorch.

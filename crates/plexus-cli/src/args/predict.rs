@@ -1,6 +1,6 @@
 //! `plexus predict`
 
-use super::DataArgs;
+use super::{DataArgs, OpenArgs};
 use clap::{Args as ClapArgs, ValueEnum};
 use std::path::PathBuf;
 
@@ -66,6 +66,9 @@ pub struct PredictArgs {
     /// Print the answers and nothing else
     #[arg(short, long)]
     pub quiet: bool,
+    /// How the model is opened
+    #[command(flatten)]
+    pub open: OpenArgs,
     /// Options of the data source
     #[command(flatten)]
     pub source: DataArgs,

@@ -11,7 +11,7 @@ use plexus::{Chosen, Context, Model, Pool};
 /// Measures a model on a data source.
 pub fn run(args: EvaluateArgs) -> Result<(), Failure> {
     let context = Context::detect(Pool::new(args.threads)).with_precision(args.precision.into());
-    let model = Model::open(model_path(&args.model)?, context)?;
+    let model = Model::open_with(model_path(&args.model)?, args.open.into(), context)?;
     check_threshold(&model, args.threshold)?;
     let trained_on = model.split().map(|split| split.data.as_str());
     let source = args.data.as_deref().or(trained_on).unwrap_or("digits");

@@ -15,7 +15,7 @@ use crate::Failure;
 use crate::output::{program, quoted};
 use crate::pictures::{Picture, Theme};
 use plexus::{Context, Model, NetworkSpec, Run};
-use plexus_nn::{CheckedNetwork, Shape};
+use plexus_nn::{CheckedNetwork, PlanOptions, Shape};
 use plexus_train::metrics::ConfusionMatrix;
 use std::path::{Path, PathBuf};
 
@@ -55,12 +55,13 @@ pub(crate) fn is_text(name: &str) -> bool {
     name.ends_with(".toml") || matches!(name.split([':', '?']).next(), Some("mlp" | "lenet5"))
 }
 
-/// A network named on the command line, and the model where it is one.
+/// A network named on the command line, and the model where it is one, opened as the options say.
 pub(crate) fn open_network(
     name: &str,
     input: Option<&str>,
     outputs: usize,
     default_input: Shape,
+    options: PlanOptions,
 ) -> Result<(CheckedNetwork, Option<Model>), Failure> {
     if !is_text(name) {
         if !Path::new(name).exists() {
@@ -74,7 +75,7 @@ pub(crate) fn open_network(
                 "--input is for networks without weights; the model {name} has its own"
             )));
         }
-        let model = Model::open(model_path(Path::new(name))?, Context::single())?;
+        let model = Model::open_with(model_path(Path::new(name))?, options, Context::single())?;
         return Ok((model.network().clone(), Some(model)));
     }
     let input = input.map(parse_shape).transpose()?;

@@ -4,13 +4,15 @@ use crate::Failure;
 use crate::args::SummaryArgs;
 use crate::commands::{describe, open_network};
 use crate::output::{bytes, grouped, print_json, say, table};
+use plexus::Model;
 use plexus_nn::summary::{Summary, summary};
 use plexus_nn::{CheckedNetwork, Shape};
 
 /// Prints the summary of a model or a named network.
 pub fn run(args: SummaryArgs) -> Result<(), Failure> {
-    let (network, model) = open_network(&args.network, args.input.as_deref(), args.outputs, Shape::new([784]))?;
-    let mut counted = summary(&network);
+    let (input, options) = (args.input.as_deref(), args.open.into());
+    let (network, model) = open_network(&args.network, input, args.outputs, Shape::new([784]), options)?;
+    let mut counted = model.as_ref().map_or_else(|| summary(&network), of_model);
     scale(&mut counted, args.batch);
     if args.json {
         let mut line = serde_json::to_value(&counted).expect("plain data has a JSON form");
@@ -23,6 +25,16 @@ pub fn run(args: SummaryArgs) -> Result<(), Failure> {
     let described = model.as_ref().map_or(String::new(), describe::text);
     say!("{}{described}", text(&network, &counted, args.batch));
     Ok(())
+}
+
+/// The summary of a model, with what was folded when it was opened.
+pub fn of_model(model: &Model) -> Summary {
+    let mut counted = summary(model.network());
+    for (index, layer) in counted.layers.iter_mut().enumerate() {
+        let target = model.folded_into(index).map(|target| &model.network().network().layers[target].name);
+        layer.folded_into = target.cloned();
+    }
+    counted
 }
 
 /// Multiplies what depends on the batch.
@@ -70,6 +82,11 @@ pub fn text(network: &CheckedNetwork, summary: &Summary, batch: u64) -> String {
     let mut text = format!("{rows}\n");
     for layer in summary.layers.iter().filter(|layer| !layer.inputs.is_empty()) {
         text += &format!("{} reads {}.\n", layer.name, layer.inputs.join(", "));
+    }
+    let folded = summary.layers.iter().filter_map(|layer| Some((&layer.name, layer.folded_into.as_ref()?)));
+    let folded: Vec<String> = folded.map(|(name, target)| format!("{name} into {target}")).collect();
+    if !folded.is_empty() {
+        text += &format!("Folded when opened: {}.\n", folded.join(", "));
     }
     text += &format!("Parameters take {} in f32", bytes(4 * total.params));
     if total.constants > 0 {

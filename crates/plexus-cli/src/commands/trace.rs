@@ -6,14 +6,15 @@ use crate::commands::open_network;
 use crate::output::{grouped, print_json, say};
 use plexus_nn::layer::Operand;
 use plexus_nn::trace::trace;
-use plexus_nn::{Params, Shape};
+use plexus_nn::{Params, PlanOptions, Shape};
 
 /// Nobody reads more, and it still fits into memory.
 const MOST_NUMBERS: usize = 1 << 26;
 
 /// Prints every primitive with its operands and its result.
 pub fn run(args: TraceArgs) -> Result<(), Failure> {
-    let (network, model) = open_network(&args.network, args.input.as_deref(), args.outputs, Shape::new([2]))?;
+    let (input, options) = (args.input.as_deref(), PlanOptions::default());
+    let (network, model) = open_network(&args.network, input, args.outputs, Shape::new([2]), options)?;
     let outputs =
         (0..network.network().layers.len()).map(|layer| network.output_shape(layer).len().unwrap_or(usize::MAX));
     let numbers = outputs.fold(network.layout().weights_len() + network.input_len(), usize::saturating_add);

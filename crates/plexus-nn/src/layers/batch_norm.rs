@@ -1,7 +1,7 @@
 //! Batch normalisation: every feature has mean 0 and variance 1 over the batch.
 
 use crate::init::Init;
-use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, ParamSpec, Pass, Reads, Saved, one};
+use crate::layer::{Affine, Along, Backward, Forward, LayerKind, Maps, Mismatch, ParamSpec, Pass, Reads, Saved, one};
 use crate::shape::Shape;
 use crate::view::View;
 use plexus_kernels::norm;
@@ -133,6 +133,24 @@ impl LayerKind for BatchNorm {
         Reads { inputs: true, output: false }
     }
 
+    fn scales_along(&self, inputs: &[&Shape]) -> Option<Along> {
+        Some(Along::Axis(features_axis(inputs[0])))
+    }
+
+    fn affine(&self, weights: &[f32], state: &[f32]) -> Affine {
+        let (mean, variance) = state.split_at(state.len() / 2);
+        let (weight, bias) = split_affine(weights, mean.len(), self.scale, self.center);
+        let mut affine = Affine { scale: Vec::new(), shift: Vec::new(), distance: 0.0 };
+        for (at, (&mean, &variance)) in mean.iter().zip(variance).enumerate() {
+            let rstd = 1.0 / (f64::from(variance) + f64::from(self.epsilon)).sqrt();
+            let scale = weight.map_or(1.0, |weight| f64::from(weight[at])) * rstd;
+            affine.scale.push(scale);
+            affine.shift.push(bias.map_or(0.0, |bias| f64::from(bias[at])) - f64::from(mean) * scale);
+            affine.distance = affine.distance.max((f64::from(mean) * rstd).abs());
+        }
+        affine
+    }
+
     fn forward(&self, cx: Forward<'_>) {
         let (rows, cols) = rows_and_features(cx.inputs[0]);
         let (weight, bias) = split_affine(cx.weights, cols, self.scale, self.center);
@@ -186,9 +204,12 @@ impl LayerKind for BatchNorm {
 }
 
 /// The axis that is normalised: channels of maps, else the last.
+fn features_axis(input: &Shape) -> usize {
+    if input.axes().len() == 3 { 0 } else { input.axes().len().saturating_sub(1) }
+}
+
 fn features(input: &Shape) -> usize {
-    let axis = if input.axes().len() == 3 { input.axes().first() } else { input.axes().last() };
-    axis.copied().unwrap_or(0)
+    input.axes().get(features_axis(input)).copied().unwrap_or(0)
 }
 
 /// What is normalised together: of maps, which lie channels last here, each pixel is a row.

@@ -2,7 +2,7 @@
 
 use crate::init::Init;
 use crate::layer::{
-    Backward, Cost, Forward, GradInput, LayerKind, Maps, Mismatch, ParamSpec, Pass, Prepare, Reads, one,
+    Backward, Cost, Forward, GradInput, LayerKind, Maps, Mismatch, ParamSpec, Pass, Prepare, Products, Reads, one,
 };
 use crate::layers::sides::{Padding, Pair, check_sizes, maps, too_large};
 use crate::prepared::Prepared;
@@ -218,6 +218,19 @@ impl LayerKind for Conv2d {
         self.geometry(inputs[0]).output().is_some_and(|sizes| sizes.iter().all(|size| *size >= 2))
     }
 
+    fn products(&self, inputs: &[&Shape]) -> Option<Products> {
+        let Geometry { channels, kernel: [rows, cols], padding, .. } = self.geometry(inputs[0]);
+        Some(Products {
+            outputs: self.out_channels,
+            inputs: channels / self.groups.max(1),
+            taps: rows * cols,
+            groups: self.groups,
+            bias: self.bias,
+            input_axis: (padding == [0; 4]).then_some(0),
+            output_axis: 0,
+        })
+    }
+
     fn overwrites_gradient(&self) -> bool {
         true
     }
@@ -229,7 +242,7 @@ impl LayerKind for Conv2d {
     fn prepare(&self, cx: Prepare<'_>) -> Option<Prepared> {
         let (weight, bias) = self.split(cx.weights);
         let weight = PackedWeight::new(&self.geometry(cx.inputs[0]), weight, cx.context);
-        Some(Prepared::Conv { weight, bias: Buffer::from_slice(bias.unwrap_or_default()) })
+        Some(Prepared::Conv { weight, bias: Buffer::from_slice(cx.bias.or(bias).unwrap_or_default()) })
     }
 
     fn prepared_bytes(&self, inputs: &[&Shape], context: &Context) -> usize {
@@ -240,7 +253,7 @@ impl LayerKind for Conv2d {
     fn forward(&self, cx: Forward<'_>) {
         let input = cx.inputs[0];
         let (weight, bias) = match cx.prepared {
-            Some(Prepared::Conv { weight, bias }) => (Weight::Packed(weight), self.bias.then_some(&bias[..])),
+            Some(Prepared::Conv { weight, bias }) => (Weight::Packed(weight), (!bias.is_empty()).then_some(&bias[..])),
             _ => {
                 let (weight, bias) = self.split(cx.weights);
                 (Weight::Plain(weight), bias)

@@ -2,8 +2,8 @@
 
 use crate::init::Init;
 use crate::layer::{
-    Backward, Cost, Forward, GradInput, LayerKind, Mismatch, Operand, ParamSpec, Prepare, Primitive, Reads, one,
-    weights_bytes,
+    Backward, Cost, Forward, GradInput, LayerKind, Mismatch, Operand, ParamSpec, Prepare, Primitive, Products, Reads,
+    one, weights_bytes,
 };
 use crate::prepared::Prepared;
 use crate::shape::Shape;
@@ -96,7 +96,9 @@ impl Linear {
     fn multiply(&self, cx: Forward<'_>, with_bias: bool) {
         let (in_features, rows) = (last(cx.input_shape()), rows(cx.rows, cx.input_shape()));
         let (b, bias) = match cx.prepared {
-            Some(Prepared::Gemm { weight, bias }) => (gemm::Operand::Packed(weight), self.bias.then_some(&bias[..])),
+            Some(Prepared::Gemm { weight, bias }) => {
+                (gemm::Operand::Packed(weight), (!bias.is_empty()).then_some(&bias[..]))
+            }
             _ => {
                 let (weight, bias) = self.split(cx.weights);
                 let weight = View::row_major(weight, self.out_features, in_features).transposed();
@@ -164,6 +166,19 @@ impl LayerKind for Linear {
         true
     }
 
+    fn products(&self, inputs: &[&Shape]) -> Option<Products> {
+        let axis = inputs[0].axes().len() - 1;
+        Some(Products {
+            outputs: self.out_features,
+            inputs: last(inputs[0]),
+            taps: 1,
+            groups: 1,
+            bias: self.bias,
+            input_axis: Some(axis),
+            output_axis: axis,
+        })
+    }
+
     fn overwrites_gradient(&self) -> bool {
         true
     }
@@ -180,7 +195,7 @@ impl LayerKind for Linear {
         let (weight, bias) = self.split(cx.weights);
         let b = View::row_major(weight, self.out_features, last(cx.inputs[0])).transposed();
         let weight = Packed::new(b, cx.context);
-        Some(Prepared::Gemm { weight, bias: Buffer::from_slice(bias.unwrap_or_default()) })
+        Some(Prepared::Gemm { weight, bias: Buffer::from_slice(cx.bias.or(bias).unwrap_or_default()) })
     }
 
     fn prepared_bytes(&self, inputs: &[&Shape], context: &Context) -> usize {

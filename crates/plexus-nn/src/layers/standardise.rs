@@ -1,7 +1,7 @@
 //! Standardise: the mean and the spread of the training data, inside the model.
 
 use crate::init::Init;
-use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, ParamSpec, Pass, Reads, one};
+use crate::layer::{Affine, Along, Backward, Forward, LayerKind, Maps, Mismatch, ParamSpec, Pass, Reads, one};
 use crate::shape::Shape;
 use plexus_kernels::norm;
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,22 @@ impl LayerKind for Standardise {
 
     fn backward_reads(&self) -> Reads {
         Reads { inputs: false, output: false }
+    }
+
+    fn scales_along(&self, inputs: &[&Shape]) -> Option<Along> {
+        match inputs[0].axes().len() {
+            _ if !self.per_feature => Some(Along::All),
+            1 => Some(Along::Axis(0)),
+            _ => None,
+        }
+    }
+
+    fn affine(&self, _weights: &[f32], state: &[f32]) -> Affine {
+        let (mean, scale) = state.split_at(state.len() / 2);
+        let scale: Vec<f64> = scale.iter().map(|&scale| f64::from(scale)).collect();
+        let shift: Vec<f64> = mean.iter().zip(&scale).map(|(&mean, scale)| -f64::from(mean) * scale).collect();
+        let distance = shift.iter().fold(0.0, |most: f64, shift| most.max(shift.abs()));
+        Affine { scale, shift, distance }
     }
 
     fn forward(&self, cx: Forward<'_>) {

@@ -1,7 +1,8 @@
 //! The way forward: which layers run, fused with what, and in which layout.
 
-use super::{Home, Op, Port, Program, Purpose, Tensor, has_layouts};
+use super::{Home, Op, Port, Program, Purpose, Tensor, has_layouts, needed};
 use crate::check::{CheckedNetwork, ValueId};
+use crate::fold;
 use crate::layer::{Layout, Maps, Saved};
 use crate::layers::Layer;
 use crate::view::DType;
@@ -11,6 +12,8 @@ use plexus_kernels::map::Function;
 struct Builder<'a> {
     network: &'a CheckedNetwork,
     purpose: &'a Purpose,
+    /// For each layer into which it is folded.
+    folded: Vec<Option<usize>>,
     /// For each value the one that holds its numbers: itself, or what enters the layers that change nothing.
     roots: Vec<ValueId>,
     /// Layers that read a root, once for each time.
@@ -43,9 +46,10 @@ pub(super) fn program(network: &CheckedNetwork, purpose: &Purpose) -> Program {
     let mut builder = Builder {
         network,
         purpose,
+        folded: fold::targets(network, &purpose.folds),
         roots: network.values().collect(),
         readers: vec![Vec::new(); count],
-        needed: vec![purpose.one_by_one; count],
+        needed: if purpose.one_by_one { vec![true; count] } else { needed(network, &purpose.keep) },
         watched: vec![false; count],
         homes: vec![[None; 2]; count],
         program,
@@ -62,22 +66,13 @@ fn layer(network: &CheckedNetwork, index: usize) -> &Layer {
 impl Builder<'_> {
     /// Whether a layer is left out; its shape may differ all the same.
     fn is_identity(&self, index: usize) -> bool {
-        layer(self.network, index).is_identity(self.purpose.training)
+        self.folded[index].is_some() || layer(self.network, index).is_identity(self.purpose.training)
     }
 
-    /// Finds what is needed, roots and readers.
+    /// Finds roots and readers.
     fn find_readers(&mut self) {
         let network = self.network;
         let layers = network.network().layers.len();
-        let ends = || network.outputs().iter().chain(&self.purpose.keep);
-        for value in ends() {
-            self.needed[value.index()] = true;
-        }
-        for index in (0..layers).rev() {
-            if self.needed[network.value_of(index).index()] {
-                network.reads(index).iter().for_each(|value| self.needed[value.index()] = true);
-            }
-        }
         for index in 0..layers {
             let (value, reads) = (network.value_of(index), network.reads(index));
             if !self.needed[value.index()] {
@@ -91,7 +86,7 @@ impl Builder<'_> {
                 self.readers[self.roots[read.index()].index()].push(index);
             }
         }
-        for value in ends() {
+        for value in network.outputs().iter().chain(&self.purpose.keep) {
             self.watched[self.roots[value.index()].index()] = true;
         }
     }
@@ -127,6 +122,9 @@ impl Builder<'_> {
             let first = first.map(|tensor| Port { tensor, value, layout: Layout::ChannelsFirst });
             let last = last.map(|tensor| Port { tensor, value, layout: Layout::ChannelsLast });
             self.program.values[value.index()] = last.or(first);
+        }
+        for value in self.purpose.folds.iter().flat_map(|fold| fold.hidden(network)) {
+            self.program.values[value.index()] = None;
         }
         for &value in network.outputs() {
             let port = self.port(self.roots[value.index()], Layout::ChannelsFirst);
@@ -204,8 +202,14 @@ impl Builder<'_> {
         }
         let has_layouts = has_layouts(network.shape(value));
         let layout = if has_layouts { layout } else { Layout::ChannelsFirst };
-        let output = self.program.add_for(network, value, layout);
+        let mut output = self.program.add_for(network, value, layout);
         self.homes[value.index()][usize::from(layout == Layout::ChannelsLast)] = Some(output.tensor);
+        if value == network.value_of(index)
+            && let Some(fold) = self.purpose.folds.iter().find(|fold| fold.layer == index)
+        {
+            // What is computed is the value of the last layer that is folded in.
+            output.value = fold.value(network);
+        }
         let saved = match pooling {
             // Where in its window each maximum was.
             true => Saved { dtype: DType::U8, per_row: network.len(value), fixed: 0 },

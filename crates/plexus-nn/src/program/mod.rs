@@ -2,7 +2,7 @@
 //!
 //! A program is made of a checked network in a few steps, each in its place here:
 //!
-//! 1. values that nobody needs are left out, and layers that change nothing ([`forward`]);
+//! 1. values that nobody needs are left out, and layers that change nothing, or are folded into others ([`forward`]);
 //! 2. a function, or a pooling, is fused into the layer before it where that layer can and nobody else reads or watches
 //!    the value between; both ways give the same bits;
 //! 3. layers that want maps channels last get them so: where that changes, a [`Op::Reorder`] is put in between;
@@ -14,6 +14,7 @@ mod forward;
 mod place;
 
 use crate::check::{CheckedNetwork, ValueId};
+use crate::fold::Fold;
 use crate::layer::Layout;
 use crate::shape::Shape;
 use crate::view::DType;
@@ -31,6 +32,8 @@ pub(crate) struct Purpose {
     pub one_by_one: bool,
     /// Values that someone looks at: they are computed, and kept to the end.
     pub keep: Vec<ValueId>,
+    /// What is folded into the weights of layers.
+    pub folds: Vec<Fold>,
 }
 
 /// The number of a tensor in its program.
@@ -157,6 +160,18 @@ impl Program {
         let tensor = Tensor { dtype: DType::F32, per_row, fixed: 0, home: Home::Arena(0) };
         Port { tensor: self.add(tensor), value, layout }
     }
+}
+
+/// Which values come out, are looked at, or are read for such.
+pub(crate) fn needed(network: &CheckedNetwork, keep: &[ValueId]) -> Vec<bool> {
+    let mut needed = vec![false; network.values().count()];
+    network.outputs().iter().chain(keep).for_each(|value| needed[value.index()] = true);
+    for index in (0..network.network().layers.len()).rev() {
+        if needed[network.value_of(index).index()] {
+            network.reads(index).iter().for_each(|value| needed[value.index()] = true);
+        }
+    }
+    needed
 }
 
 /// Whether the layout of a shape makes a difference: maps of several channels and pixels.

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Answers every row of every input.
 pub fn run(args: PredictArgs) -> Result<(), Failure> {
     // One thread: waking others costs more than a few rows, and the answers have the same bits.
-    let model = Model::open(model_path(&args.model)?, Context::single())?;
+    let model = Model::open_with(model_path(&args.model)?, args.open.into(), Context::single())?;
     let inputs = Inputs::of(&args)?;
     let Some(path) = &args.out else {
         let out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());

@@ -18,7 +18,7 @@ use std::time::Duration;
 /// The end: pictures, summary, results and what to do next.
 pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, args: &TrainArgs) -> Result<(), Failure> {
     let folder = run.folder();
-    let counted = plexus_nn::summary::summary(finished.model.network());
+    let counted = summary::of_model(&finished.model);
     let text = summary::text(finished.model.network(), &counted, 1) + &describe::text(&finished.model);
     plexus::files::write(&folder.join("summary.txt"), format!("{text}\n").as_bytes())?;
     let test_part = (&run.source().test, "test part");
