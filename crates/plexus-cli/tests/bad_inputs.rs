@@ -207,7 +207,7 @@ fn data_cases() -> Vec<Case> {
         csv_case("an empty table", "", "", &["t.csv is empty"]),
         csv_case("only names", "", "a,b\n", &["only a header (a, b)"]),
         csv_case("one row", "", "a,b\n1,2\n", &["1 row", "at least 2"]),
-        csv_case("one column", "", "a\n1\n2\n", &["only the one column \"a\""]),
+        csv_case("one column", "", "a\n1\n2\n", &["no column beside \"a\""]),
         csv_case(
             "text for a number",
             "--task regression",

@@ -260,7 +260,7 @@ fn balanced_class_weights_find_more_of_a_rare_class() {
     // rows / (classes · rows of the class), of the rows that are learnt from.
     let run = std::fs::read_to_string(trained().join("balanced/run.json")).expect("the settings read");
     let run: Value = serde_json::from_str(&run).expect("JSON");
-    let weights = run["settings"]["loss"]["class_weights"].as_array().expect("a list");
+    let weights = run["settings"]["objectives"][0]["loss"]["class_weights"].as_array().expect("a list");
     let (no, yes) = (number(&weights[0]), number(&weights[1]));
     assert!((0.5 / no + 0.5 / yes - 1.0).abs() < 1e-6 && yes > 4.0 && no < 0.6, "{no} {yes}");
 }

@@ -174,7 +174,7 @@ fn a_model_says_what_it_takes_and_what_it_was_trained_on() {
     assert!(told.contains("Outputs   price") && told.contains("the logarithm of the target was learnt"), "{told}");
     let line = plexus(folder, ["summary", "log/model.safetensors", "--json"]).well().last_json();
     assert_eq!(
-        (&line["model"]["columns"]["target"], &line["model"]["split"]["test_rows"]),
+        (&line["model"]["columns"]["targets"][0]["name"], &line["model"]["split"]["test_rows"]),
         (&"price".into(), &20.into())
     );
 }

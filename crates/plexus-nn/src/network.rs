@@ -123,17 +123,40 @@ impl Network {
 
     /// Puts a layer between the first input and everything that reads it.
     pub fn insert_front(&mut self, name: &str, layer: Layer) {
-        let Some(input) = self.inputs.first().map(|input| input.name.clone()) else { return };
+        self.insert_behind_input(0, name, layer);
+    }
+
+    /// Puts a layer between an input and everything that reads it; nothing where there is no such input.
+    pub fn insert_behind_input(&mut self, index: usize, name: &str, layer: Layer) {
+        let Some(input) = self.inputs.get(index).map(|input| input.name.clone()) else { return };
+        if index > 0 {
+            // What reads the layer above it or the first input by saying nothing goes on reading the same.
+            self.name_what_the_first_layer_reads();
+        }
         let readers = self.layers.iter_mut().map(|named| &mut named.inputs).chain([&mut self.outputs]);
         for read in readers.flatten().filter(|read| **read == input) {
             *read = name.to_string();
         }
-        self.layers.insert(0, NamedLayer { name: name.to_string(), inputs: Vec::new(), layer });
+        let inputs = if index == 0 { Vec::new() } else { vec![input] };
+        self.layers.insert(0, NamedLayer { name: name.to_string(), inputs, layer });
+    }
+
+    fn name_what_the_first_layer_reads(&mut self) {
+        if let (Some(layer), Some(first)) = (self.layers.first_mut(), self.inputs.first())
+            && layer.inputs.is_empty()
+        {
+            layer.inputs.push(first.name.clone());
+        }
     }
 
     /// Puts a layer behind the first output.
     pub fn push(&mut self, name: &str, layer: Layer) {
-        let inputs = match self.outputs.first_mut() {
+        self.push_behind_output(0, name, layer);
+    }
+
+    /// Puts a layer behind an output, which is then what the layer gives.
+    pub fn push_behind_output(&mut self, index: usize, name: &str, layer: Layer) {
+        let inputs = match self.outputs.get_mut(index) {
             Some(output) => vec![std::mem::replace(output, name.to_string())],
             None => Vec::new(),
         };

@@ -18,7 +18,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"PLEXUSCK";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const FIXED: u64 = 8 + 4 + 8;
 const CHECKSUM: u64 = 4;
 
@@ -29,8 +29,8 @@ pub enum CheckpointError {
     /// The file is something else.
     #[error("this is not a Plexus checkpoint: it does not begin with \"PLEXUSCK\"")]
     NotACheckpoint,
-    /// The file was written by a later version.
-    #[error("the checkpoint has version {found}, this program reads version {VERSION}: use a newer Plexus")]
+    /// The file was written by another version of this program.
+    #[error("the checkpoint has version {found}, this program reads version {VERSION}: {}", other_version(*found))]
     Version {
         /// The version in the file.
         found: u32,
@@ -47,6 +47,10 @@ pub enum CheckpointError {
     /// The network in it does not fit together.
     #[error("the checkpoint's network does not check: {0}")]
     Shape(#[from] ShapeError),
+}
+
+fn other_version(found: u32) -> &'static str {
+    if found > VERSION { "use a newer Plexus" } else { "go on with the Plexus that wrote it, or train again" }
 }
 
 /// Everything but the numbers.

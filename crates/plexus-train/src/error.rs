@@ -263,8 +263,8 @@ pub enum DataError {
         /// The second, counted from 1.
         second: usize,
     },
-    /// A file has a target column and nothing beside it.
-    #[error("{} has only the one column {target:?}, which is the target; nothing is left to predict it from (is the delimiter right?)", path.display())]
+    /// A file has target columns and nothing beside them.
+    #[error("{} has no column beside {target:?}, which is to be predicted; nothing is left to predict it from (is the delimiter right?)", path.display())]
     NoFeatures {
         /// The file.
         path: PathBuf,

@@ -1,12 +1,13 @@
 //! Measures a network on rows that it does not learn from.
 
-use crate::data::{Dataset, Targets};
-use crate::loss::{Loss, LossSums, TargetBatch};
+use crate::answers::target_table;
+use crate::check::{Fit, OutputFit, Unfit, check_rows};
+use crate::data::{Batch, GatherError, Rows, Source, TargetKind};
+use crate::loss::{Loss, LossSums, Objective, TargetBatch};
 use crate::metrics::{ConfusionMatrix, RegressionMetrics, argmax, middle, top_k_correct};
-use crate::target::TargetScale;
-use crate::trainer::{gather_targets, scaled_targets};
+use crate::trainer::scaled_targets;
 use plexus_kernels::Context;
-use plexus_kernels::buffer::Buffer;
+use plexus_kernels::softmax::IGNORED;
 use plexus_kernels::threads::flush_denormals;
 use plexus_nn::{CheckedNetwork, Plan, Workspace};
 
@@ -14,7 +15,18 @@ use plexus_nn::{CheckedNetwork, Plan, Workspace};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
     /// Rows measured.
-    pub rows: usize,
+    pub rows: u64,
+    /// The sum of the mean losses of the outputs, each times its weight.
+    pub loss: f64,
+    /// Each output by itself, in their order; at least one.
+    pub outputs: Vec<OutputEvaluation>,
+}
+
+/// What one output got right.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputEvaluation {
+    /// The name of the output.
+    pub name: String,
     /// Mean loss.
     pub loss: f64,
     /// How right it was.
@@ -39,11 +51,11 @@ pub struct Interval {
 /// Answers of either kind, compared with the targets.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answers {
-    /// One class a row.
+    /// Classes.
     Classes {
         /// True class against predicted class.
         confusion: ConfusionMatrix,
-        /// Rows whose class is among the five likeliest (all classes, where there are fewer).
+        /// Answers whose class is among the five likeliest (all classes, where there are fewer).
         top_5: u64,
     },
     /// Numbers.
@@ -51,7 +63,19 @@ pub enum Answers {
 }
 
 impl Evaluation {
-    /// Accuracy in 0..=1, or the root mean squared error.
+    /// The first output, which is the only one of most networks.
+    pub fn first(&self) -> &OutputEvaluation {
+        &self.outputs[0]
+    }
+
+    /// The metric of the first output.
+    pub fn metric(&self) -> f64 {
+        self.first().metric()
+    }
+}
+
+impl OutputEvaluation {
+    /// Accuracy in 0..=1, or the root mean squared error (of several numbers the mean of theirs).
     pub fn metric(&self) -> f64 {
         match &self.answers {
             Answers::Classes { confusion, .. } => confusion.accuracy(),
@@ -74,9 +98,15 @@ pub fn rows_per_batch(plan: &Plan) -> usize {
 
 /// Rows that fit into the budget, for a workspace of so many bytes without rows and with one.
 fn rows_within(fixed: usize, of_one: usize, network: &CheckedNetwork) -> usize {
-    let input = network.input_len().saturating_mul(size_of::<f32>());
+    let input = input_numbers(network).saturating_mul(size_of::<f32>());
     let of_row = of_one.saturating_sub(fixed).saturating_add(input);
     (BUDGET.saturating_sub(fixed) / of_row.max(1)).clamp(1, MOST_ROWS)
+}
+
+/// Numbers of a row at all inputs.
+pub(crate) fn input_numbers(network: &CheckedNetwork) -> usize {
+    let inputs = network.network().inputs.iter();
+    inputs.fold(0, |sum: usize, input| sum.saturating_add(input.shape.len().unwrap_or(usize::MAX)))
 }
 
 /// Bytes of a plan for measurements and of the batches that it runs, before any of it is there.
@@ -84,86 +114,151 @@ pub fn evaluation_bytes(network: &CheckedNetwork, context: &Context) -> usize {
     let [fixed, of_one] = [0, 1].map(|rows| Plan::workspace_bytes_for(network, rows));
     let rows = rows_within(fixed, of_one, network);
     let batch = fixed.saturating_add(of_one.saturating_sub(fixed).saturating_mul(rows));
-    let inputs = network.input_len().saturating_mul(rows).saturating_mul(size_of::<f32>());
+    let inputs = input_numbers(network).saturating_mul(rows).saturating_mul(size_of::<f32>());
     Plan::params_bytes_for(network, context).saturating_add(batch).saturating_add(inputs)
 }
 
-/// Measures a network on some rows of a data set that fits it, in batches of [`rows_per_batch`]: the memory that it takes
+/// Measures a network on some rows of a source that fits it, in batches of [`rows_per_batch`]: the memory that it takes
 /// does not depend on the number of rows.
 ///
-/// The network answers on the given scale; the loss is taken there, errors are told in the unit of the target.
+/// Each output answers on the scale of its objective; the loss is taken there, errors are told in the unit of the target.
+///
+/// # Errors
+/// - [`MeasureError::Gather`]: a row cannot be had
+/// - [`MeasureError::Unfit`]: a row or a class is not there
 ///
 /// # Panics
-/// Where the data does not fit: [`check_rows`](crate::check::check_rows) says so before.
+/// Where `fit` is of another network.
 pub fn evaluate_plan(
     plan: &Plan,
     workspace: &mut Workspace,
-    loss: &Loss,
-    scale: &TargetScale,
-    data: &Dataset,
-    rows: &[u32],
-) -> Evaluation {
-    flush_denormals(|| measure(plan, workspace, loss, scale, data, rows))
+    objectives: &[Objective],
+    fit: &Fit,
+    source: &dyn Source,
+    rows: &Rows,
+) -> Result<Evaluation, MeasureError> {
+    assert!(fit.is_of(plan.network()), "the proof is of this network");
+    check_rows(source, rows)?;
+    flush_denormals(|| measure(plan, workspace, objectives, fit, source, rows))
+}
+
+/// Why there is no measurement.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum MeasureError {
+    /// The data does not fit the network or the loss.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// A row cannot be had.
+    #[error(transparent)]
+    Gather(#[from] GatherError),
 }
 
 fn measure(
     plan: &Plan,
     workspace: &mut Workspace,
-    loss: &Loss,
-    scale: &TargetScale,
-    data: &Dataset,
-    rows: &[u32],
-) -> Evaluation {
-    let context = plan.context();
-    let cols = plan.network().output_len();
-    let mut answers = match &data.targets {
-        Targets::Classes { .. } => Answers::Classes { confusion: ConfusionMatrix::new(cols), top_5: 0 },
-        Targets::Values { names, .. } => Answers::Values(RegressionMetrics::new(names.len())),
-    };
-    let mut interval = match loss {
-        Loss::Quantile { quantiles } if quantiles.len() > 1 => {
-            let (low, high) = (quantiles[0], quantiles[quantiles.len() - 1]);
-            Some(Interval { low, high, inside: 0, width: 0.0 })
+    objectives: &[Objective],
+    fit: &Fit,
+    source: &dyn Source,
+    rows: &Rows,
+) -> Result<Evaluation, MeasureError> {
+    let mut measured: Vec<Measured> =
+        objectives.iter().zip(fit.outputs()).map(|(objective, output)| Measured::new(objective, output)).collect();
+    let (mut batch, mut chosen) = (Batch::default(), Vec::new());
+    let (step, mut start) = (rows_per_batch(plan) as u64, 0);
+    while start < rows.len() {
+        let end = rows.len().min(start + step);
+        chosen.clear();
+        chosen.extend((start..end).filter_map(|index| rows.get(index)));
+        batch.resize(fit.widths(), chosen.len());
+        source.gather(&chosen, &mut batch, plan.context().pool())?;
+        for (index, objective) in objectives.iter().enumerate() {
+            fit.check_targets(index, &objective.loss, batch.target(index))?;
         }
-        _ => None,
-    };
-    let (mut scaled, mut row_answers) = (Vec::new(), Vec::new());
-    let mut sums = LossSums::default();
-    let mut inputs = Buffer::default();
-    let (mut classes, mut values) = (Vec::new(), Vec::new());
-    for indices in rows.chunks(rows_per_batch(plan)) {
-        let len = indices.len() * data.row_len();
-        inputs.grow(len);
-        data.gather(indices, &mut inputs[..len]);
-        let targets = gather_targets(data, indices, &mut classes, &mut values);
-        let batch = plan.network().batch(&inputs[..len], indices.len()).expect("the data fits the network");
-        let outputs = plan.run(batch, workspace);
-        sums += loss.sums(outputs, cols, scaled_targets(scale, targets, &mut scaled), context);
-        match (&mut answers, targets) {
+        let inputs: Vec<&[f32]> = (0..fit.widths().inputs.len()).map(|input| batch.input(input)).collect();
+        let checked = plan.network().batches(&inputs, chosen.len()).expect("the source fits the network");
+        plan.run(checked, workspace);
+        for (index, measured) in measured.iter_mut().enumerate() {
+            measured.add(plan.output(workspace, index), batch.target(index), plan.context());
+        }
+        start = end;
+    }
+    let outputs: Vec<OutputEvaluation> = measured.into_iter().map(Measured::finish).collect();
+    let loss = objectives.iter().zip(&outputs).map(|(objective, output)| objective.weight * output.loss).sum();
+    Ok(Evaluation { rows: rows.len(), loss, outputs })
+}
+
+/// One output while rows are added.
+struct Measured<'a> {
+    objective: &'a Objective,
+    fit: &'a OutputFit,
+    sums: LossSums,
+    answers: Answers,
+    interval: Option<Interval>,
+    answered: u64,
+    table: Vec<f32>,
+    scaled: Vec<f32>,
+}
+
+impl<'a> Measured<'a> {
+    fn new(objective: &'a Objective, fit: &'a OutputFit) -> Self {
+        let interval = match &objective.loss {
+            Loss::Quantile { quantiles } if quantiles.len() > 1 => {
+                let (low, high) = (quantiles[0], quantiles[quantiles.len() - 1]);
+                Some(Interval { low, high, inside: 0, width: 0.0 })
+            }
+            _ => None,
+        };
+        let answers = match &fit.kind {
+            TargetKind::Classes { .. } => {
+                Answers::Classes { confusion: ConfusionMatrix::new(fit.table.cols), top_5: 0 }
+            }
+            TargetKind::Values { names, .. } => Answers::Values(RegressionMetrics::new(names.len())),
+        };
+        let (table, scaled) = (Vec::new(), Vec::new());
+        Measured { objective, fit, sums: LossSums::default(), answers, interval, answered: 0, table, scaled }
+    }
+
+    fn add(&mut self, outputs: &[f32], targets: TargetBatch<'_>, context: &Context) {
+        let Objective { loss, target_scale: scale, .. } = self.objective;
+        let layout = self.fit.table;
+        let outputs = layout.of(outputs, &mut self.table);
+        match (&mut self.answers, targets) {
             (Answers::Classes { confusion, top_5 }, TargetBatch::Classes(classes)) => {
-                for (row, &class) in outputs.chunks_exact(cols).zip(classes) {
+                self.sums += loss.sums(outputs, layout.cols, targets, context);
+                let known = outputs.chunks_exact(layout.cols).zip(classes).filter(|(_, class)| **class != IGNORED);
+                for (row, &class) in known {
                     confusion.add(class as usize, argmax(row));
                     *top_5 += u64::from(top_k_correct(row, class as usize, 5));
                 }
             }
             (Answers::Values(metrics), TargetBatch::Values(values)) => {
-                let width = values.len() / indices.len();
-                for (row, target) in outputs.chunks_exact(cols).zip(values.chunks_exact(width)) {
-                    row_answers.clear();
-                    row_answers.extend(row.iter().map(|output| scale.invert(*output)));
-                    if let Some(interval) = &mut interval {
-                        let (low, high) = (row_answers[0], row_answers[cols - 1]);
+                let values = target_table(layout, values);
+                let learnt = scaled_targets(scale, TargetBatch::Values(&values), &mut self.scaled);
+                self.sums += loss.sums(outputs, layout.cols, learnt, context);
+                let width = layout.cols / loss.outputs_per_target();
+                let mut answers = Vec::with_capacity(layout.cols);
+                for (row, target) in outputs.chunks_exact(layout.cols).zip(values.chunks_exact(width)) {
+                    answers.clear();
+                    answers.extend(row.iter().map(|output| scale.invert(*output)));
+                    if let Some(interval) = &mut self.interval {
+                        let (low, high) = (answers[0], answers[layout.cols - 1]);
                         interval.inside += u64::from(low <= target[0] && target[0] <= high);
-                        interval.width += f64::from(high - low) / rows.len() as f64;
+                        interval.width += f64::from(high - low);
+                        self.answered += 1;
                     }
                     match loss {
-                        Loss::Quantile { quantiles } => metrics.add(target, &row_answers[middle(quantiles)..][..1]),
-                        _ => metrics.add(target, &row_answers),
+                        Loss::Quantile { quantiles } => metrics.add(target, &answers[middle(quantiles)..][..1]),
+                        _ => metrics.add(target, &answers),
                     }
                 }
             }
             _ => unreachable!("`answers` was made for the kind of the targets"),
         }
     }
-    Evaluation { rows: rows.len(), loss: sums.mean(), answers, interval }
+
+    fn finish(self) -> OutputEvaluation {
+        let answered = self.answered.max(1) as f64;
+        let interval = self.interval.map(|interval| Interval { width: interval.width / answered, ..interval });
+        OutputEvaluation { name: self.fit.name.clone(), loss: self.sums.mean(), answers: self.answers, interval }
+    }
 }

@@ -50,7 +50,7 @@ pub fn permutation_importance<E>(
 ) -> Result<(f64, Vec<Importance>), E> {
     let usual = error(data)?;
     let mut found = Vec::with_capacity(columns.len());
-    let in_place: Vec<u32> = (0..data.len() as u32).collect();
+    let in_place: Vec<u64> = (0..data.len() as u64).collect();
     for (index, column) in columns.iter().enumerate() {
         let saved = Column::take(data, column);
         let shuffled: Result<Vec<f64>, E> = (0..repeats)
@@ -76,16 +76,16 @@ enum Column {
 impl Column {
     fn take(data: &Dataset, column: &Range<usize>) -> Column {
         let row_len = data.row_len();
-        match &data.samples {
+        match data.samples() {
             Samples::U8(values) => Column::U8(taken(values, row_len, column)),
             Samples::F32(values) => Column::F32(taken(values, row_len, column)),
         }
     }
 
     /// Row `r` gets the values of row `order[r]`.
-    fn put(&self, data: &mut Dataset, column: &Range<usize>, order: &[u32]) {
+    fn put(&self, data: &mut Dataset, column: &Range<usize>, order: &[u64]) {
         let row_len = data.row_len();
-        match (self, &mut data.samples) {
+        match (self, &mut data.inputs[0].samples) {
             (Column::U8(from), Samples::U8(to)) => place(from, to, row_len, column, order),
             (Column::F32(from), Samples::F32(to)) => place(from, to, row_len, column, order),
             _ => unreachable!("the column was taken from these samples"),
@@ -97,7 +97,7 @@ fn taken<T: Copy>(values: &[T], row_len: usize, column: &Range<usize>) -> Vec<T>
     values.chunks_exact(row_len.max(1)).flat_map(|row| &row[column.clone()]).copied().collect()
 }
 
-fn place<T: Copy>(from: &[T], to: &mut [T], row_len: usize, column: &Range<usize>, order: &[u32]) {
+fn place<T: Copy>(from: &[T], to: &mut [T], row_len: usize, column: &Range<usize>, order: &[u64]) {
     let width = column.len();
     for (row, &source) in to.chunks_exact_mut(row_len.max(1)).zip(order) {
         row[column.clone()].copy_from_slice(&from[source as usize * width..][..width]);
@@ -115,17 +115,12 @@ mod tests {
         let samples: Vec<f32> =
             (0..rows).flat_map(|row| [row as f32, (row * 7 % 5) as f32, (row % 2) as f32, -1.0]).collect();
         let values = samples.chunks(4).map(|row| row[1] + row[2]).collect();
-        Dataset {
-            name: "table".into(),
-            input: [4].into(),
-            samples: Samples::F32(samples),
-            targets: Targets::Values { names: vec!["sum".into()], values },
-        }
+        Dataset::new("table", [4].into(), Samples::F32(samples), Targets::values(vec!["sum".into()], values))
     }
 
     /// The mean absolute error of a model that adds up the second column.
     fn error(data: &Dataset) -> f64 {
-        let (Samples::F32(samples), Targets::Values { values, .. }) = (&data.samples, &data.targets) else {
+        let (Samples::F32(samples), Targets::Values { values, .. }) = (data.samples(), data.target()) else {
             unreachable!("the table is made so");
         };
         let off = samples.chunks(4).zip(values).map(|(row, target)| f64::from((row[1] + row[2] - target).abs()));
@@ -150,7 +145,7 @@ mod tests {
     fn the_features_of_a_column_move_together() {
         let mut data = table(40);
         let pairs = |data: &Dataset| {
-            let Samples::F32(samples) = &data.samples else { unreachable!("the table is made so") };
+            let Samples::F32(samples) = data.samples() else { unreachable!("the table is made so") };
             let mut pairs: Vec<[u32; 2]> = samples.chunks(4).map(|row| [row[1] as u32, row[2] as u32]).collect();
             let in_order = pairs.clone();
             pairs.sort_unstable();

@@ -1,4 +1,4 @@
-//! Changes weights by gradient: losses, optimisers, data, the loop.
+//! Changes weights by gradient: losses, optimizers, data, the loop.
 //!
 //! Is this the crate you want? It trains a network of `plexus-nn` on a data set in memory. For the whole job, from a
 //! file of data to a model file, use `plexus`.
@@ -8,6 +8,7 @@
 //! Deliberately not here: model files, quantisation, anything printed.
 #![forbid(unsafe_code)]
 
+mod answers;
 pub mod check;
 pub mod checkpoint;
 pub mod data;
@@ -18,6 +19,7 @@ pub mod loss;
 pub mod memory;
 pub mod metrics;
 pub mod optim;
+mod progress;
 mod remedy;
 pub mod schedule;
 pub mod target;

@@ -1,8 +1,9 @@
 //! Losses: how wrong a batch of outputs is, and in which direction each output would make it better.
 
+use crate::target::TargetScale;
 use plexus_kernels::Context;
 use plexus_kernels::loss::{PointLoss, pointwise, quantile};
-use plexus_kernels::softmax::{CrossEntropy, Reduction, cross_entropy};
+use plexus_kernels::softmax::{CrossEntropy, cross_entropy, target_weight};
 use serde::{Deserialize, Serialize};
 
 /// A loss with its constants. Each is a row of [`LOSSES`].
@@ -48,7 +49,7 @@ fn one() -> f32 {
     1.0
 }
 
-/// The losses, with what each is for: `--help` and `--loss` read this table.
+/// The losses, with what each is for.
 pub const LOSSES: &[(&str, &str)] = &[
     ("cross_entropy", "one class of several, on logits (the default for classification)"),
     ("mean_squared_error", "numbers (the default for regression)"),
@@ -58,12 +59,44 @@ pub const LOSSES: &[(&str, &str)] = &[
     ("binary_cross_entropy", "yes or no for each output by itself, on logits"),
 ];
 
-/// What the outputs of a batch should have been.
+/// What one output of a network is trained for: one term of the sum that training minimizes.
+///
+/// ```text
+/// objective = Σ over outputs of weight · loss(output, target)
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Objective {
+    /// How wrong the output is.
+    pub loss: Loss,
+    /// How much that counts.
+    #[serde(default = "full", skip_serializing_if = "is_full")]
+    pub weight: f64,
+    /// The scale on which a number is learnt.
+    #[serde(default, skip_serializing_if = "TargetScale::is_none")]
+    pub target_scale: TargetScale,
+}
+
+fn full() -> f64 {
+    1.0
+}
+
+fn is_full(weight: &f64) -> bool {
+    *weight == 1.0
+}
+
+impl From<Loss> for Objective {
+    fn from(loss: Loss) -> Self {
+        Objective { loss, weight: 1.0, target_scale: TargetScale::default() }
+    }
+}
+
+/// What an output should have been in the rows of a batch.
 #[derive(Clone, Copy, Debug)]
 pub enum TargetBatch<'a> {
-    /// A class for each row.
+    /// A class for each row, or for each position of each row.
     Classes(&'a [u32]),
-    /// Numbers, as many as outputs.
+    /// Numbers.
     Values(&'a [f32]),
 }
 
@@ -124,12 +157,31 @@ impl Loss {
         })
     }
 
-    /// The loss of a batch of `[rows, cols]` outputs.
-    pub fn sums(&self, outputs: &[f32], cols: usize, targets: TargetBatch<'_>, context: &Context) -> LossSums {
-        self.evaluate(outputs, cols, targets, Reduction::Sum, None, context)
+    /// What the mean of the losses divides by: the sum of the weights of the classes for cross-entropy, else the number of
+    /// numbers that are compared, for classes `cols` each.
+    ///
+    /// # Panics
+    /// Where a target is no class.
+    pub fn weight(&self, cols: usize, targets: TargetBatch<'_>) -> f64 {
+        match (self, targets) {
+            (Loss::CrossEntropy { class_weights, .. }, TargetBatch::Classes(classes)) => {
+                target_weight(classes, class_weights.as_deref())
+            }
+            (_, TargetBatch::Classes(classes)) => classes.len() as f64 * cols as f64,
+            (_, TargetBatch::Values(values)) => values.len() as f64 * self.outputs_per_target() as f64,
+        }
     }
 
-    /// The loss of a batch, and the derivative of its mean or sum with respect to the outputs.
+    /// The loss of a batch of `[rows, cols]` outputs.
+    ///
+    /// # Panics
+    /// As [`Loss::gradient`].
+    pub fn sums(&self, outputs: &[f32], cols: usize, targets: TargetBatch<'_>, context: &Context) -> LossSums {
+        self.evaluate(outputs, cols, targets, 1.0, None, context)
+    }
+
+    /// The loss of a batch, and the derivative of its sum with respect to the outputs, divided by `divisor`: by
+    /// [`Loss::weight`] for the mean.
     ///
     /// # Panics
     /// Where targets and outputs differ in number, or classes meet a loss for numbers: the trainer checks both before.
@@ -138,11 +190,11 @@ impl Loss {
         outputs: &[f32],
         cols: usize,
         targets: TargetBatch<'_>,
-        reduction: Reduction,
+        divisor: f64,
         grad: &mut [f32],
         context: &Context,
     ) -> LossSums {
-        self.evaluate(outputs, cols, targets, reduction, Some(grad), context)
+        self.evaluate(outputs, cols, targets, divisor, Some(grad), context)
     }
 
     fn evaluate(
@@ -150,7 +202,7 @@ impl Loss {
         outputs: &[f32],
         cols: usize,
         targets: TargetBatch<'_>,
-        reduction: Reduction,
+        divisor: f64,
         grad: Option<&mut [f32]>,
         context: &Context,
     ) -> LossSums {
@@ -164,7 +216,7 @@ impl Loss {
                         targets,
                         class_weights: class_weights.as_deref(),
                         label_smoothing: *label_smoothing,
-                        reduction,
+                        divisor,
                         grad_logits: grad,
                     },
                     context,
@@ -174,7 +226,6 @@ impl Loss {
             Loss::Quantile { quantiles } => {
                 let TargetBatch::Values(values) = targets else { panic!("the quantile loss takes numbers") };
                 let weight = outputs.len() as f64;
-                let divisor = if reduction == Reduction::Mean { weight } else { 1.0 };
                 return LossSums { loss: quantile(quantiles, outputs, values, divisor, grad), weight };
             }
             Loss::MeanSquaredError => PointLoss::Squared,
@@ -183,7 +234,6 @@ impl Loss {
             Loss::BinaryCrossEntropy => PointLoss::BinaryCrossEntropy,
         };
         let weight = outputs.len() as f64;
-        let divisor = if reduction == Reduction::Mean { weight } else { 1.0 };
         let mut one_hot = Vec::new();
         let values = match targets {
             TargetBatch::Values(values) => values,

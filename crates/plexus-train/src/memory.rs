@@ -1,6 +1,6 @@
 //! How much memory a training will take, known before any of it is there.
 
-use crate::evaluate::evaluation_bytes;
+use crate::evaluate::{evaluation_bytes, input_numbers};
 use crate::trainer::Settings;
 use plexus_kernels::Context;
 use plexus_kernels::gemm::Precision;
@@ -15,12 +15,8 @@ use std::sync::Arc;
 /// ```
 /// use plexus_kernels::Context;
 /// use plexus_nn::{Network, Shape, layers::Linear};
-/// # use plexus_train::{loss::Loss, optim::Optimizer, schedule::Schedule, trainer::Settings};
-/// # let settings = Settings {
-/// #     epochs: 1, batch: 1, accumulate: 1, learning_rate: 0.1, optimizer: Optimizer::named("sgd").unwrap(),
-/// #     schedule: Schedule::Constant, warmup_steps: 0, loss: Loss::MeanSquaredError, precision: Default::default(),
-/// #     clip_norm: None, patience: None, smoothing: 1, target_scale: Default::default(), augment: None, seed: 1,
-/// # };
+/// use plexus_train::{loss::Loss, trainer::Settings};
+/// let settings = Settings::new(Loss::MeanSquaredError);
 /// let network = Network::chain(Shape::new([1000]), [Linear::new(1000).into()]).check().unwrap();
 /// let bytes = plexus_train::memory::training_bytes(&network.into(), &settings, 1, &Context::single());
 /// assert!(bytes > 4 * 4 * 1_001_000);
@@ -36,7 +32,8 @@ pub fn training_bytes(network: &Arc<CheckedNetwork>, settings: &Settings, rows: 
         weights.saturating_mul(copies).saturating_mul(NUMBER),
         state.saturating_mul(2 * NUMBER),
         plan.bytes(rows),
-        network.input_len().saturating_mul(rows).saturating_mul(NUMBER),
+        // All rows of an update are there at once.
+        input_numbers(network).saturating_mul(rows.saturating_mul(settings.accumulate)).saturating_mul(NUMBER),
         evaluation_bytes(network, &context.clone().with_precision(Precision::Highest)),
     ]
     .into_iter()

@@ -9,7 +9,6 @@
 //! taken on `z`, so that one learning rate suits prices in millions and shares below one; errors are told in the unit of
 //! `t`. The way back is a layer of the model.
 
-use crate::data::Dataset;
 use crate::data::Targets;
 use serde::{Deserialize, Serialize};
 
@@ -48,16 +47,19 @@ impl TargetScale {
     /// Fits a scale to the targets of some rows; classes are not scaled.
     ///
     /// # Errors
-    /// The first row whose target has no logarithm, and that target.
-    pub fn fit(kind: ScaleKind, data: &Dataset, rows: &[u32]) -> Result<TargetScale, (u32, f32)> {
-        let Targets::Values { names, values } = &data.targets else { return Ok(TargetScale::default()) };
+    /// The first row of all whose target has no logarithm, and that target.
+    ///
+    /// # Panics
+    /// Where a row is not there.
+    pub fn fit(kind: ScaleKind, targets: &Targets, rows: &[u64]) -> Result<TargetScale, (u64, f32)> {
+        let Targets::Values { values, .. } = targets else { return Ok(TargetScale::default()) };
         if kind == ScaleKind::None || rows.is_empty() {
             return Ok(TargetScale::default());
         }
-        let width = names.len();
-        let of_row = |row: u32| &values[row as usize * width..][..width];
+        let width = targets.width();
+        let of_row = |row: u64| &values[row as usize * width..][..width];
         if kind == ScaleKind::Log {
-            let all = 0..data.len() as u32;
+            let all = 0..targets.rows() as u64;
             let bad = all.flat_map(|row| of_row(row).iter().map(move |value| (row, *value)));
             if let Some(bad) = { bad }.find(|(_, value)| *value <= 0.0) {
                 return Err(bad);
@@ -105,8 +107,8 @@ impl TargetScale {
 
 /// The skewness of the targets: how much further they reach above their mean than below; about 0 for a bell, above 1 for
 /// most prices and incomes. `None` where it cannot be said.
-pub fn skewness(data: &Dataset) -> Option<f64> {
-    let Targets::Values { values, .. } = &data.targets else { return None };
+pub fn skewness(targets: &Targets) -> Option<f64> {
+    let Targets::Values { values, .. } = targets else { return None };
     let count = values.len() as f64;
     let mean = values.iter().map(|value| f64::from(*value)).sum::<f64>() / count;
     let moment = |power: i32| values.iter().map(|value| (f64::from(*value) - mean).powi(power)).sum::<f64>() / count;
@@ -117,16 +119,9 @@ pub fn skewness(data: &Dataset) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Samples;
-    use plexus_nn::Shape;
 
-    fn numbers(values: &[f32]) -> Dataset {
-        Dataset {
-            name: "t".into(),
-            input: Shape::new([1]),
-            samples: Samples::F32(vec![0.0; values.len()]),
-            targets: Targets::Values { names: vec!["y".into()], values: values.to_vec() },
-        }
+    fn numbers(values: &[f32]) -> Targets {
+        Targets::values(vec!["y".into()], values.to_vec())
     }
 
     #[test]

@@ -1,26 +1,37 @@
 //! The training loop: one step at a time, so that the caller can watch, stop and save between any two.
 
-use crate::check::{Unfit, check_changes, check_rows, check_start};
-use crate::data::{Augment, Changes, Dataset, Targets};
-use crate::evaluate::{Evaluation, evaluate_plan};
-use crate::loss::{Loss, LossSums, TargetBatch};
+use crate::answers::AnswerTable;
+use crate::check::{Fit, OutputFit, Unfit, check_changes, check_rows, check_start};
+use crate::data::{Augment, Batch, GatherError, Handing, Loader, Rows, Source};
+use crate::evaluate::{Evaluation, MeasureError, evaluate_plan};
+use crate::loss::{Loss, Objective, TargetBatch};
 use crate::metrics::{argmax, middle};
-use crate::optim::{Optimizer, OptimizerState};
+use crate::optim::{OPTIMIZERS, Optimizer, OptimizerState};
+use crate::progress::Judged;
 use crate::schedule::{Moment, Schedule};
 use crate::target::TargetScale;
 use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::gemm::Precision;
-use plexus_kernels::random::{Random, Stream};
 use plexus_kernels::reduce;
-use plexus_kernels::softmax::Reduction;
+use plexus_kernels::softmax::IGNORED;
 use plexus_kernels::threads::flush_denormals;
 use plexus_nn::layer::RandomKey;
-use plexus_nn::{CheckedNetwork, Params, Plan, TrainPlan, Workspace};
+use plexus_nn::{CheckedBatch, CheckedNetwork, Params, Plan, TrainPlan, Workspace};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::sync::Arc;
 
+pub use crate::progress::{EpochRecord, OutputRecord, OutputSums, Progress};
+
 /// Everything that decides how a run goes, besides the network and the data.
+///
+/// # Examples
+/// ```
+/// use plexus_train::{loss::Loss, trainer::Settings};
+/// let settings = Settings { epochs: 3, batch: 32, ..Settings::new(Loss::MeanSquaredError) };
+/// assert_eq!((settings.epochs, settings.learning_rate), (3, 0.003));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -38,8 +49,8 @@ pub struct Settings {
     pub schedule: Schedule,
     /// Updates over which the learning rate climbs from zero.
     pub warmup_steps: u64,
-    /// What is minimised.
-    pub loss: Loss,
+    /// What each output of the network is trained for, in their order.
+    pub objectives: Vec<Objective>,
     /// How exactly products with weights are computed; anything but the default is written down.
     #[serde(default, with = "precision_by_name", skip_serializing_if = "is_highest")]
     pub precision: Precision,
@@ -50,14 +61,40 @@ pub struct Settings {
     /// Epochs whose validation results are averaged before they are compared, so that luck with few rows chooses no epoch.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub smoothing: u64,
-    /// The scale on which a number is learnt.
-    #[serde(default, skip_serializing_if = "TargetScale::is_none")]
-    pub target_scale: TargetScale,
     /// How pictures are changed before they are learnt from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub augment: Option<Augment>,
     /// The seed of everything random.
     pub seed: u64,
+}
+
+impl Settings {
+    /// The settings that suit most networks of one output: ten epochs of Adam, 64 rows a batch, the learning rate falling
+    /// along a cosine.
+    pub fn new(loss: Loss) -> Self {
+        let row = OPTIMIZERS.iter().find(|row| row.name == "adam").expect("a row of the table");
+        Settings {
+            epochs: 10,
+            batch: 64,
+            accumulate: 1,
+            learning_rate: row.learning_rate,
+            optimizer: Optimizer::named(row.name).expect("a row of the table"),
+            schedule: Schedule::Cosine,
+            warmup_steps: 0,
+            objectives: vec![loss.into()],
+            precision: Precision::default(),
+            clip_norm: None,
+            patience: None,
+            smoothing: 1,
+            augment: None,
+            seed: 0,
+        }
+    }
+
+    /// Rows of one update.
+    fn rows_per_step(&self) -> u64 {
+        self.batch.max(1) as u64 * self.accumulate.max(1) as u64
+    }
 }
 
 fn one() -> u64 {
@@ -86,58 +123,6 @@ mod precision_by_name {
         let unknown = || D::Error::custom(format!("precision \"{name}\" is none of highest, high, medium"));
         Precision::ALL.into_iter().find(|precision| precision.name() == name).ok_or_else(unknown)
     }
-}
-
-/// One finished epoch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EpochRecord {
-    /// From 1.
-    pub epoch: u64,
-    /// Updates done since the start of the run.
-    pub step: u64,
-    /// The learning rate of the last update.
-    pub learning_rate: f64,
-    /// Mean loss over the epoch, while the weights were changing.
-    pub train_loss: f64,
-    /// Share of right rows over the epoch; for numbers the root of the mean squared error, in the unit of the target.
-    pub train_metric: f64,
-    /// Mean loss on the validation part, after the epoch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub validation_loss: Option<f64>,
-    /// Accuracy or root mean squared error (in the unit of the target) on the validation part.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub validation_metric: Option<f64>,
-}
-
-/// Where a run is: everything that changes besides the numbers of the network and the optimiser.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
-    /// Epochs finished.
-    pub epoch: u64,
-    /// Rows of the present epoch that were used.
-    pub position: usize,
-    /// Micro-batches since the start of the run.
-    pub micro_batches: u64,
-    /// Loss of the present epoch so far.
-    pub loss: LossSums,
-    /// Right rows, or the sum of squared errors, of the present epoch so far.
-    pub score: f64,
-    /// What `score` is divided by.
-    pub scored: f64,
-    /// The learning rate of the last update.
-    pub learning_rate: f64,
-    /// Epochs in a row without a better result.
-    pub stale_epochs: u64,
-    /// Epochs without a better result since the learning rate was last reduced.
-    pub plateau_epochs: u64,
-    /// How often the learning rate was reduced.
-    pub reductions: u64,
-    /// The best epoch, from 1; zero before the first.
-    pub best_epoch: u64,
-    /// Whether the run is over.
-    pub finished: bool,
-    /// The finished epochs.
-    pub history: Vec<EpochRecord>,
 }
 
 /// What one update was like.
@@ -170,9 +155,9 @@ pub struct NotFinite {
     /// The epoch, from 1.
     pub epoch: u64,
     /// The first row of the batch in the order of the epoch.
-    pub first_row: usize,
+    pub first_row: u64,
     /// Its last row.
-    pub last_row: usize,
+    pub last_row: u64,
     /// The layer whose output it is, the tensor whose gradient it is, or `none: the loss itself`.
     pub layer: String,
     /// The learning rate of the update.
@@ -188,6 +173,18 @@ pub enum StepError {
     /// The data does not fit the network or the loss.
     #[error(transparent)]
     Unfit(#[from] Unfit),
+    /// A row cannot be had.
+    #[error(transparent)]
+    Gather(#[from] GatherError),
+}
+
+impl From<MeasureError> for StepError {
+    fn from(error: MeasureError) -> Self {
+        match error {
+            MeasureError::Unfit(error) => StepError::Unfit(error),
+            MeasureError::Gather(error) => StepError::Gather(error),
+        }
+    }
 }
 
 impl From<NotFinite> for StepError {
@@ -201,6 +198,8 @@ impl From<NotFinite> for StepError {
 pub struct Trainer {
     network: Arc<CheckedNetwork>,
     settings: Settings,
+    /// Those of the settings.
+    objectives: Arc<[Objective]>,
     pub(crate) params: Params,
     pub(crate) best: Option<Params>,
     pub(crate) optimizer: OptimizerState,
@@ -209,43 +208,41 @@ pub struct Trainer {
     /// For measurements, once there was one; its weights are those of the last.
     prediction: Option<(Plan, Workspace)>,
     grad: Buffer,
-    inputs: Buffer,
-    classes: Vec<u32>,
-    values: Vec<f32>,
-    scaled: Vec<f32>,
-    order: Vec<u32>,
-    /// The epoch that `order` is for.
-    ordered: Option<u64>,
+    scratch: Scratch,
     context: Context,
+}
+
+/// Memory for losses.
+#[derive(Debug, Default)]
+struct Scratch {
+    scaled: Vec<f32>,
+    table: Vec<f32>,
+    grad_table: Vec<f32>,
 }
 
 impl Trainer {
     /// Starts a run from the given numbers. The precision of training is that of the settings, whatever the context's.
     ///
     /// # Errors
-    /// [`Unfit`] where the numbers belong to another network, or the loss cannot be taken of its output.
+    /// [`Unfit`] where the numbers belong to another network, or the losses cannot be taken of its outputs.
     pub fn new(
         network: Arc<CheckedNetwork>,
         params: Params,
         settings: Settings,
         context: Context,
     ) -> Result<Self, Unfit> {
-        check_start(&network, &params, &settings.loss)?;
+        check_start(&network, &params, &settings.objectives)?;
         let context = context.with_precision(settings.precision);
         let optimizer = OptimizerState::new(&settings.optimizer, params.weights.len());
         Ok(Trainer {
             plan: TrainPlan::new(network.clone(), context.clone()),
             prediction: None,
             grad: Buffer::zeros(params.weights.len()),
-            inputs: Buffer::default(),
-            classes: Vec::new(),
-            values: Vec::new(),
-            scaled: Vec::new(),
-            order: Vec::new(),
-            ordered: None,
+            scratch: Scratch::default(),
             best: None,
             progress: Progress::default(),
             network,
+            objectives: settings.objectives.clone().into(),
             settings,
             params,
             optimizer,
@@ -308,78 +305,103 @@ impl Trainer {
     }
 
     /// Updates of one epoch over `rows` rows.
-    pub fn steps_per_epoch(&self, rows: usize) -> u64 {
-        rows.div_ceil(self.rows_per_step()) as u64
+    pub fn steps_per_epoch(&self, rows: u64) -> u64 {
+        rows.div_ceil(self.settings.rows_per_step())
     }
 
-    fn rows_per_step(&self) -> usize {
-        self.settings.batch.max(1) * self.settings.accumulate.max(1)
+    /// Prepares rows of a source to learn from, not empty: the proof that they fit.
+    ///
+    /// # Errors
+    /// [`Unfit`] where rows do not fit the inputs of the network, or targets its outputs and losses.
+    pub fn loader(&self, source: Arc<dyn Source>, rows: impl Into<Rows>) -> Result<Loader, Unfit> {
+        let rows = rows.into();
+        let Settings { objectives, augment, seed, epochs, .. } = &self.settings;
+        let fit = Arc::new(Fit::new(&self.network, objectives, &*source)?);
+        check_changes(augment.as_ref(), &*source)?;
+        check_rows(&*source, &rows)?;
+        let (seed, epochs, threads) = (*seed, *epochs, self.context.pool().threads());
+        let handing = Handing { seed, epochs, step: self.settings.rows_per_step(), augment: augment.as_ref(), threads };
+        Ok(Loader::new(source, fit, rows, handing))
     }
 
-    /// Does one update on the next rows of the epoch. `train` are the rows of `data` to learn from, not empty.
+    /// Does one update on the next rows of the epoch.
     ///
     /// The order of the rows depends on the seed and the epoch alone.
     ///
     /// # Errors
     /// - [`StepError::NotFinite`]: the loss or the gradient is NaN or infinite; the weights are then as before the step
     ///   (running statistics may already hold what the batch did to them)
-    /// - [`StepError::Unfit`]: the data does not fit the network or the loss; nothing has changed
-    pub fn step(&mut self, data: &Dataset, train: &[u32]) -> Result<StepReport, StepError> {
-        let first = self.progress.position;
-        if first >= train.len() {
-            return Err(nothing_left(train.len()).into());
+    /// - [`StepError::Unfit`]: the epoch is through, a class is not there, or the loader is of another network; nothing has
+    ///   changed
+    /// - [`StepError::Gather`]: a row cannot be had; nothing has changed
+    pub fn step(&mut self, loader: &mut Loader) -> Result<StepReport, StepError> {
+        let (first, rows) = (self.progress.position, loader.rows().len());
+        if first >= rows {
+            return Err(nothing_left(rows).into());
         }
-        if self.ordered != Some(self.progress.epoch) || self.order.len() != train.len() {
-            self.order.clear();
-            self.order.extend_from_slice(train);
-            Random::new(self.settings.seed, Stream::Shuffle, [self.progress.epoch, 0]).shuffle(&mut self.order);
-            self.ordered = Some(self.progress.epoch);
-        }
-        let last = train.len().min(first + self.rows_per_step());
-        let order = std::mem::take(&mut self.order);
-        let report = self.step_on(data, &order[first..last], train.len());
-        self.order = order;
-        report
+        self.check_loader(loader)?;
+        let places = first..rows.min(first + self.settings.rows_per_step());
+        let fit = loader.fit().clone();
+        let batch = loader.batch(self.progress.epoch, places, self.context.pool())?;
+        self.step_on_batch(batch, &fit, rows)
     }
 
     /// As [`Trainer::step`], on the given rows, at least one: the next of an epoch of `epoch_rows` rows.
     ///
     /// # Errors
-    /// - [`StepError::NotFinite`]: the loss or the gradient is NaN or infinite; the weights are then as before the step
-    ///   (running statistics may already hold what the batch did to them)
-    /// - [`StepError::Unfit`]: the data does not fit the network or the loss; nothing has changed
-    pub fn step_on(&mut self, data: &Dataset, rows: &[u32], epoch_rows: usize) -> Result<StepReport, StepError> {
+    /// As [`Trainer::step`].
+    pub fn step_on(&mut self, loader: &mut Loader, rows: &[u64], epoch_rows: u64) -> Result<StepReport, StepError> {
         if rows.is_empty() {
             return Err(nothing_left(epoch_rows).into());
         }
-        check_rows(&self.network, &self.settings.loss, data, rows)?;
-        check_changes(self.settings.augment.as_ref(), data)?;
-        Ok(flush_denormals(|| self.update(data, rows, epoch_rows))?)
+        self.check_loader(loader)?;
+        check_rows(&**loader.source(), &rows.to_vec().into())?;
+        let fit = loader.fit().clone();
+        let batch = loader.batch_of(self.progress.epoch, rows, self.context.pool())?;
+        self.step_on_batch(batch, &fit, epoch_rows)
     }
 
-    fn update(&mut self, data: &Dataset, rows: &[u32], epoch_rows: usize) -> Result<StepReport, NotFinite> {
-        let first = self.progress.position;
-        let last = first + rows.len();
-        let single = rows.len() <= self.settings.batch;
-        let (mut sums, mut score, mut scored) = (LossSums::default(), 0.0, 0.0);
-        let mut micro_batches = self.progress.micro_batches;
-        let mut start = first;
-        for indices in rows.chunks(self.settings.batch.max(1)) {
-            let random = RandomKey { seed: self.settings.seed, step: micro_batches, layer: 0 };
-            // One micro-batch takes the mean at once; several add sums, and the mean is taken of all of them below.
-            let reduction = if single { Reduction::Mean } else { Reduction::Sum };
-            let part = self.micro_batch(data, indices, random, reduction, start > first);
-            let end = start + indices.len();
-            if !part.loss.loss.is_finite() {
-                return Err(self.not_finite("the loss", part.loss.mean(), start..end, part.layer, epoch_rows));
-            }
-            sums += part.loss;
-            score += part.score;
-            scored += part.scored;
-            micro_batches += 1;
-            start = end;
+    fn check_loader(&self, loader: &Loader) -> Result<(), Unfit> {
+        if loader.fit().is_of(&self.network) {
+            return Ok(());
         }
-        let loss = sums.mean();
+        let (what, expected) = ("the loader".to_string(), "one that this trainer has made".to_string());
+        Err(Unfit { what, expected, got: "that of another network".to_string(), help: String::new() })
+    }
+
+    fn step_on_batch(&mut self, batch: &Batch, fit: &Fit, epoch_rows: u64) -> Result<StepReport, StepError> {
+        for (index, objective) in self.settings.objectives.iter().enumerate() {
+            fit.check_targets(index, &objective.loss, batch.target(index))?;
+        }
+        Ok(flush_denormals(|| self.update(batch, fit, epoch_rows))?)
+    }
+
+    fn update(&mut self, batch: &Batch, fit: &Fit, epoch_rows: u64) -> Result<StepReport, NotFinite> {
+        let first = self.progress.position;
+        let last = first + batch.rows() as u64;
+        let objectives = self.objectives.clone();
+        // What the means divide by is that of the whole update, so micro-batches give the gradient of one large batch.
+        let terms = objectives.iter().zip(fit.outputs()).enumerate().map(|(index, (objective, fit))| {
+            let weight = objective.loss.weight(fit.table.cols, batch.target(index));
+            // Where nothing is compared there is no gradient.
+            let divisor = if weight == 0.0 { f64::INFINITY } else { weight / objective.weight };
+            Term { objective, fit, divisor, sums: OutputSums::default() }
+        });
+        let mut terms: Vec<Term<'_>> = terms.collect();
+        let mut micro_batches = self.progress.micro_batches;
+        let mut start = 0;
+        while start < batch.rows() {
+            let rows = start..batch.rows().min(start + self.settings.batch.max(1));
+            let of_epoch = first + rows.start as u64..first + rows.end as u64;
+            let random = RandomKey { seed: self.settings.seed, step: micro_batches, layer: 0 };
+            let layer = self.micro_batch(batch, &mut terms, rows.clone(), random, start > 0);
+            if let Some(bad) = terms.iter().find(|term| !term.sums.loss.loss.is_finite()) {
+                return Err(self.not_finite("the loss", bad.sums.loss.mean(), of_epoch, layer, epoch_rows));
+            }
+            micro_batches += 1;
+            start = rows.end;
+        }
+        let loss = weighted(&objectives, terms.iter().map(|term| term.sums.mean_loss()));
         if !loss.is_finite() {
             return Err(self.not_finite("the loss", loss, first..last, None, epoch_rows));
         }
@@ -389,9 +411,6 @@ impl Trainer {
             let tensor = { entries }.find(|entry| entry.range.contains(&index)).map(|entry| entry.name.clone());
             let value = f64::from(self.grad[index]);
             return Err(self.not_finite("the gradient", value, first..last, tensor, epoch_rows));
-        }
-        if !single {
-            reduce::scale_in_place(&mut self.grad, (1.0 / sums.weight) as f32, &self.context);
         }
         let gradient_norm = self.settings.clip_norm.map(|limit| {
             let norm = reduce::sum_of_squares_f64(&self.grad, &self.context).sqrt();
@@ -413,10 +432,9 @@ impl Trainer {
         progress.learning_rate = learning_rate;
         progress.micro_batches = micro_batches;
         progress.position = last;
-        progress.loss += sums;
-        progress.score += score;
-        progress.scored += scored;
-        Ok(StepReport { loss, rows: rows.len(), gradient_norm, epoch_ends: last == epoch_rows })
+        progress.outputs.resize(terms.len(), OutputSums::default());
+        progress.outputs.iter_mut().zip(&terms).for_each(|(all, term)| all.add(&term.sums));
+        Ok(StepReport { loss, rows: batch.rows(), gradient_norm, epoch_ends: last == epoch_rows })
     }
 
     /// The error for a value that is not finite; `rows` are those of the batch in the order of the epoch.
@@ -424,9 +442,9 @@ impl Trainer {
         &self,
         what: &'static str,
         value: f64,
-        rows: std::ops::Range<usize>,
+        rows: Range<u64>,
         layer: Option<String>,
-        epoch_rows: usize,
+        epoch_rows: u64,
     ) -> NotFinite {
         NotFinite {
             what,
@@ -441,7 +459,7 @@ impl Trainer {
     }
 
     /// The learning rate of the next update, for an epoch of `rows` rows.
-    pub fn learning_rate(&self, rows: usize) -> f64 {
+    pub fn learning_rate(&self, rows: u64) -> f64 {
         let factor = self.settings.schedule.factor(&Moment {
             step: self.optimizer.updates,
             steps: self.steps_per_epoch(rows) * self.settings.epochs,
@@ -452,76 +470,81 @@ impl Trainer {
         self.settings.learning_rate * factor
     }
 
-    /// Forward, loss and backward over some rows; gradients are added to `self.grad` or written there.
+    /// Forward, losses and backward over some rows of a batch; gradients are added to `self.grad` or written there. Where a
+    /// loss is not finite, gives the first layer whose output is not.
     fn micro_batch(
         &mut self,
-        data: &Dataset,
-        indices: &[u32],
+        batch: &Batch,
+        terms: &mut [Term<'_>],
+        rows: Range<usize>,
         random: RandomKey,
-        reduction: Reduction,
         accumulate: bool,
-    ) -> MicroBatch {
-        let rows = indices.len();
-        let row_len = data.row_len();
-        self.inputs.grow(rows * row_len);
-        let inputs = &mut self.inputs[..rows * row_len];
-        match &self.settings.augment {
-            Some(augment) => {
-                let changes = Changes { augment, seed: self.settings.seed, epoch: self.progress.epoch };
-                data.gather_changed(indices, changes, inputs, self.context.pool());
-            }
-            None => data.gather(indices, inputs),
+    ) -> Option<String> {
+        let inputs = 0..self.network.network().inputs.len();
+        let inputs: Vec<&[f32]> = inputs.map(|input| batch.input_rows(input, rows.clone())).collect();
+        let checked: CheckedBatch<'_> =
+            self.network.batches(&inputs, rows.len()).expect("the source was checked against the network");
+        self.plan.forward(&mut self.params, checked, random);
+        for (index, term) in terms.iter_mut().enumerate() {
+            let (outputs, grad) = self.plan.output_and_grad(index);
+            let of_batch =
+                term.gradient(outputs, batch.target_rows(index, rows.clone()), grad, &mut self.scratch, &self.context);
+            term.sums.add(&of_batch);
         }
-        let targets = gather_targets(data, indices, &mut self.classes, &mut self.values);
-        let batch = self.network.batch(inputs, rows).expect("the data was checked against the network");
-        self.plan.forward(&mut self.params, batch, random);
-        let cols = self.network.output_len();
-        let (outputs, grad) = self.plan.output_and_grad(0);
-        let Settings { loss, target_scale, .. } = &self.settings;
-        let learnt = scaled_targets(target_scale, targets, &mut self.scaled);
-        let (score, scored) = score(outputs, cols, targets, loss, target_scale);
-        let loss = loss.gradient(outputs, cols, learnt, reduction, grad, &self.context);
-        if !loss.loss.is_finite() {
-            let layer = self.plan.first_not_finite(&self.params, batch, random);
-            return MicroBatch { loss, score, scored, layer };
+        if terms.iter().any(|term| !term.sums.loss.loss.is_finite()) {
+            return self.plan.first_not_finite(&self.params, checked, random);
         }
-        self.plan.backward(&self.params, batch, random, &mut self.grad, accumulate);
-        MicroBatch { loss, score, scored, layer: None }
+        self.plan.backward(&self.params, checked, random, &mut self.grad, accumulate);
+        None
     }
 
     /// Ends an epoch: measures the validation part, keeps the best weights, and decides whether the run goes on.
     ///
-    /// `validation` may be empty; then the loss of the epoch itself decides what is best.
+    /// `validation` are rows of the same source. It may be empty; then the loss of the epoch itself decides what is best.
+    /// Networks of several outputs are judged by their loss.
     ///
     /// # Errors
-    /// [`Unfit`] where the data does not fit the network or the loss; the epoch has then not ended.
-    pub fn end_epoch(&mut self, data: &Dataset, validation: &[u32]) -> Result<EpochRecord, Unfit> {
-        let measured = (!validation.is_empty()).then(|| self.evaluate(data, validation)).transpose()?;
+    /// [`MeasureError`] where the rows cannot be measured; the epoch has then not ended.
+    pub fn end_epoch(&mut self, loader: &Loader, validation: &Rows) -> Result<EpochRecord, MeasureError> {
+        let measured = (!validation.is_empty()).then(|| self.evaluate(&**loader.source(), validation)).transpose()?;
+        let outputs = loader.fit().outputs();
         let progress = &mut self.progress;
         progress.epoch += 1;
         progress.position = 0;
-        let mean_score = progress.score / progress.scored;
-        let is_classification = matches!(data.targets, Targets::Classes { .. });
+        let mut sums = std::mem::take(&mut progress.outputs);
+        sums.resize(outputs.len(), OutputSums::default());
+        // A result that is no number is as good as none: it is never the best, and reads back from a checkpoint as it was
+        // written.
+        let finite = |value: f64| value.is_finite().then_some(value);
+        let records = outputs.iter().zip(&sums).enumerate().map(|(index, (output, sums))| {
+            let measured = measured.as_ref().map(|measured| &measured.outputs[index]);
+            OutputRecord {
+                name: output.name.clone(),
+                train_loss: sums.mean_loss(),
+                train_metric: sums.metric(output.is_classes()),
+                validation_loss: measured.and_then(|measured| finite(measured.loss)),
+                validation_metric: measured.and_then(|measured| finite(measured.metric())),
+            }
+        });
+        let records: Vec<OutputRecord> = records.collect();
         let record = EpochRecord {
             epoch: progress.epoch,
             step: self.optimizer.updates,
             learning_rate: progress.learning_rate,
-            train_loss: progress.loss.mean(),
-            train_metric: if is_classification { mean_score } else { mean_score.sqrt() },
-            // A result that is no number is as good as none: it is never the best, and reads back from a checkpoint
-            // as it was written.
-            validation_loss: measured.as_ref().map(|measured| measured.loss).filter(|loss| loss.is_finite()),
-            validation_metric: measured.as_ref().map(Evaluation::metric).filter(|metric| metric.is_finite()),
+            train_loss: weighted(&self.settings.objectives, records.iter().map(|record| record.train_loss)),
+            train_metric: records[0].train_metric,
+            validation_loss: measured.as_ref().and_then(|measured| finite(measured.loss)),
+            validation_metric: records[0].validation_metric,
+            outputs: if records.len() > 1 { records } else { Vec::new() },
         };
-        progress.loss = LossSums::default();
-        (progress.score, progress.scored) = (0.0, 0.0);
+        let rises = outputs.len() == 1 && outputs[0].is_classes();
         progress.history.push(record.clone());
         let now = Judged::of(&progress.history, self.settings.smoothing);
         let best = progress.best_epoch.checked_sub(1).map(|index| &progress.history[..=index as usize]);
         let best = best.map(|history| Judged::of(history, self.settings.smoothing));
         // Before so many epochs there is nothing to average: the first full average is better than any of them.
         let too_early = progress.best_epoch < self.settings.smoothing.min(progress.epoch);
-        if too_early || best.is_none_or(|best| now.is_better_than(&best, is_classification)) {
+        if too_early || best.is_none_or(|best| now.is_better_than(&best, rises)) {
             progress.best_epoch = record.epoch;
             progress.stale_epochs = 0;
             progress.plateau_epochs = 0;
@@ -543,10 +566,9 @@ impl Trainer {
     /// Measures the present weights on some rows, with products in f32.
     ///
     /// # Errors
-    /// [`Unfit`] where the data does not fit the network or the loss.
-    pub fn evaluate(&mut self, data: &Dataset, rows: &[u32]) -> Result<Evaluation, Unfit> {
-        let Settings { loss, target_scale, .. } = &self.settings;
-        check_rows(&self.network, loss, data, rows)?;
+    /// [`MeasureError`] where the data does not fit the network or the losses, or a row cannot be had.
+    pub fn evaluate(&mut self, source: &dyn Source, rows: &Rows) -> Result<Evaluation, MeasureError> {
+        let fit = Fit::new(&self.network, &self.settings.objectives, source)?;
         let (plan, workspace) = match &mut self.prediction {
             Some((plan, workspace)) => {
                 plan.reload(&self.params);
@@ -559,42 +581,75 @@ impl Trainer {
                 (plan, workspace)
             }
         };
-        Ok(evaluate_plan(plan, workspace, loss, target_scale, data, rows))
+        evaluate_plan(plan, workspace, &self.settings.objectives, &fit, source, rows)
     }
 }
 
 /// A step needs rows.
-fn nothing_left(rows: usize) -> Unfit {
+fn nothing_left(rows: u64) -> Unfit {
     let got = format!("{rows} rows, all of them used: the epoch has to be ended first");
-    Unfit { what: "the rows of the epoch", expected: "more than were used".to_string(), got }
+    let what = "the rows of the epoch".to_string();
+    Unfit { what, expected: "more than were used".to_string(), got, help: String::new() }
 }
 
-/// What a few rows gave.
-struct MicroBatch {
-    loss: LossSums,
-    score: f64,
-    scored: f64,
-    /// Where the loss is not finite: the first layer whose output is not.
-    layer: Option<String>,
+/// The sum of the losses of the outputs, each times its weight.
+fn weighted(objectives: &[Objective], losses: impl Iterator<Item = f64>) -> f64 {
+    objectives.iter().zip(losses).map(|(objective, loss)| objective.weight * loss).sum()
 }
 
-/// Takes the targets of some rows out of a data set.
-pub(crate) fn gather_targets<'a>(
-    data: &Dataset,
-    indices: &[u32],
-    classes: &'a mut Vec<u32>,
-    values: &'a mut Vec<f32>,
-) -> TargetBatch<'a> {
-    match &data.targets {
-        Targets::Classes { .. } => {
-            classes.resize(indices.len(), 0);
-            data.gather_classes(indices, classes);
-            TargetBatch::Classes(classes)
-        }
-        Targets::Values { names, .. } => {
-            values.resize(indices.len() * names.len(), 0.0);
-            data.gather_values(indices, values);
-            TargetBatch::Values(values)
+/// One output in an update.
+struct Term<'a> {
+    objective: &'a Objective,
+    fit: &'a OutputFit,
+    /// What its gradient is divided by.
+    divisor: f64,
+    sums: OutputSums,
+}
+
+impl Term<'_> {
+    /// The loss in some rows, how right they were, and the derivative.
+    fn gradient(
+        &self,
+        outputs: &[f32],
+        targets: TargetBatch<'_>,
+        grad: &mut [f32],
+        scratch: &mut Scratch,
+        context: &Context,
+    ) -> OutputSums {
+        let Term { objective: Objective { loss, target_scale, .. }, fit, divisor, .. } = self;
+        let Scratch { scaled, table, grad_table } = scratch;
+        let AnswerTable { cols, inner } = fit.table;
+        match targets {
+            TargetBatch::Classes(classes) => {
+                let answers = fit.table.of(outputs, table);
+                let known = answers.chunks_exact(cols).zip(classes).filter(|(_, class)| **class != IGNORED);
+                let right = known.clone().filter(|(row, class)| argmax(row) == Some(**class as usize)).count();
+                let (score, count) = (vec![right as f64], known.count() as f64);
+                let sums = if inner == 1 {
+                    loss.gradient(answers, cols, targets, *divisor, grad, context)
+                } else {
+                    grad_table.resize(grad.len(), 0.0);
+                    let sums = loss.gradient(answers, cols, targets, *divisor, grad_table, context);
+                    fit.table.put(grad_table, grad);
+                    sums
+                };
+                OutputSums { loss: sums, score, answers: count }
+            }
+            TargetBatch::Values(values) => {
+                // Of several quantiles of one number the middle one is the answer.
+                let (first, step) = match loss {
+                    Loss::Quantile { quantiles } => (middle(quantiles), quantiles.len()),
+                    _ => (0, 1),
+                };
+                let mut score = vec![0.0; cols / step];
+                for (index, target) in values.iter().enumerate() {
+                    let answer = f64::from(target_scale.invert(outputs[index * step + first]));
+                    score[fit.table.col(index * step) / step] += (answer - f64::from(*target)).powi(2);
+                }
+                let answers = values.len() as f64 / score.len() as f64;
+                let learnt = scaled_targets(target_scale, targets, scaled);
+                OutputSums { loss: loss.gradient(outputs, cols, learnt, *divisor, grad, context), score, answers }
+            }
         }
     }
 }
@@ -613,64 +668,5 @@ pub(crate) fn scaled_targets<'a>(
             TargetBatch::Values(scaled)
         }
         _ => targets,
-    }
-}
-
-/// Right rows and rows; or the sum of squared errors, in the unit of the target, and the numbers.
-fn score(outputs: &[f32], cols: usize, targets: TargetBatch<'_>, loss: &Loss, scale: &TargetScale) -> (f64, f64) {
-    match targets {
-        TargetBatch::Classes(classes) => {
-            let rows = outputs.chunks_exact(cols).zip(classes);
-            let right = rows.filter(|(row, class)| argmax(row) == Some(**class as usize)).count();
-            (right as f64, classes.len() as f64)
-        }
-        TargetBatch::Values(values) => {
-            // Of several quantiles of one number the middle one is the answer.
-            let (first, step) = match loss {
-                Loss::Quantile { quantiles } => (middle(quantiles), cols),
-                _ => (0, 1),
-            };
-            let answers = outputs.iter().skip(first).step_by(step).map(|output| f64::from(scale.invert(*output)));
-            let squares = answers.zip(values).map(|(y, t)| (y - f64::from(*t)).powi(2));
-            (squares.sum(), values.len() as f64)
-        }
-    }
-}
-
-/// The last epoch of a history as it is judged: means over the last few epochs, so that one lucky result on a few rows
-/// chooses nothing.
-struct Judged {
-    metric: Option<f64>,
-    loss: Option<f64>,
-    train_loss: f64,
-}
-
-impl Judged {
-    fn of(history: &[EpochRecord], smoothing: u64) -> Judged {
-        let count = usize::try_from(smoothing).unwrap_or(usize::MAX).clamp(1, history.len());
-        let last = &history[history.len() - count..];
-        let mean = |of: fn(&EpochRecord) -> Option<f64>| -> Option<f64> {
-            let sum = last.iter().map(of).sum::<Option<f64>>()?;
-            Some(sum / count as f64)
-        };
-        Judged {
-            metric: mean(|record| record.validation_metric),
-            loss: mean(|record| record.validation_loss),
-            train_loss: mean(|record| Some(record.train_loss)).unwrap_or(f64::NAN),
-        }
-    }
-
-    /// Whether this is better: by the validation metric, then by the validation loss; without a validation part by the
-    /// loss of the epoch.
-    fn is_better_than(&self, best: &Judged, is_classification: bool) -> bool {
-        match (self.metric, best.metric) {
-            (Some(metric), Some(best_metric)) if metric == best_metric => match (self.loss, best.loss) {
-                (Some(loss), Some(best_loss)) => loss < best_loss,
-                (loss, best_loss) => loss.is_some() && best_loss.is_none(),
-            },
-            (Some(metric), Some(best_metric)) => (metric > best_metric) == is_classification,
-            (None, None) => self.train_loss < best.train_loss,
-            (metric, _) => metric.is_some(),
-        }
     }
 }

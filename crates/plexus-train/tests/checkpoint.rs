@@ -1,15 +1,13 @@
 //! Runs that are cut, damaged, resumed and repeated.
 
 use plexus_kernels::Context;
-use plexus_kernels::gemm::Precision;
 use plexus_kernels::map::Function;
 use plexus_kernels::random::{Random, Stream};
 use plexus_kernels::threads::Pool;
 use plexus_nn::layers::{Activation, BatchNorm, Dropout, Linear};
 use plexus_nn::{CheckedNetwork, Network, Params, Shape};
-use plexus_train::data::{Dataset, Samples, Targets};
+use plexus_train::data::{Dataset, Loader, Rows, Samples, Targets};
 use plexus_train::loss::Loss;
-use plexus_train::optim::Optimizer;
 use plexus_train::schedule::Schedule;
 use plexus_train::trainer::{EpochRecord, NotFinite, Settings, StepError, Trainer};
 use std::collections::BTreeMap;
@@ -28,12 +26,8 @@ fn data(rows: usize, features: usize, classes: usize) -> Dataset {
         (0..classes).max_by(|a, b| sum(*a).total_cmp(&sum(*b))).expect("some class") as u32
     };
     let indices = samples.chunks(features).map(class_of).collect();
-    Dataset {
-        name: "made".into(),
-        input: [features].into(),
-        samples: Samples::F32(samples),
-        targets: Targets::Classes { names: (0..classes).map(|class| format!("class {class}")).collect(), indices },
-    }
+    let names = (0..classes).map(|class| format!("class {class}")).collect();
+    Dataset::new("made", [features].into(), Samples::F32(samples), Targets::classes(names, indices))
 }
 
 fn settings() -> Settings {
@@ -42,17 +36,10 @@ fn settings() -> Settings {
         batch: 8,
         accumulate: 2,
         learning_rate: 0.01,
-        optimizer: Optimizer::named("adam").expect("a row of the table"),
-        schedule: Schedule::Cosine,
         warmup_steps: 2,
-        loss: Loss::named("cross_entropy").expect("a row of the table"),
-        precision: Precision::Highest,
         clip_norm: Some(1.0),
-        patience: None,
-        smoothing: 1,
-        target_scale: Default::default(),
-        augment: None,
         seed: 7,
+        ..Settings::new(Loss::named("cross_entropy").expect("a row of the table"))
     }
 }
 
@@ -74,31 +61,31 @@ fn trainer(settings: Settings, context: Context) -> Trainer {
     Trainer::new(network, params, settings, context).expect("they fit")
 }
 
-/// The rows to learn from and the rows to measure on.
-fn parts(data: &Dataset) -> (Vec<u32>, Vec<u32>) {
-    let rows = data.len() as u32;
-    ((0..rows - 10).collect(), (rows - 10..rows).collect())
+/// All rows but the last ten, which are measured on.
+fn loader(trainer: &Trainer, data: &Dataset) -> Loader {
+    trainer.loader(Arc::new(data.clone()), 0..data.len() as u64 - 10).expect("the rows fit")
 }
 
 /// Does the next thing: a step, or the end of an epoch that is through.
-fn advance(trainer: &mut Trainer, data: &Dataset) -> Result<Option<EpochRecord>, StepError> {
-    let (train, validation) = parts(data);
-    if trainer.progress().position == train.len() {
-        return Ok(Some(trainer.end_epoch(data, &validation)?));
+fn advance(trainer: &mut Trainer, loader: &mut Loader) -> Result<Option<EpochRecord>, StepError> {
+    let rows = loader.rows().len();
+    if trainer.progress().position == rows {
+        return Ok(Some(trainer.end_epoch(loader, &Rows::from(rows..rows + 10))?));
     }
-    trainer.step(data, &train).map(|_| None)
+    trainer.step(loader).map(|_| None)
 }
 
 fn not_finite(error: StepError) -> NotFinite {
     match error {
         StepError::NotFinite(error) => *error,
-        StepError::Unfit(error) => panic!("{error}"),
+        error => panic!("{error}"),
     }
 }
 
 fn finish(trainer: &mut Trainer, data: &Dataset) {
+    let mut loader = loader(trainer, data);
     while !trainer.progress().finished {
-        advance(trainer, data).expect("finite losses");
+        advance(trainer, &mut loader).expect("finite losses");
     }
 }
 
@@ -114,8 +101,9 @@ fn bits(values: &[f32]) -> Vec<u32> {
 fn small_checkpoint() -> Vec<u8> {
     let data = data(60, FEATURES, CLASSES);
     let mut trainer = trainer(settings(), Context::single());
+    let mut loader = loader(&trainer, &data);
     for _ in 0..7 {
-        advance(&mut trainer, &data).expect("finite losses");
+        advance(&mut trainer, &mut loader).expect("finite losses");
     }
     assert_eq!(trainer.progress().epoch, 1);
     trainer.to_checkpoint(&extra())
@@ -156,9 +144,9 @@ fn every_flipped_bit_of_a_checkpoint_is_found() {
 fn a_run_resumed_at_any_moment_ends_with_the_same_bits() {
     let data = data(60, FEATURES, CLASSES);
     let mut whole = trainer(settings(), Context::single());
-    let mut checkpoints = vec![whole.to_checkpoint(&extra())];
+    let (mut rows, mut checkpoints) = (loader(&whole, &data), vec![whole.to_checkpoint(&extra())]);
     while !whole.progress().finished {
-        advance(&mut whole, &data).expect("finite losses");
+        advance(&mut whole, &mut rows).expect("finite losses");
         checkpoints.push(whole.to_checkpoint(&extra()));
     }
     // Three epochs of four steps, and the moments between the last step of an epoch and its end.
@@ -221,7 +209,7 @@ fn another_seed_gives_other_weights() {
 fn early_stopping_keeps_the_weights_of_the_best_epoch() {
     let mut data = data(60, FEATURES, CLASSES);
     // Answers that nobody can know: training goes on getting better, the validation part does not.
-    let Targets::Classes { indices, .. } = &mut data.targets else { unreachable!("the data has classes") };
+    let Targets::Classes { indices, .. } = &mut data.targets[0] else { unreachable!("the data has classes") };
     let mut answers = vec![0.0f32; indices.len()];
     Random::new(5, Stream::Split, [2, 0]).uniform(0.0, CLASSES as f32, &mut answers);
     for (index, answer) in indices.iter_mut().zip(answers) {
@@ -230,9 +218,9 @@ fn early_stopping_keeps_the_weights_of_the_best_epoch() {
     let patience = 3;
     let settings = Settings { epochs: 200, patience: Some(patience), schedule: Schedule::Constant, ..settings() };
     let mut trainer = trainer(settings, Context::single());
-    let mut snapshots = Vec::new();
+    let (mut loader, mut snapshots) = (loader(&trainer, &data), Vec::new());
     while !trainer.progress().finished {
-        if advance(&mut trainer, &data).expect("finite losses").is_some() {
+        if advance(&mut trainer, &mut loader).expect("finite losses").is_some() {
             snapshots.push(trainer.params().clone());
         }
     }
@@ -248,20 +236,20 @@ fn early_stopping_keeps_the_weights_of_the_best_epoch() {
 #[test]
 fn a_nan_in_the_data_stops_with_layer_step_and_batch_and_leaves_the_weights() {
     let mut data = data(60, FEATURES, CLASSES);
-    let (train, _) = parts(&data);
     let settings = settings();
     // The order of the first epoch is a function of the seed: the NaN goes into its third step.
-    let mut order = train.clone();
+    let mut order: Vec<u64> = (0..data.len() as u64 - 10).collect();
     Random::new(settings.seed, Stream::Shuffle, [0, 0]).shuffle(&mut order);
     let row = order[2 * 16 + 11] as usize;
-    let Samples::F32(samples) = &mut data.samples else { unreachable!("the data has numbers") };
+    let Samples::F32(samples) = &mut data.inputs[0].samples else { unreachable!("the data has numbers") };
     samples[row * FEATURES + 1] = f32::NAN;
     let mut trainer = trainer(settings, Context::single());
+    let mut loader = loader(&trainer, &data);
     for _ in 0..2 {
-        trainer.step(&data, &train).expect("the first two steps do not see it");
+        trainer.step(&mut loader).expect("the first two steps do not see it");
     }
     let before = bits(&trainer.params().weights);
-    let error = not_finite(trainer.step(&data, &train).expect_err("the third step sees it"));
+    let error = not_finite(trainer.step(&mut loader).expect_err("the third step sees it"));
     assert!(error.value.is_nan() && error.what == "the loss");
     assert_eq!((error.step, error.epoch), (3, 1));
     // Of the two micro-batches of a step the one that has it.
@@ -279,18 +267,18 @@ fn an_infinite_gradient_of_a_finite_loss_is_not_applied() {
     // The output is about 1e19 and its square still finite; times the input, the gradient is not.
     let mut data = data(60, FEATURES, CLASSES);
     let rows = data.len();
-    data.targets = Targets::Values { names: vec!["y".to_string()], values: vec![0.0; rows] };
-    let Samples::F32(samples) = &mut data.samples else { unreachable!("the data has numbers") };
+    data.targets = vec![Targets::values(vec!["y".to_string()], vec![0.0; rows])];
+    let Samples::F32(samples) = &mut data.inputs[0].samples else { unreachable!("the data has numbers") };
     samples.fill(1e20);
     let network = Network::chain(Shape::new([FEATURES]), [Linear::new(1).into()]).check().expect("the layer fits");
     let network = Arc::new(network);
     let mut params = Params::initialise(&network, 1);
     params.weights.fill(0.1 / FEATURES as f32);
-    let settings = Settings { loss: Loss::MeanSquaredError, ..settings() };
+    let settings = Settings { objectives: vec![Loss::MeanSquaredError.into()], ..settings() };
     let mut trainer = Trainer::new(network, params, settings, Context::single()).expect("they fit");
     let before = bits(&trainer.params().weights);
-    let (train, _) = parts(&data);
-    let error = not_finite(trainer.step(&data, &train).expect_err("the gradient is infinite"));
+    let mut loader = loader(&trainer, &data);
+    let error = not_finite(trainer.step(&mut loader).expect_err("the gradient is infinite"));
     assert_eq!((error.what, error.value.is_finite()), ("the gradient", false));
     assert_eq!((error.layer.as_str(), error.step), ("layers.0.weight", 1));
     assert_eq!(bits(&trainer.params().weights), before);
@@ -321,8 +309,9 @@ impl Write for Narrow {
 fn a_checkpoint_is_the_same_in_pieces_and_laid_out_as_described() {
     let data = data(60, FEATURES, CLASSES);
     let mut trainer = trainer(settings(), Context::single());
+    let mut loader = loader(&trainer, &data);
     for _ in 0..7 {
-        advance(&mut trainer, &data).expect("finite losses");
+        advance(&mut trainer, &mut loader).expect("finite losses");
     }
     let whole = trainer.to_checkpoint(&extra());
     let mut narrow = Narrow { bytes: Vec::new(), most: usize::MAX };
@@ -334,7 +323,7 @@ fn a_checkpoint_is_the_same_in_pieces_and_laid_out_as_described() {
 
     // "PLEXUSCK"  version u32  header_len u64  header  numbers  crc32c u32
     let (body, checksum) = whole.split_at(whole.len() - 4);
-    assert_eq!((&body[..8], &body[8..12]), (&b"PLEXUSCK"[..], &[1, 0, 0, 0][..]));
+    assert_eq!((&body[..8], &body[8..12]), (&b"PLEXUSCK"[..], &[2, 0, 0, 0][..]));
     assert_eq!(crc32c::crc32c(body).to_le_bytes(), checksum);
     let header_len = u64::from_le_bytes(body[12..20].try_into().expect("eight bytes")) as usize;
     let numbers: Vec<f32> =

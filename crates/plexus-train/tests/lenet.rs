@@ -50,36 +50,22 @@ fn the_first_ten_losses_are_those_of_pytorch() {
             values.for_each(|(i, value)| *value = (bound * (hashed(i, tensor) - 500.0) / 500.0) as f32);
         }
         let pixels = (0..rows).flat_map(|n| (0..784).map(move |p| (hashed(p, n) / 1000.0) as f32));
-        let data = Dataset {
-            name: "hashed".into(),
-            input: Shape::new([1, 28, 28]),
-            samples: Samples::F32(pixels.collect()),
-            targets: Targets::Classes {
-                names: (0..10).map(|class| class.to_string()).collect(),
-                indices: (0..rows).map(|n| (n * 7 % 10) as u32).collect(),
-            },
-        };
+        let names = (0..10).map(|class| class.to_string()).collect();
+        let classes = Targets::classes(names, (0..rows).map(|n| (n * 7 % 10) as u32).collect());
+        let data = Dataset::new("hashed", Shape::new([1, 28, 28]), Samples::F32(pixels.collect()), classes);
         let settings = Settings {
             epochs: 1,
             batch: file.rows,
-            accumulate: 1,
             learning_rate,
             optimizer: Optimizer::named(&optimizer).expect("a known one"),
             schedule: Schedule::Constant,
-            warmup_steps: 0,
-            loss: Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None },
-            precision: Default::default(),
-            clip_norm: None,
-            patience: None,
-            smoothing: 1,
-            target_scale: Default::default(),
-            augment: None,
-            seed: 0,
+            ..Settings::new(Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None })
         };
         let mut trainer = Trainer::new(network, params, settings, Context::single()).expect("they belong together");
-        let order: Vec<u32> = (0..rows as u32).collect();
+        let order: Vec<u64> = (0..rows as u64).collect();
+        let mut loader = trainer.loader(Arc::new(data), order.clone()).expect("the rows fit");
         for (step, (batch, want)) in order.chunks(file.rows).zip(&losses).enumerate() {
-            let got = trainer.step_on(&data, batch, rows).expect("the loss is finite").loss;
+            let got = trainer.step_on(&mut loader, batch, rows as u64).expect("the loss is finite").loss;
             let off = (got / want - 1.0).abs();
             println!("{optimizer} step {step}: {got:.9} {want:.9} off by {off:.1e}");
             assert!(off < 1e-4, "{optimizer}, step {step}: got {got}, expected {want}");
@@ -95,30 +81,22 @@ fn the_original_learns_the_built_in_digits() {
     let mut network = lenet5(Shape::new([1, 8, 8]), 10, options).expect("it reads images");
     network.insert_front("standardise", Standardise { per_feature: false }.into());
     let network = Arc::new(network.check().expect("the layers fit"));
-    let rows: Vec<u32> = (0..digits.len() as u32).collect();
+    let rows: Vec<u64> = (0..digits.len() as u64).collect();
     let mut params = Params::initialise(&network, 1);
-    let (mean, scale) = digits.mean_and_scale(&rows, false);
+    let (mean, scale) = digits.mean_and_scale(0, &rows, false);
     assert!(params.set("standardise.mean", &mean) && params.set("standardise.scale", &scale));
     let centers = params.by_name("output.center").expect("it has centers").to_vec();
     let settings = Settings {
         epochs: 1,
         batch: 32,
-        accumulate: 1,
         learning_rate: 0.002,
-        optimizer: Optimizer::named("adam").expect("a row of the table"),
         schedule: Schedule::Constant,
-        warmup_steps: 0,
-        loss: Loss::named("cross_entropy").expect("a row of the table"),
-        precision: Default::default(),
-        clip_norm: None,
-        patience: None,
-        smoothing: 1,
-        target_scale: Default::default(),
-        augment: None,
         seed: 1,
+        ..Settings::new(Loss::named("cross_entropy").expect("a row of the table"))
     };
     let mut trainer = Trainer::new(network, params, settings, Context::single()).expect("they belong together");
-    let losses: Vec<f64> = (0..30).map(|_| trainer.step(&digits, &rows).expect("the loss is finite").loss).collect();
+    let mut loader = trainer.loader(digits, rows).expect("the rows fit");
+    let losses: Vec<f64> = (0..30).map(|_| trainer.step(&mut loader).expect("the loss is finite").loss).collect();
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     let (first, last) = (mean(&losses[..3]), mean(&losses[27..]));
     assert!(last < 0.5 * first, "{losses:?}");

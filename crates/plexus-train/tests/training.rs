@@ -3,8 +3,6 @@
 //! The runs go through the trainer itself; only the choice of the rows is taken from it.
 
 use plexus_kernels::Context;
-use plexus_kernels::gemm::Precision;
-use plexus_kernels::softmax::Reduction;
 use plexus_nn::{ParamEntry, Params};
 use plexus_train::data::{Dataset, Samples, Targets};
 use plexus_train::loss::{LOSSES, Loss, LossSums, TargetBatch};
@@ -180,29 +178,22 @@ fn follow(name: &str) {
     let settings = Settings {
         epochs: 1,
         batch: file.run.batch,
-        accumulate: 1,
         learning_rate: file.run.optimizer.learning_rate,
         optimizer: file.run.optimizer.build(),
         schedule: Schedule::named(&file.run.schedule, 1).expect("a known schedule"),
-        warmup_steps: 0,
-        loss: file.run.loss.clone(),
-        precision: Precision::Highest,
         clip_norm: file.run.clip_norm,
-        patience: None,
-        smoothing: 1,
-        target_scale: Default::default(),
-        augment: None,
-        seed: 0,
+        ..Settings::new(file.run.loss.clone())
     };
     let mut trainer = Trainer::new(network.clone(), params, settings, Context::single()).expect("they fit");
-    let rows: Vec<u32> = (0..data.len() as u32).collect();
+    let rows: Vec<u64> = (0..data.len() as u64).collect();
+    let mut loader = trainer.loader(Arc::new(data), rows.clone()).expect("the rows fit");
     assert_eq!((file.step.len(), rows.len()), (10, 10 * file.run.batch));
     let mut tally = Tally::default();
     for (step, rows_of_step) in rows.chunks(file.run.batch).enumerate() {
-        let rate = trainer.learning_rate(rows.len());
+        let rate = trainer.learning_rate(rows.len() as u64);
         let want = file.run.learning_rates[step];
         tally.compare(&format!("learning rate of step {step}"), rate, want, 1e-12 * want);
-        let report = trainer.step_on(&data, rows_of_step, rows.len()).expect("finite losses");
+        let report = trainer.step_on(&mut loader, rows_of_step, rows.len() as u64).expect("finite losses");
         let want = file.run.losses[step];
         tally.compare(&format!("loss of step {step}"), report.loss, want, 1e-5 * want.abs());
         if let Some(norms) = &file.run.gradient_norms {
@@ -223,17 +214,11 @@ fn dataset(file: &RunFile, outputs: usize) -> Dataset {
     let names: Vec<String> = (0..outputs).map(|output| format!("output {output}")).collect();
     let samples: Vec<f32> = file.step.iter().flat_map(|step| step.inputs.iter().copied()).collect();
     let width = samples.len() / (10 * file.run.batch);
-    Dataset {
-        name: "the ten batches".into(),
-        input: [width].into(),
-        samples: Samples::F32(samples),
-        targets: match file.run.loss {
-            Loss::CrossEntropy { .. } => {
-                Targets::Classes { names, indices: targets.iter().map(|&class| class as u32).collect() }
-            }
-            _ => Targets::Values { names, values: targets.iter().map(|&value| value as f32).collect() },
-        },
-    }
+    let targets = match file.run.loss {
+        Loss::CrossEntropy { .. } => Targets::classes(names, targets.iter().map(|&class| class as u32).collect()),
+        _ => Targets::values(names, targets.iter().map(|&value| value as f32).collect()),
+    };
+    Dataset::new("the ten batches", [width].into(), Samples::F32(samples), targets)
 }
 
 #[derive(Deserialize)]
@@ -266,7 +251,7 @@ struct LossTolerance {
 /// Compares losses and their gradients with the cases. `gradient` is [`Loss::gradient`], or a wrong one.
 fn losses(
     file: &LossFile,
-    gradient: impl Fn(&Loss, &[f32], usize, TargetBatch<'_>, Reduction, &mut [f32]) -> LossSums,
+    gradient: impl Fn(&Loss, &[f32], usize, TargetBatch<'_>, f64, &mut [f32]) -> LossSums,
 ) -> Tally {
     let context = Context::single();
     let mut tally = Tally::default();
@@ -280,10 +265,11 @@ fn losses(
             values = case.targets.iter().map(|&value| value as f32).collect();
             TargetBatch::Values(&values)
         };
-        let reduction = if case.reduction == "mean" { Reduction::Mean } else { Reduction::Sum };
+        let mean = case.reduction == "mean";
+        let divisor = if mean { case.loss.weight(case.features, targets) } else { 1.0 };
         let mut grad = vec![f32::NAN; case.predictions.len()];
-        let sums = gradient(&case.loss, &case.predictions, case.features, targets, reduction, &mut grad);
-        let value = if reduction == Reduction::Mean { sums.mean() } else { sums.loss };
+        let sums = gradient(&case.loss, &case.predictions, case.features, targets, divisor, &mut grad);
+        let value = if mean { sums.mean() } else { sums.loss };
         tally.compare(&format!("{} value", case.name), value, case.value, case.tolerance.value);
         let without_gradient = case.loss.sums(&case.predictions, case.features, targets, &context);
         let same = without_gradient.loss.to_bits() == sums.loss.to_bits() && without_gradient.weight == sums.weight;
@@ -301,10 +287,10 @@ fn right_loss(
     outputs: &[f32],
     cols: usize,
     targets: TargetBatch<'_>,
-    reduction: Reduction,
+    divisor: f64,
     grad: &mut [f32],
 ) -> LossSums {
-    loss.gradient(outputs, cols, targets, reduction, grad, &Context::single())
+    loss.gradient(outputs, cols, targets, divisor, grad, &Context::single())
 }
 
 #[test]
@@ -320,9 +306,8 @@ fn every_loss_agrees_with_pytorch() {
 fn a_loss_whose_gradient_is_wrong_does_not_agree() {
     let file: LossFile = read("losses.toml");
     let refused = |fault: &str, tally: Tally| assert!(!tally.failures.is_empty(), "{fault}: not noticed");
-    let wrong = losses(&file, |loss, outputs, cols, targets, _, grad| {
-        right_loss(loss, outputs, cols, targets, Reduction::Sum, grad)
-    });
+    let wrong =
+        losses(&file, |loss, outputs, cols, targets, _, grad| right_loss(loss, outputs, cols, targets, 1.0, grad));
     refused("the sum where the mean was asked for", wrong);
     let wrong = losses(&file, |loss, outputs, cols, targets, reduction, grad| {
         let sums = right_loss(loss, outputs, cols, targets, reduction, grad);

@@ -1,11 +1,12 @@
 //! Data, numbers and networks that do not belong together end in an error, never in a panic; and what memory they ask for.
 
 use plexus_kernels::Context;
+use plexus_kernels::threads::Pool;
 use plexus_nn::layers::{BatchNorm, Conv2d, Flatten, Layer, Linear};
-use plexus_nn::{CheckedNetwork, Input, Network, Params, Plan, Shape};
+use plexus_nn::{CheckedNetwork, Network, Params, Plan, Shape};
 use plexus_train::check::{Unfit, check_dataset};
-use plexus_train::data::{Dataset, Samples, Targets};
-use plexus_train::evaluate::{evaluation_bytes, rows_per_batch};
+use plexus_train::data::{Batch, Dataset, GatherError, Rows, Samples, Source, TargetKind, Targets};
+use plexus_train::evaluate::{MeasureError, evaluation_bytes, rows_per_batch};
 use plexus_train::loss::Loss;
 use plexus_train::memory::training_bytes;
 use plexus_train::optim::Optimizer;
@@ -14,23 +15,7 @@ use plexus_train::trainer::{Settings, StepError, Trainer};
 use std::sync::Arc;
 
 fn settings(loss: Loss) -> Settings {
-    Settings {
-        epochs: 2,
-        batch: 4,
-        accumulate: 1,
-        learning_rate: 0.01,
-        optimizer: Optimizer::named("adam").expect("a row of the table"),
-        schedule: Schedule::Constant,
-        warmup_steps: 0,
-        loss,
-        precision: Default::default(),
-        clip_norm: None,
-        patience: None,
-        smoothing: 1,
-        target_scale: Default::default(),
-        augment: None,
-        seed: 1,
-    }
+    Settings { epochs: 2, batch: 4, learning_rate: 0.01, schedule: Schedule::Constant, seed: 1, ..Settings::new(loss) }
 }
 
 fn cross_entropy() -> Loss {
@@ -51,105 +36,191 @@ fn names(count: usize) -> Vec<String> {
     (0..count).map(|index| index.to_string()).collect()
 }
 
+fn five() -> Samples {
+    Samples::F32((0..40).map(|at| (at % 7) as f32).collect())
+}
+
 /// Eight rows of five numbers, of three classes.
 fn data() -> Dataset {
-    Dataset {
-        name: "made".into(),
-        input: [5].into(),
-        samples: Samples::F32((0..40).map(|at| (at % 7) as f32).collect()),
-        targets: Targets::Classes { names: names(3), indices: vec![0, 1, 2, 0, 1, 2, 0, 1] },
-    }
+    of(classes(vec![0, 1, 2, 0, 1, 2, 0, 1]))
+}
+
+fn of(targets: Targets) -> Dataset {
+    Dataset::new("made", [5].into(), five(), targets)
+}
+
+fn classes(indices: Vec<u32>) -> Targets {
+    Targets::classes(names(3), indices)
 }
 
 fn numbers(outputs: usize) -> Targets {
-    Targets::Values { names: names(outputs), values: vec![0.5; 8 * outputs] }
+    Targets::values(names(outputs), vec![0.5; 8 * outputs])
 }
 
 #[test]
-fn a_step_on_data_that_does_not_fit_is_an_error_and_changes_nothing() {
-    let rows: Vec<u32> = (0..8).collect();
-    let classes = |indices: Vec<u32>| Targets::Classes { names: names(3), indices };
-    let cases: [(&str, Loss, Dataset, &[u32], &str); 10] = [
-        (
-            "a class that is none",
-            cross_entropy(),
-            Dataset { targets: classes(vec![0, 1, 2, 3, 1, 2, 0, 1]), ..data() },
-            &rows,
-            "the classes: expected 0 to 2, got 3",
-        ),
-        ("a wider row", cross_entropy(), Dataset { input: [8].into(), ..data() }, &rows, "a row: expected [5]"),
-        (
-            "a missing sample",
-            cross_entropy(),
-            Dataset { samples: Samples::U8(vec![0; 39]), ..data() },
-            &rows,
-            "39 numbers",
-        ),
-        ("more classes", cross_entropy(), Dataset { targets: classes(vec![0; 9]), ..data() }, &rows, "9 rows"),
-        ("a row that is not there", cross_entropy(), data(), &[0, 8], "the rows: expected below 8, got 8"),
-        ("no rows", cross_entropy(), data(), &[], "the rows of the epoch"),
-        ("numbers for classes", cross_entropy(), Dataset { targets: numbers(3), ..data() }, &rows, "expected classes"),
-        (
-            "classes for quantiles",
-            Loss::Quantile { quantiles: vec![0.1, 0.5, 0.9] },
-            data(),
-            &rows,
-            "expected numbers, for the loss quantile",
-        ),
+fn data_that_does_not_fit_gets_no_loader_and_no_measurement() {
+    let quantiles = Loss::Quantile { quantiles: vec![0.1, 0.5, 0.9] };
+    let wider = Dataset::new("made", [8].into(), five(), classes(vec![0, 1, 2, 0, 1]));
+    let ragged = Dataset::new("made", [5].into(), Samples::U8(vec![0; 39]), classes(vec![0; 8]));
+    let no_input = Dataset { inputs: Vec::new(), ..data() };
+    let mut two = data();
+    two.inputs.push(two.inputs[0].clone());
+    let mut two_targets = data();
+    two_targets.targets.push(numbers(3));
+    let weights = Loss::CrossEntropy { label_smoothing: 0.0, class_weights: Some(vec![1.0; 3]) };
+    let named_twice = Targets::Values { names: names(2), shape: [3].into(), values: vec![0.0; 24] };
+    let cases: [(&str, Loss, Dataset, Rows, &str); 14] = [
+        ("a wider row", cross_entropy(), wider, (0..5).into(), "a row: expected [5]"),
+        ("a missing sample", cross_entropy(), ragged, (0..8).into(), "39 numbers"),
+        ("more classes", cross_entropy(), of(classes(vec![0; 9])), (0..8).into(), "9 rows"),
+        ("a row that is not there", cross_entropy(), data(), vec![0, 8].into(), "the rows: expected below 8, got 8"),
+        ("numbers for classes", cross_entropy(), of(numbers(3)), (0..8).into(), "expected classes"),
+        ("classes for quantiles", quantiles, data(), (0..8).into(), "expected numbers, for the loss quantile"),
         (
             "two numbers for three outputs",
             Loss::MeanSquaredError,
-            Dataset { targets: numbers(2), ..data() },
-            &rows,
-            "expected 2, for 2 target numbers, got 3",
+            of(numbers(2)),
+            (0..8).into(),
+            "expected [2], for 2 target columns, got output [3] at layers.0 (linear). Give the last linear layer \
+             out_features = 2",
         ),
         (
             "ragged targets",
             Loss::MeanSquaredError,
-            Dataset { targets: Targets::Values { names: names(3), values: vec![0.0; 25] }, ..data() },
-            &rows,
-            "the target numbers",
+            of(Targets::values(names(3), vec![0.0; 25])),
+            (0..8).into(),
+            "the targets: expected rows of [3], got 25 in all",
+        ),
+        ("names for other numbers", Loss::MeanSquaredError, of(named_twice), (0..8).into(), "expected 3, got 2"),
+        ("no input", cross_entropy(), no_input, (0..8).into(), "at least one of each, got 0 and 1"),
+        ("two inputs", cross_entropy(), two, (0..8).into(), "the inputs of made: expected 1, one for each input"),
+        ("two targets", cross_entropy(), two_targets, (0..8).into(), "the targets of made: expected 1, one for each"),
+        (
+            "four classes",
+            cross_entropy(),
+            of(Targets::classes(names(4), vec![0; 8])),
+            (0..8).into(),
+            "expected [4], for 4 classes, got output [3]",
+        ),
+        (
+            "a class for each of two positions",
+            weights,
+            of(Targets::Classes { names: names(3), axis: 0, positions: [2].into(), indices: vec![0; 16] }),
+            (0..8).into(),
+            "expected [3, 2], for 3 classes at [2] positions, got output [3]",
         ),
     ];
-    for (case, loss, data, train, says) in cases {
+    for (case, loss, data, rows, says) in cases {
+        let mut trainer = trainer(loss);
+        let data = Arc::new(data);
+        let error = trainer.loader(data.clone(), rows.clone()).expect_err(case);
+        assert!(error.to_string().contains(says), "{case}: {error}");
+        assert!(matches!(trainer.evaluate(&*data, &rows), Err(MeasureError::Unfit(_))), "{case}");
+    }
+}
+
+#[test]
+fn a_step_that_cannot_be_done_is_an_error_and_changes_nothing() {
+    let ignored = plexus_kernels::softmax::IGNORED;
+    let cases: [(&str, Loss, Targets, &str); 3] = [
+        ("a class that is none", cross_entropy(), classes(vec![0, 1, 2, 3, 1, 2, 0, 1]), "expected 0 to 2, got 3"),
+        ("a class for numbers", Loss::MeanSquaredError, classes(vec![3; 8]), "expected 0 to 2, got 3"),
+        ("no class for numbers", Loss::MeanSquaredError, classes(vec![ignored; 8]), "only cross-entropy leaves"),
+    ];
+    for (case, loss, targets, says) in cases {
         let mut trainer = trainer(loss);
         let before = trainer.params().clone();
-        match trainer.step(&data, train).expect_err(case) {
-            StepError::Unfit(error) => assert!(error.to_string().contains(says), "{case}: {error}"),
-            StepError::NotFinite(error) => panic!("{case}: {error}"),
+        let data = of(targets);
+        let mut loader = trainer.loader(Arc::new(data.clone()), 0..8).expect(case);
+        // The rows of a step are random: of two steps one has the class.
+        let mut errors = (0..2).filter_map(|_| trainer.step(&mut loader).err());
+        let error = errors.next().expect(case);
+        assert!(matches!(&error, StepError::Unfit(error) if error.to_string().contains(says)), "{case}: {error}");
+        if trainer.steps_done() == 0 {
+            assert_eq!(trainer.params(), &before, "{case}");
         }
-        assert_eq!((trainer.params(), trainer.steps_done()), (&before, 0), "{case}");
-        if !train.is_empty() {
-            assert!(trainer.evaluate(&data, train).is_err(), "{case}");
-            assert!(trainer.end_epoch(&data, train).is_err(), "{case}");
-            assert_eq!(trainer.progress().epoch, 0, "{case}");
+        assert!(trainer.evaluate(&data, &(0..8).into()).is_err(), "{case}");
+        assert!(trainer.end_epoch(&loader, &(0..8).into()).is_err(), "{case}");
+        assert_eq!(trainer.progress().epoch, 0, "{case}");
+    }
+    let mut trainer = trainer(cross_entropy());
+    let mut loader = trainer.loader(Arc::new(data()), 0..8).expect("it fits");
+    for (rows, says) in [(&[][..], "the rows of the epoch"), (&[0, 8], "the rows: expected below 8, got 8")] {
+        let error = trainer.step_on(&mut loader, rows, 8).expect_err(says);
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    let mut foreign = self::trainer(cross_entropy());
+    let error = foreign.step(&mut loader).expect_err("it is another's");
+    assert!(error.to_string().contains("one that this trainer has made"), "{error}");
+}
+
+/// A source on a disk with a bad place.
+struct BadDisk;
+
+impl Source for BadDisk {
+    fn name(&self) -> &str {
+        "disk"
+    }
+
+    fn len(&self) -> u64 {
+        8
+    }
+
+    fn inputs(&self) -> Vec<Shape> {
+        vec![[5].into()]
+    }
+
+    fn targets(&self) -> Vec<TargetKind> {
+        vec![TargetKind::classes(names(3))]
+    }
+
+    fn gather(&self, rows: &[u64], batch: &mut Batch, _: &Pool) -> Result<(), GatherError> {
+        batch.input_mut(0).fill(1.0);
+        batch.classes_mut(0).fill(2);
+        match rows.contains(&6) {
+            true => Err(GatherError { data: "disk".into(), row: 6, message: "it cannot be read".into() }),
+            false => Ok(()),
         }
     }
 }
 
 #[test]
+fn a_row_that_cannot_be_had_stops_training_and_measuring_with_its_number() {
+    let mut trainer = trainer(cross_entropy());
+    let mut loader = trainer.loader(Arc::new(BadDisk), 0..8).expect("it fits");
+    let error = (0..2).find_map(|_| trainer.step(&mut loader).err()).expect("one of two steps has the row");
+    assert_eq!(error.to_string(), "disk, row 6 (counted from 0): it cannot be read");
+    assert!(matches!(trainer.evaluate(&BadDisk, &(0..8).into()), Err(MeasureError::Gather(_))));
+    assert!(trainer.evaluate(&BadDisk, &(0..6).into()).is_ok());
+}
+
+#[test]
 fn an_epoch_that_is_through_has_no_step() {
-    let (mut trainer, data) = (trainer(cross_entropy()), data());
-    let rows: Vec<u32> = (0..8).collect();
+    let mut trainer = trainer(cross_entropy());
+    let data = Arc::new(data());
+    let mut loader = trainer.loader(data.clone(), 0..8).expect("it fits");
     for _ in 0..2 {
-        trainer.step(&data, &rows).expect("it fits");
+        trainer.step(&mut loader).expect("it fits");
     }
-    assert!(matches!(trainer.step(&data, &rows), Err(StepError::Unfit(_))));
+    assert!(matches!(trainer.step(&mut loader), Err(StepError::Unfit(_))));
     // Fewer rows than were used already.
-    assert!(matches!(trainer.step(&data, &rows[..3]), Err(StepError::Unfit(_))));
-    trainer.end_epoch(&data, &rows).expect("it fits");
-    trainer.step(&data, &rows).expect("the next epoch has begun");
+    let mut fewer = trainer.loader(data, 0..3).expect("it fits");
+    assert!(matches!(trainer.step(&mut fewer), Err(StepError::Unfit(_))));
+    trainer.end_epoch(&loader, &(0..8).into()).expect("it fits");
+    trainer.step(&mut loader).expect("the next epoch has begun");
 }
 
 #[test]
 fn a_data_set_that_contradicts_itself_is_found() {
     assert_eq!(check_dataset(&data()), Ok(()));
-    let ragged = Dataset { samples: Samples::F32(vec![0.0; 41]), ..data() };
+    let ragged = Dataset::new("made", [5].into(), Samples::F32(vec![0.0; 41]), classes(vec![0; 8]));
     assert!(check_dataset(&ragged).is_err_and(|error| error.what == "the samples"));
-    let targets = Targets::Classes { names: names(2), indices: vec![0, 1, 2, 0, 1, 2, 0, 1] };
-    assert!(check_dataset(&Dataset { targets, ..data() }).is_err_and(|error| error.got == "2"));
-    let none = Targets::Values { names: Vec::new(), values: vec![0.0; 8] };
-    assert!(check_dataset(&Dataset { targets: none, ..data() }).is_err());
+    let targets = Targets::classes(names(2), vec![0, 1, 2, 0, 1, 2, 0, 1]);
+    assert!(check_dataset(&of(targets)).is_err_and(|error| error.got == "2"));
+    assert!(check_dataset(&of(Targets::values(Vec::new(), vec![0.0; 8]))).is_err());
+    let mut uneven = data();
+    uneven.targets.push(Targets::values(names(1), vec![0.0; 7]));
+    assert!(check_dataset(&uneven).is_err_and(|error| error.what == "the rows of the targets"));
 }
 
 #[test]
@@ -167,10 +238,10 @@ fn a_run_of_foreign_numbers_or_with_a_loss_of_another_width_does_not_begin() {
     assert_eq!(new(&network, &network, quantiles).what, "the quantiles");
     let nothing = linear(5, 0);
     assert_eq!(new(&nothing, &nothing, Loss::MeanSquaredError).what, "the output of the network");
-    let mut two = Network::chain(Shape::new([5]), [Linear::new(3).into()]);
-    two.inputs.push(Input { name: "more".to_string(), shape: Shape::new([1]) });
-    let two = Arc::new(two.check().expect("it fits"));
-    assert_eq!(new(&two, &two, cross_entropy()).what, "the network");
+    let context = Context::single();
+    let two = Settings { objectives: vec![cross_entropy().into(); 2], ..settings(cross_entropy()) };
+    let error = Trainer::new(network.clone(), Params::zeros(&network), two, context).expect_err("one is too many");
+    assert_eq!((error.what.as_str(), error.got.as_str()), ("the losses", "2"));
 }
 
 /// Maps of 64 channels: a row takes some megabytes.

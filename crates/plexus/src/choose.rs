@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::model::Model;
 use plexus_train::data::{self, DataOptions, Dataset, MissingTarget};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A part of a data source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +46,9 @@ impl Model {
         let opened = data::open(source, &DataOptions { schema: self.columns().cloned(), ..options.clone() })?;
         let (rows, name) = match part.unwrap_or(Part::Test) {
             Part::Test => (opened.test, "test part"),
-            Part::Train => (opened.train, "training part"),
+            Part::Train => (Arc::unwrap_or_clone(opened.train), "training part"),
             Part::All => {
-                let mut all = opened.train;
+                let mut all = Arc::unwrap_or_clone(opened.train);
                 all.extend(opened.test);
                 (all, "all rows")
             }

@@ -5,7 +5,8 @@ use plexus_formats::FormatError;
 use plexus_nn::ShapeError;
 use plexus_train::check::Unfit;
 use plexus_train::checkpoint::CheckpointError;
-use plexus_train::data::Task;
+use plexus_train::data::{GatherError, Task};
+use plexus_train::evaluate::MeasureError;
 use plexus_train::trainer::{NotFinite, StepError};
 use plexus_train::{DataError, Remedy};
 use std::path::PathBuf;
@@ -73,6 +74,12 @@ pub enum Error {
         /// What to do.
         help: String,
     },
+    /// Network, losses and data do not belong together.
+    #[error(transparent)]
+    Unfit(Box<Unfit>),
+    /// A row of the data cannot be had.
+    #[error(transparent)]
+    Gather(Box<GatherError>),
     /// A model answers with classes and the data with numbers, or the other way round.
     #[error("the kind of answer: the model has {}, the data has {}; {}", kind(*model), kind(*data), Remedy::Task(*model))]
     KindOfAnswer {
@@ -83,9 +90,12 @@ pub enum Error {
     },
     /// A number in the input of a prediction is NaN or infinite.
     #[error(
-        "row {row}, number {column} of the input is {value} (counted from 0): a prediction takes finite numbers only"
+        "row {row}, number {column} of the input{} is {value} (counted from 0): a prediction takes finite numbers only",
+        input.as_ref().map_or(String::new(), |name| format!(" \"{name}\""))
     )]
     Input {
+        /// The input, where there are several.
+        input: Option<String>,
         /// The row in the batch, from 0.
         row: usize,
         /// The number in the row, from 0.
@@ -131,11 +141,14 @@ macro_rules! from {
     };
 }
 
-from! { FormatError => Network, DataError => Data, ShapeError => Shape }
+from! { FormatError => Network, DataError => Data, ShapeError => Shape, Unfit => Unfit, GatherError => Gather }
 
-impl From<Unfit> for Error {
-    fn from(Unfit { what, expected, got }: Unfit) -> Self {
-        Error::Mismatch { what, model: expected, data: got, help: "They do not belong together.".to_string() }
+impl From<MeasureError> for Error {
+    fn from(error: MeasureError) -> Self {
+        match error {
+            MeasureError::Unfit(error) => error.into(),
+            MeasureError::Gather(error) => error.into(),
+        }
     }
 }
 
@@ -144,6 +157,7 @@ impl From<StepError> for Error {
         match error {
             StepError::NotFinite(error) => Error::NotFinite(error),
             StepError::Unfit(error) => error.into(),
+            StepError::Gather(error) => error.into(),
         }
     }
 }

@@ -25,7 +25,7 @@ mod split;
 
 pub use choose::{Chosen, Part};
 pub use error::Error;
-pub use model::{Model, Task, Workspace};
+pub use model::{Answers, Model, OutputTask, Outputs, Task, Workspace};
 pub use plexus_kernels::Context;
 pub use plexus_kernels::gemm::Precision;
 pub use plexus_kernels::isa::Isa;

@@ -8,15 +8,15 @@ use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::threads::flush_denormals;
 use plexus_kernels::{reduce, softmax};
-use plexus_nn::{CheckedBatch, CheckedNetwork, ParamLayout, Params, Plan, PlanOptions};
-use plexus_train::check::check_rows;
-use plexus_train::data::{self, Dataset, Schema, Targets};
+use plexus_nn::{CheckedBatch, CheckedNetwork, Input, ParamLayout, Params, Plan, PlanOptions, Shape, ValueId};
+use plexus_train::check::Fit;
+use plexus_train::data::{self, Dataset, InputRows, Rows, Schema, Targets};
 use plexus_train::evaluate::{Evaluation, evaluate_plan, rows_per_batch};
-use plexus_train::loss::Loss;
-use plexus_train::target::TargetScale;
+use plexus_train::loss::{Loss, Objective};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, BufWriter, Write};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -60,8 +60,35 @@ impl Task {
     }
 }
 
-/// Keys of the metadata of a model file.
+/// What one output of a network means.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutputTask {
+    /// The name of the output.
+    pub name: String,
+    /// What it means.
+    #[serde(flatten)]
+    pub task: Task,
+}
+
+/// What the outputs of a network mean, in their order. A [`Task`] alone is that of the only output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outputs(pub Vec<OutputTask>);
+
+impl From<Task> for Outputs {
+    fn from(task: Task) -> Self {
+        Outputs(vec![OutputTask { name: "output".to_string(), task }])
+    }
+}
+
+impl From<Vec<OutputTask>> for Outputs {
+    fn from(outputs: Vec<OutputTask>) -> Self {
+        Outputs(outputs)
+    }
+}
+
+/// Keys of the metadata of a model file: of one output the task alone, of several all of them.
 const TASK: &str = "plexus.task";
+const OUTPUTS: &str = "plexus.outputs";
 const COLUMNS: &str = "plexus.columns";
 const SPLIT: &str = "plexus.split";
 
@@ -70,7 +97,7 @@ const SPLIT: &str = "plexus.split";
 #[derive(Debug)]
 pub struct Model {
     plan: Plan,
-    task: Task,
+    outputs: Vec<OutputTask>,
     columns: Option<Schema>,
     split: Option<Split>,
     metadata: BTreeMap<String, String>,
@@ -80,7 +107,8 @@ pub struct Model {
 #[derive(Clone, Debug, Default)]
 pub struct Workspace {
     plan: plexus_nn::Workspace,
-    probabilities: Buffer,
+    /// Of each output.
+    answers: Vec<Buffer>,
     allows_not_finite: bool,
 }
 
@@ -104,12 +132,13 @@ impl Model {
     pub fn new(
         network: Arc<CheckedNetwork>,
         params: &Params,
-        task: Task,
+        outputs: impl Into<Outputs>,
         columns: Option<Schema>,
         metadata: BTreeMap<String, String>,
         context: Context,
     ) -> Result<Self, Error> {
-        check_names(&network, &task)?;
+        let Outputs(outputs) = outputs.into();
+        check_names(&network, &outputs)?;
         if network.layout() != params.layout() {
             let count = |layout: &ParamLayout| {
                 let numbers = layout.weights_len() + layout.state_len();
@@ -123,7 +152,7 @@ impl Model {
             });
         }
         let plan = Plan::with(network, params, folding(), context);
-        Ok(Model { plan, task, columns, split: None, metadata })
+        Ok(Model { plan, outputs, columns, split: None, metadata })
     }
 
     /// The same model, with the rows of its training.
@@ -157,19 +186,24 @@ impl Model {
         };
         let mut file = plexus_formats::open_model(BufReader::new(files::open(path)?)).map_err(format)?;
         let (network, mut metadata) = (file.network().clone(), file.metadata().clone());
-        let outputs = network.output_len();
-        // A model from elsewhere has no task: its outputs are numbers.
-        let names = || (0..outputs).map(|index| format!("output {index}")).collect();
-        let expected = format!("{outputs} outputs");
-        let task = described(path, &mut metadata, TASK, "the task in the file's metadata", &expected)?;
-        let task = task.unwrap_or_else(|| Task::Regression { outputs: names() });
+        let expected = format!("{} outputs", network.output_len());
+        let task: Option<Task> = described(path, &mut metadata, TASK, "the task in the file's metadata", &expected)?;
+        let outputs = described(path, &mut metadata, OUTPUTS, "the outputs in the file's metadata", &expected)?;
+        let outputs: Vec<OutputTask> = match (outputs, task) {
+            (Some(outputs), _) => outputs,
+            (None, Some(task)) if network.outputs().len() == 1 => {
+                vec![OutputTask { name: network.name(network.outputs()[0]).to_string(), task }]
+            }
+            // A model from elsewhere says nothing: its outputs are numbers.
+            _ => network.outputs().iter().map(|output| unknown_task(&network, *output)).collect(),
+        };
         let input = format!("input {}", network.input());
         let columns = described(path, &mut metadata, COLUMNS, "the columns in the file's metadata", &input)?;
         let split = described(path, &mut metadata, SPLIT, "the split in the file's metadata", &input)?;
-        check_names(&network, &task)?;
+        check_names(&network, &outputs)?;
         let fill = |layer, weights: &mut [f32], state: &mut [f32]| file.read_layer(layer, weights, state);
         let plan = Plan::from_layers(network, options, context, fill).map_err(format)?;
-        Ok(Model { plan, task, columns, split, metadata })
+        Ok(Model { plan, outputs, columns, split, metadata })
     }
 
     /// Writes a model file, layer by layer.
@@ -182,7 +216,10 @@ impl Model {
 
     fn write_format(&self, writer: &mut dyn Write) -> Result<(), FormatError> {
         let mut metadata = self.metadata.clone();
-        metadata.insert(TASK.to_string(), json(&self.task));
+        match &self.outputs[..] {
+            [only] => metadata.insert(TASK.to_string(), json(&only.task)),
+            outputs => metadata.insert(OUTPUTS.to_string(), json(&outputs)),
+        };
         if let Some(columns) = &self.columns {
             metadata.insert(COLUMNS.to_string(), json(columns));
         }
@@ -238,9 +275,14 @@ impl Model {
         self.plan.tensor(name)
     }
 
-    /// What the outputs mean.
+    /// What the first output means.
     pub fn task(&self) -> &Task {
-        &self.task
+        &self.outputs[0].task
+    }
+
+    /// What each output means, in their order.
+    pub fn outputs(&self) -> &[OutputTask] {
+        &self.outputs
     }
 
     /// How a row of text becomes numbers, for a model trained on CSV.
@@ -268,56 +310,98 @@ impl Model {
         Ok(self.plan.run(batch, &mut workspace.plan))
     }
 
-    /// The answers for some rows, `[rows, outputs]`: probabilities for a classification, numbers for a regression.
+    /// The answers of the first output for some rows, `[rows, outputs]`: probabilities for a classification, numbers for a
+    /// regression. The model has one input; for several there is [`Model::predict_all`].
     ///
     /// A row has the same bits alone and in any batch, on any number of threads. Nothing is allocated once the workspace
     /// has seen a call of this size.
     ///
     /// # Errors
-    /// - [`Error::Shape`]: the input is not `rows` times the width of the model
+    /// - [`Error::Shape`]: the input is not `rows` times the width of the model, or there are several inputs
     /// - [`Error::Input`]: it holds NaN or an infinity, unless the workspace [allows it](Workspace::allow_not_finite)
     pub fn predict<'w>(&self, input: &[f32], rows: usize, workspace: &'w mut Workspace) -> Result<&'w [f32], Error> {
         let batch = self.batch(input, rows, workspace)?;
-        Ok(flush_denormals(|| self.answer(batch, rows, workspace)))
+        flush_denormals(|| self.answer(batch, 0..1, workspace));
+        Ok(self.answers_at(0, workspace))
+    }
+
+    /// The answers of all outputs for some rows of all inputs, in the order of the network.
+    ///
+    /// # Errors
+    /// - [`Error::Shape`]: there are not as many as inputs, or one is not `rows` times the width of its input
+    /// - [`Error::Input`]: one holds NaN or an infinity, unless the workspace [allows it](Workspace::allow_not_finite)
+    pub fn predict_all<'w>(
+        &'w self,
+        inputs: &[&[f32]],
+        rows: usize,
+        workspace: &'w mut Workspace,
+    ) -> Result<Answers<'w>, Error> {
+        let batch = self.network().batches(inputs, rows)?;
+        (0..inputs.len()).try_for_each(|index| self.check_finite(index, inputs[index], workspace))?;
+        flush_denormals(|| self.answer(batch, 0..self.outputs.len(), workspace));
+        Ok(Answers { model: self, workspace })
     }
 
     /// Checks the input of a prediction.
     fn batch<'a>(&self, input: &'a [f32], rows: usize, workspace: &Workspace) -> Result<CheckedBatch<'a>, Error> {
         let batch = self.network().batch(input, rows)?;
+        self.check_finite(0, input, workspace)?;
+        Ok(batch)
+    }
+
+    fn check_finite(&self, index: usize, values: &[f32], workspace: &Workspace) -> Result<(), Error> {
         if workspace.allows_not_finite {
-            return Ok(batch);
+            return Ok(());
         }
-        match reduce::first_not_finite(input, self.plan.context()) {
-            None => Ok(batch),
-            Some(at) => {
-                let width = self.network().input_len();
-                Err(Error::Input { row: at / width, column: at % width, value: input[at] })
-            }
+        let Some(at) = reduce::first_not_finite(values, self.plan.context()) else { return Ok(()) };
+        let inputs = &self.network().network().inputs;
+        let width = inputs[index].shape.len().unwrap_or(1).max(1);
+        let input = (inputs.len() > 1).then(|| inputs[index].name.clone());
+        Err(Error::Input { input, row: at / width, column: at % width, value: values[at] })
+    }
+
+    /// The answers of an output in the last call: where numbers are answered, those that the network gave.
+    fn answers_at<'w>(&self, index: usize, workspace: &'w Workspace) -> &'w [f32] {
+        let scores = self.plan.output(&workspace.plan, index);
+        match self.outputs[index].task {
+            Task::Regression { .. } => scores,
+            _ => &workspace.answers[index][..scores.len()],
         }
     }
 
-    fn answer<'w>(&self, batch: CheckedBatch<'_>, rows: usize, workspace: &'w mut Workspace) -> &'w [f32] {
-        let scores = self.plan.run(batch, &mut workspace.plan);
-        workspace.probabilities.grow(scores.len());
-        let probabilities = &mut workspace.probabilities[..scores.len()];
-        match self.task {
-            Task::Regression { .. } => return scores,
-            Task::Quantiles { .. } => {
-                // Quantiles rise; where the network's cross, they change places (Chernozhukov et al. 2010).
-                probabilities.copy_from_slice(scores);
-                for row in probabilities.chunks_exact_mut(self.plan.network().output_len().max(1)) {
-                    row.sort_by(f32::total_cmp);
+    /// Computes the outputs, and the answers of some of them.
+    fn answer(&self, batch: CheckedBatch<'_>, outputs: Range<usize>, workspace: &mut Workspace) {
+        let Workspace { plan, answers, .. } = workspace;
+        self.plan.run(batch, plan);
+        if answers.len() < self.outputs.len() {
+            answers.resize_with(self.outputs.len(), Buffer::default);
+        }
+        for index in outputs {
+            let scores = self.plan.output(plan, index);
+            let width = self.network().len(self.network().outputs()[index]);
+            if let Task::Regression { .. } = self.outputs[index].task {
+                continue;
+            }
+            answers[index].grow(scores.len());
+            let probabilities = &mut answers[index][..scores.len()];
+            match self.outputs[index].task {
+                Task::Regression { .. } => {}
+                Task::Quantiles { .. } => {
+                    // Quantiles rise; where the network's cross, they change places (Chernozhukov et al. 2010).
+                    probabilities.copy_from_slice(scores);
+                    for row in probabilities.chunks_exact_mut(width.max(1)) {
+                        row.sort_by(f32::total_cmp);
+                    }
+                }
+                Task::Classification { .. } => {
+                    softmax::softmax(batch.rows(), width, scores, probabilities, self.plan.context());
+                }
+                Task::MultiLabel { .. } => {
+                    let sigmoid = plexus_kernels::map::Function::Sigmoid;
+                    plexus_kernels::map::forward(sigmoid, scores, probabilities, self.plan.context());
                 }
             }
-            Task::Classification { .. } => {
-                softmax::softmax(rows, self.network().output_len(), scores, probabilities, self.plan.context());
-            }
-            Task::MultiLabel { .. } => {
-                let sigmoid = plexus_kernels::map::Function::Sigmoid;
-                plexus_kernels::map::forward(sigmoid, scores, probabilities, self.plan.context());
-            }
         }
-        probabilities
     }
 
     /// Rows of one prediction that need no memory worth mentioning: at most 512, fewer for a network whose intermediate
@@ -331,56 +415,46 @@ impl Model {
     /// # Errors
     /// [`Error::Mismatch`] or [`Error::KindOfAnswer`], naming both sides.
     pub fn check_data(&self, data: &Dataset) -> Result<(), Error> {
-        let mismatch = |what, model: String, data: String, help: &str| {
-            Err(Error::Mismatch { what, model, data, help: help.to_string() })
-        };
-        if self.network().input() != &data.input {
-            let (model, data) = (self.network().input().to_string(), data.input.to_string());
-            return mismatch("the input shape", model, data, "Use data like that which the model was trained on.");
+        let inputs = &self.network().network().inputs;
+        let differs = |(input, rows): (&Input, &InputRows)| input.shape != rows.shape;
+        if inputs.len() != data.inputs.len() || inputs.iter().zip(&data.inputs).any(differs) {
+            let shapes = |shapes: &mut dyn Iterator<Item = &Shape>| {
+                shapes.map(Shape::to_string).collect::<Vec<_>>().join(" and ")
+            };
+            return Err(Error::Mismatch {
+                what: "the input shape",
+                model: shapes(&mut inputs.iter().map(|input| &input.shape)),
+                data: shapes(&mut data.inputs.iter().map(|rows| &rows.shape)),
+                help: "Use data like that which the model was trained on.".to_string(),
+            });
         }
-        let names = self.task.names();
-        match (&data.targets, &self.task) {
-            (Targets::Classes { names: classes, .. }, Task::Classification { .. } | Task::MultiLabel { .. }) => {
-                if classes != names {
-                    let help = "The classes must be the same, in the same order.";
-                    return mismatch("the classes", names.join(", "), classes.join(", "), help);
-                }
-            }
-            (Targets::Values { names: outputs, .. }, Task::Regression { .. }) => {
-                if outputs.len() != names.len() {
-                    let (model, data) = (names.join(", "), outputs.join(", "));
-                    return mismatch("the outputs", model, data, "Each output needs one target column.");
-                }
-            }
-            (Targets::Values { .. }, Task::Quantiles { .. }) => {}
-            // Trained to say 1 for the right class and 0 for the others: the largest number is the answer.
-            (Targets::Classes { names: classes, .. }, Task::Regression { outputs }) if classes == outputs => {}
-            (Targets::Classes { .. }, _) => {
-                return Err(Error::KindOfAnswer { model: data::Task::Regression, data: data::Task::Classification });
-            }
-            (Targets::Values { .. }, _) => {
-                return Err(Error::KindOfAnswer { model: data::Task::Classification, data: data::Task::Regression });
-            }
+        if self.outputs.len() != data.targets.len() {
+            let names: Vec<&str> = self.outputs.iter().map(|output| output.name.as_str()).collect();
+            return Err(Error::Mismatch {
+                what: "the targets",
+                model: format!("{} outputs: {}", names.len(), names.join(", ")),
+                data: data.targets.len().to_string(),
+                help: "Each output needs one target.".to_string(),
+            });
         }
-        Ok(())
+        self.outputs.iter().zip(&data.targets).try_for_each(|(output, targets)| check_target(&output.task, targets))
     }
 
     /// Measures the model on all rows of a data set.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] or [`Error::KindOfAnswer`] where the data is not of the model's kind.
+    /// [`Error::Mismatch`] or [`Error::KindOfAnswer`], where the data is not of the model's kind.
     pub fn evaluate(&self, data: &Dataset) -> Result<Evaluation, Error> {
         self.check_data(data)?;
-        let loss = match &self.task {
-            Task::Classification { .. } => Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None },
-            Task::MultiLabel { .. } => Loss::BinaryCrossEntropy,
-            Task::Regression { .. } => Loss::MeanSquaredError,
-            Task::Quantiles { quantiles, .. } => Loss::Quantile { quantiles: quantiles.clone() },
-        };
-        let rows: Vec<u32> = (0..data.len() as u32).collect();
-        check_rows(self.network(), &loss, data, &rows)?;
+        let objectives: Vec<Objective> = self.outputs.iter().map(|output| loss(&output.task).into()).collect();
+        let fit = Fit::new(self.plan.network(), &objectives, data)?;
         let mut workspace = plexus_nn::Workspace::default();
-        Ok(evaluate_plan(&self.plan, &mut workspace, &loss, &TargetScale::default(), data, &rows))
+        let rows = Rows::from(0..data.len() as u64);
+        let mut evaluation = evaluate_plan(&self.plan, &mut workspace, &objectives, &fit, data, &rows)?;
+        for (measured, output) in evaluation.outputs.iter_mut().zip(&self.outputs) {
+            measured.name.clone_from(&output.name);
+        }
+        Ok(evaluation)
     }
 }
 
@@ -389,17 +463,105 @@ fn folding() -> PlanOptions {
     PlanOptions { fold: true, ..PlanOptions::default() }
 }
 
-/// Each output needs one name.
-fn check_names(network: &CheckedNetwork, task: &Task) -> Result<(), Error> {
-    if network.output_len() == task.names().len() {
-        return Ok(());
+/// The loss that a model is measured with.
+fn loss(task: &Task) -> Loss {
+    match task {
+        Task::Classification { .. } => Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None },
+        Task::MultiLabel { .. } => Loss::BinaryCrossEntropy,
+        Task::Regression { .. } => Loss::MeanSquaredError,
+        Task::Quantiles { quantiles, .. } => Loss::Quantile { quantiles: quantiles.clone() },
     }
-    Err(Error::Mismatch {
-        what: "the number of outputs",
-        model: format!("{} outputs", network.output_len()),
-        data: format!("{} names", task.names().len()),
-        help: "Each output needs one name.".to_string(),
-    })
+}
+
+/// Checks that a target is what an output answers.
+fn check_target(task: &Task, targets: &Targets) -> Result<(), Error> {
+    let mismatch = |what, model: String, data: String, help: &str| {
+        Err(Error::Mismatch { what, model, data, help: help.to_string() })
+    };
+    let names = task.names();
+    match (targets, task) {
+        (Targets::Classes { names: classes, .. }, Task::Classification { .. } | Task::MultiLabel { .. }) => {
+            if classes != names {
+                let help = "The classes must be the same, in the same order.";
+                return mismatch("the classes", names.join(", "), classes.join(", "), help);
+            }
+        }
+        (Targets::Values { names: outputs, .. }, Task::Regression { .. }) => {
+            if outputs.len() != names.len() {
+                let (model, data) = (names.join(", "), outputs.join(", "));
+                return mismatch("the outputs", model, data, "Each output needs one target column.");
+            }
+        }
+        (Targets::Values { .. }, Task::Quantiles { .. }) => {}
+        // Trained to say 1 for the right class and 0 for the others: the largest number is the answer.
+        (Targets::Classes { names: classes, .. }, Task::Regression { outputs }) if classes == outputs => {}
+        (Targets::Classes { .. }, _) => {
+            return Err(Error::KindOfAnswer { model: data::Task::Regression, data: data::Task::Classification });
+        }
+        (Targets::Values { .. }, _) => {
+            return Err(Error::KindOfAnswer { model: data::Task::Classification, data: data::Task::Regression });
+        }
+    }
+    Ok(())
+}
+
+/// The answers of a model to one call of [`Model::predict_all`].
+#[derive(Clone, Copy, Debug)]
+pub struct Answers<'w> {
+    model: &'w Model,
+    workspace: &'w Workspace,
+}
+
+impl<'w> Answers<'w> {
+    /// The answers of one output, `[rows, its numbers]`.
+    ///
+    /// # Panics
+    /// Where the model has fewer outputs.
+    pub fn at(self, index: usize) -> &'w [f32] {
+        self.model.answers_at(index, self.workspace)
+    }
+
+    /// What the answers of an output were made of: the scores (logits) of classes, else the answers.
+    ///
+    /// # Panics
+    /// Where the model has fewer outputs.
+    pub fn scores(self, index: usize) -> &'w [f32] {
+        self.model.plan.output(&self.workspace.plan, index)
+    }
+
+    /// The answers of the output with this name.
+    pub fn get(self, name: &str) -> Option<&'w [f32]> {
+        self.model.outputs.iter().position(|output| output.name == name).map(|index| self.at(index))
+    }
+
+    /// All answers with the names of their outputs.
+    pub fn iter(self) -> impl Iterator<Item = (&'w str, &'w [f32])> {
+        self.model.outputs.iter().enumerate().map(move |(index, output)| (&output.name[..], self.at(index)))
+    }
+}
+
+/// Each number of an output needs one name.
+pub(crate) fn check_names(network: &CheckedNetwork, outputs: &[OutputTask]) -> Result<(), Error> {
+    let mismatch = |model: String, data: String| {
+        let help = "Each output needs one name.".to_string();
+        Err(Error::Mismatch { what: "the number of outputs", model, data, help })
+    };
+    if network.outputs().len() != outputs.len() {
+        return mismatch(format!("{} outputs", network.outputs().len()), format!("{} tasks", outputs.len()));
+    }
+    for (output, named) in network.outputs().iter().zip(outputs) {
+        let (len, names) = (network.len(*output), named.task.names().len());
+        if len != names {
+            return mismatch(format!("{len} outputs"), format!("{names} names"));
+        }
+    }
+    Ok(())
+}
+
+/// What an output is taken for where nothing is said: numbers.
+fn unknown_task(network: &CheckedNetwork, output: ValueId) -> OutputTask {
+    let outputs = (0..network.len(output)).map(|index| format!("output {index}")).collect();
+    OutputTask { name: network.name(output).to_string(), task: Task::Regression { outputs } }
 }
 
 /// Takes a description out of the metadata of a model file, where it is there.

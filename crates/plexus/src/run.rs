@@ -2,20 +2,20 @@
 
 use crate::error::Error;
 use crate::files;
-use crate::model::{Model, Task};
+use crate::model::{Model, OutputTask, Task, check_names};
 use crate::spec::{NetworkSpec, RunSpec};
 use crate::split::Split;
 use plexus_kernels::Context;
 use plexus_kernels::map::Function;
 use plexus_kernels::random::{Random, Stream};
 use plexus_nn::layers::{Activation, Layer, Standardise};
-use plexus_nn::{CheckedNetwork, Network, Params, Plan};
+use plexus_nn::{CheckedNetwork, Network, Params, Plan, ValueId};
 use plexus_train::Remedy;
-use plexus_train::check::{Unfit, check_dataset};
+use plexus_train::check::{Fit, Unfit, check_dataset};
 use plexus_train::checkpoint::CheckpointError;
-use plexus_train::data::{self, DataSource, Dataset, Samples, Targets};
+use plexus_train::data::{self, DataSource, Dataset, Loader, Rows, Samples, Targets};
 use plexus_train::evaluate::Evaluation;
-use plexus_train::loss::Loss;
+use plexus_train::loss::{Loss, Objective};
 use plexus_train::memory::training_bytes;
 use plexus_train::target::{ScaleKind, TargetScale};
 use plexus_train::trainer::{EpochRecord, Progress, Settings, StepReport, Trainer};
@@ -46,10 +46,10 @@ pub struct Run {
     folder: PathBuf,
     spec: RunSpec,
     source: DataSource,
-    train_rows: Vec<u32>,
-    validation_rows: Vec<u32>,
+    validation_rows: Rows,
     split: Split,
     trainer: Trainer,
+    loader: Loader,
     extra: BTreeMap<String, String>,
     last_checkpoint: Instant,
     /// Steps between two checkpoints; with zero, time decides.
@@ -108,35 +108,36 @@ impl Run {
         check_source(&source)?;
         let fingerprint = fingerprint(&source);
         let (train_rows, validation_rows, split) = split(&spec, &mut source)?;
-        let outputs = outputs(&source.train, &spec.settings.loss);
-        let input = source.train.input.clone();
-        let mut network = NetworkSpec::parse(&spec.network)?.build(input, outputs)?;
-        if spec.standardise {
-            if network.layers.iter().any(|named| named.name == "standardise") {
+        let heads = heads(&source, &spec.settings.objectives);
+        let input = source.train.input().clone();
+        let mut network = NetworkSpec::parse(&spec.network)?.build(input, &heads)?;
+        let standardised = if spec.standardise { standardise_layers(&network, &source.train) } else { Vec::new() };
+        for (index, (name, layer)) in standardised.iter().enumerate().rev() {
+            if network.layers.iter().any(|named| named.name == *name) {
                 return Err(Error::Setting {
                     name: "network",
-                    got: format!("{}, with a layer named \"standardise\"", spec.network),
+                    got: format!("{}, with a layer named \"{name}\"", spec.network),
                     expected: "without it, because training puts a fitted one in front; rename yours".to_string(),
                     remedy: Some(Remedy::NoStandardise),
                 });
             }
-            let per_feature = matches!(source.train.samples, Samples::F32(_));
-            network.insert_front("standardise", Standardise { per_feature }.into());
+            network.insert_behind_input(index, name, (*layer).into());
         }
-        refuse_probabilities(&network, &spec.settings.loss)?;
         check_augment(&spec, &source.train)?;
-        check_loss(&spec.settings.loss, &source.train)?;
         let network = Arc::new(network.check()?);
-        check_outputs(&network, &source.train, &spec.settings.loss)?;
-        spec.settings.target_scale = target_scale(&spec, &source.train, &train_rows)?;
+        check_losses(&network, &spec.settings.objectives, &source.train)?;
+        Fit::new(&network, &spec.settings.objectives, &*source.train)?;
+        for (objective, targets) in spec.settings.objectives.iter_mut().zip(&source.train.targets) {
+            objective.target_scale = target_scale(spec.target_scale, &objective.loss, targets, &train_rows)?;
+        }
         check_memory(&network, &spec.settings, train_rows.len(), &context)?;
         let mut params = Params::initialise(&network, spec.settings.seed);
-        if spec.standardise {
-            let per_feature = matches!(source.train.samples, Samples::F32(_));
-            let (mean, scale) = source.train.mean_and_scale(&train_rows, per_feature);
-            params.set("standardise.mean", &mean);
-            params.set("standardise.scale", &scale);
+        for (index, (name, Standardise { per_feature })) in standardised.iter().enumerate() {
+            let (mean, scale) = source.train.mean_and_scale(index, &train_rows, *per_feature);
+            params.set(&format!("{name}.mean"), &mean);
+            params.set(&format!("{name}.scale"), &scale);
         }
+        check_names(&network, &output_tasks(&network, &source.train, &spec.settings.objectives))?;
         let lock = claim(folder)?;
         if folder.join(Run::CHECKPOINT).exists() {
             return Err(Error::Setting {
@@ -151,15 +152,16 @@ impl Run {
             (FINGERPRINT.to_string(), fingerprint),
         ]);
         let trainer = Trainer::new(network, params, spec.settings.clone(), context.clone())?;
+        let loader = trainer.loader(source.train.clone(), train_rows)?;
         let last_checkpoint = Instant::now();
         let run = Run {
             folder: folder.to_path_buf(),
             spec,
             source,
-            train_rows,
-            validation_rows,
+            validation_rows: validation_rows.into(),
             split,
             trainer,
+            loader,
             extra,
             last_checkpoint,
             checkpoint_every: 0,
@@ -233,23 +235,23 @@ impl Run {
         if extra.get(FINGERPRINT) != Some(&fingerprint(&source)) {
             return Err(refuse(format!("the data of {} has changed since the run began", spec.data)));
         }
-        check_loss(&spec.settings.loss, &source.train)?;
-        check_input(trainer.network(), &source.train)?;
-        check_outputs(trainer.network(), &source.train, &spec.settings.loss)?;
+        check_losses(trainer.network(), &spec.settings.objectives, &source.train)?;
+        check_inputs(trainer.network(), &source.train)?;
         let (train_rows, validation_rows, split) = split(&spec, &mut source)?;
         // A checksum finds accidents; a file made on purpose may say anything.
         let Progress { position, best_epoch, epoch, history, .. } = trainer.progress();
-        if *position > train_rows.len() || *best_epoch > history.len() as u64 || *epoch != history.len() as u64 {
+        if *position > train_rows.len() as u64 || *best_epoch > history.len() as u64 || *epoch != history.len() as u64 {
             return Err(refuse("its checkpoint contradicts itself about the position of the run".to_string()));
         }
+        let loader = trainer.loader(source.train.clone(), train_rows)?;
         Ok(Run {
             folder: folder.to_path_buf(),
             spec,
             source,
-            train_rows,
-            validation_rows,
+            validation_rows: validation_rows.into(),
             split,
             trainer,
+            loader,
             extra,
             last_checkpoint: Instant::now(),
             checkpoint_every: 0,
@@ -274,8 +276,8 @@ impl Run {
     }
 
     /// Rows to learn from, and rows kept out for validation.
-    pub fn row_counts(&self) -> (usize, usize) {
-        (self.train_rows.len(), self.validation_rows.len())
+    pub fn row_counts(&self) -> (u64, u64) {
+        (self.loader.rows().len(), self.validation_rows.len())
     }
 
     /// The trainer.
@@ -290,7 +292,7 @@ impl Run {
 
     /// Updates of one epoch.
     pub fn steps_per_epoch(&self) -> u64 {
-        self.trainer.steps_per_epoch(self.train_rows.len())
+        self.trainer.steps_per_epoch(self.loader.rows().len())
     }
 
     /// Updates done in the present epoch.
@@ -308,10 +310,10 @@ impl Run {
     /// # Errors
     /// [`Error::NotFinite`] when the loss is no number; [`Error::Io`] when a checkpoint cannot be written.
     pub fn step(&mut self) -> Result<Stepped, Error> {
-        let step = self.trainer.step(&self.source.train, &self.train_rows)?;
+        let step = self.trainer.step(&mut self.loader)?;
         let mut epoch = None;
         if step.epoch_ends {
-            epoch = Some(self.trainer.end_epoch(&self.source.train, &self.validation_rows)?);
+            epoch = Some(self.trainer.end_epoch(&self.loader, &self.validation_rows)?);
         }
         let due = match (self.checkpoint_every, step.epoch_ends) {
             (0, true) => self.last_checkpoint.elapsed() >= CHECKPOINT_PAUSE,
@@ -381,30 +383,16 @@ impl Run {
     /// # Errors
     /// None in practice: the run was checked when it began.
     pub fn model(&self) -> Result<Model, Error> {
-        let names = |names: &[String]| names.to_vec();
-        let task = match (&self.source.train.targets, &self.spec.settings.loss) {
-            (Targets::Classes { names: classes, .. }, Loss::CrossEntropy { .. }) => {
-                Task::Classification { classes: names(classes) }
-            }
-            (Targets::Classes { names: classes, .. }, Loss::BinaryCrossEntropy) => {
-                Task::MultiLabel { classes: names(classes) }
-            }
-            (Targets::Values { names, .. }, Loss::Quantile { quantiles }) => Task::Quantiles {
-                target: names[0].clone(),
-                quantiles: quantiles.clone(),
-                outputs: quantiles.iter().map(|quantile| format!("{} q{quantile}", names[0])).collect(),
-            },
-            (Targets::Classes { names: outputs, .. } | Targets::Values { names: outputs, .. }, _) => {
-                Task::Regression { outputs: names(outputs) }
-            }
-        };
+        let settings = self.trainer.settings();
+        let outputs = output_tasks(self.trainer.network(), &self.source.train, &settings.objectives);
         let mut metadata = BTreeMap::from([("plexus.data".to_string(), self.source.train.name.clone())]);
-        if let Samples::U8(values) = &self.source.train.samples {
+        if let Samples::U8(values) = self.source.train.samples() {
             let largest = values.iter().max().copied().unwrap_or(u8::MAX);
             metadata.insert(Model::PIXEL_MAX.to_string(), largest.to_string());
         }
         let (network, params) = self.answering_network()?;
-        let model = Model::new(network, &params, task, self.source.schema().cloned(), metadata, self.context.clone())?;
+        let model =
+            Model::new(network, &params, outputs, self.source.schema().cloned(), metadata, self.context.clone())?;
         Ok(model.with_split(Some(self.split.clone())))
     }
 
@@ -412,23 +400,34 @@ impl Run {
     /// to its unit.
     fn answering_network(&self) -> Result<(Arc<CheckedNetwork>, Cow<'_, Params>), Error> {
         let (learnt, best) = (self.trainer.network(), self.trainer.best_params());
-        let scale = self.spec.settings.target_scale;
-        if scale.is_none() {
+        let scales: Vec<TargetScale> =
+            self.trainer.settings().objectives.iter().map(|objective| objective.target_scale).collect();
+        if scales.iter().all(TargetScale::is_none) {
             return Ok((learnt.clone(), Cow::Borrowed(best)));
         }
         let mut network = learnt.network().clone();
-        network.push(TARGET_SCALE, Standardise { per_feature: false }.into());
-        if scale.kind == ScaleKind::Log {
-            network.push(TARGET_EXP, Activation::new(Function::Exp).into());
+        // Where several outputs follow each other, each needs its name.
+        let name = |index: usize, name: &str| match learnt.outputs() {
+            [_] => name.to_string(),
+            outputs => format!("{}.{name}", learnt.name(outputs[index])),
+        };
+        for (index, scale) in scales.iter().enumerate().filter(|(_, scale)| !scale.is_none()) {
+            let layer = Standardise { per_feature: false };
+            network.push_behind_output(index, &name(index, TARGET_SCALE), layer.into());
+            if scale.kind == ScaleKind::Log {
+                network.push_behind_output(index, &name(index, TARGET_EXP), Activation::new(Function::Exp).into());
+            }
         }
         let network = Arc::new(network.check()?);
         let mut params = Params::zeros(&network);
         for (entry, values) in best.tensors() {
             params.set(&entry.name, values);
         }
-        let (mean, factor) = scale.inverse_layer();
-        params.set(&format!("{TARGET_SCALE}.mean"), &[mean]);
-        params.set(&format!("{TARGET_SCALE}.scale"), &[factor]);
+        for (index, scale) in scales.iter().enumerate().filter(|(_, scale)| !scale.is_none()) {
+            let (name, (mean, factor)) = (name(index, TARGET_SCALE), scale.inverse_layer());
+            params.set(&format!("{name}.mean"), &[mean]);
+            params.set(&format!("{name}.scale"), &[factor]);
+        }
         Ok((network, Cow::Owned(params)))
     }
 }
@@ -437,24 +436,70 @@ impl Run {
 const TARGET_SCALE: &str = "target_scale";
 const TARGET_EXP: &str = "target_exp";
 
-/// How many outputs a data set asks for.
-fn outputs(data: &Dataset, loss: &Loss) -> usize {
-    match &data.targets {
+/// Layers that bring each input to mean 0 and standard deviation 1, by their names.
+fn standardise_layers(network: &Network, data: &Dataset) -> Vec<(String, Standardise)> {
+    let named = network.inputs.iter().zip(&data.inputs).map(|(input, rows)| {
+        let name = match network.inputs.len() {
+            1 => "standardise".to_string(),
+            _ => format!("{}.standardise", input.name),
+        };
+        (name, Standardise { per_feature: matches!(rows.samples, Samples::F32(_)) })
+    });
+    named.collect()
+}
+
+/// What the outputs of a network for some data are called, and how many numbers each has. Columns of a table give their names.
+fn heads(source: &DataSource, objectives: &[Objective]) -> Vec<(String, usize)> {
+    let name = |index: usize| match source.schema().and_then(|schema| schema.targets.get(index)) {
+        Some(target) => target.name.clone(),
+        None => format!("output{index}"),
+    };
+    let targets = source.train.targets.iter().zip(objectives).enumerate();
+    targets.map(|(index, (targets, objective))| (name(index), outputs(targets, &objective.loss))).collect()
+}
+
+/// How many numbers a target asks for.
+fn outputs(targets: &Targets, loss: &Loss) -> usize {
+    match targets {
         Targets::Classes { names, .. } => names.len(),
         Targets::Values { names, .. } => names.len() * loss.outputs_per_target(),
     }
 }
 
-/// Fits the scale of the target to the rows that are learnt from.
-fn target_scale(spec: &RunSpec, data: &Dataset, train_rows: &[u32]) -> Result<TargetScale, Error> {
-    let scaled = matches!(
-        spec.settings.loss,
-        Loss::MeanSquaredError | Loss::MeanAbsoluteError | Loss::Huber { .. } | Loss::Quantile { .. }
-    );
+/// What each output of a network means.
+fn output_tasks(network: &CheckedNetwork, data: &Dataset, objectives: &[Objective]) -> Vec<OutputTask> {
+    let outputs = network.outputs().iter().zip(&data.targets).zip(objectives);
+    let outputs = outputs.map(|((output, targets), objective)| OutputTask {
+        name: network.name(*output).to_string(),
+        task: task(targets, &objective.loss),
+    });
+    outputs.collect()
+}
+
+/// What an output means that was trained for a target.
+fn task(targets: &Targets, loss: &Loss) -> Task {
+    match (targets, loss) {
+        (Targets::Classes { names, .. }, Loss::CrossEntropy { .. }) => Task::Classification { classes: names.clone() },
+        (Targets::Classes { names, .. }, Loss::BinaryCrossEntropy) => Task::MultiLabel { classes: names.clone() },
+        (Targets::Values { names, .. }, Loss::Quantile { quantiles }) => Task::Quantiles {
+            target: names[0].clone(),
+            quantiles: quantiles.clone(),
+            outputs: quantiles.iter().map(|quantile| format!("{} q{quantile}", names[0])).collect(),
+        },
+        (Targets::Classes { names, .. } | Targets::Values { names, .. }, _) => {
+            Task::Regression { outputs: names.clone() }
+        }
+    }
+}
+
+/// Fits the scale of a target to the rows that are learnt from.
+fn target_scale(kind: ScaleKind, loss: &Loss, targets: &Targets, train_rows: &[u64]) -> Result<TargetScale, Error> {
+    let scaled =
+        matches!(loss, Loss::MeanSquaredError | Loss::MeanAbsoluteError | Loss::Huber { .. } | Loss::Quantile { .. });
     if !scaled {
         return Ok(TargetScale::default());
     }
-    TargetScale::fit(spec.target_scale, data, train_rows).map_err(|(_, value)| Error::Setting {
+    TargetScale::fit(kind, targets, train_rows).map_err(|(_, value)| Error::Setting {
         name: "target_scale",
         got: format!("log, but a target is {value}"),
         expected: "standard or none where targets are not all above zero".to_string(),
@@ -464,19 +509,16 @@ fn target_scale(spec: &RunSpec, data: &Dataset, train_rows: &[u32]) -> Result<Ta
 
 /// Refuses data whose parts are of different lengths or name classes that are none: it may come from a program.
 fn check_source(source: &DataSource) -> Result<(), Error> {
-    [Some(&source.train), source.validation.as_ref(), Some(&source.test)].into_iter().flatten().try_for_each(|data| {
-        check_dataset(data).map_err(|Unfit { what, expected, got }| Error::Mismatch {
-            what,
-            model: expected,
-            data: got,
-            help: format!("The data \"{}\" contradicts itself.", data.name),
-        })
+    let parts = [Some(&*source.train), source.validation.as_ref(), Some(&source.test)];
+    parts.into_iter().flatten().try_for_each(|data| {
+        let about = |unfit: Unfit| Unfit { help: format!("The data \"{}\" contradicts itself.", data.name), ..unfit };
+        Ok(check_dataset(data).map_err(about)?)
     })
 }
 
 /// Refuses settings outside their range, whoever made them.
 fn check_settings(spec: &RunSpec) -> Result<(), Error> {
-    let Settings { epochs, batch, accumulate, learning_rate, clip_norm, patience, loss, .. } = &spec.settings;
+    let Settings { epochs, batch, accumulate, learning_rate, clip_norm, patience, objectives, .. } = &spec.settings;
     let refuse = |name, got: String, expected: &str| {
         Err(Error::Setting { name, got, expected: expected.to_string(), remedy: None })
     };
@@ -501,26 +543,23 @@ fn check_settings(spec: &RunSpec) -> Result<(), Error> {
     if spec.settings.smoothing == 0 {
         return refuse("smoothing", "0".to_string(), "at least 1");
     }
-    if let Loss::Quantile { quantiles } = loss
-        && !(quantiles.iter().all(|quantile| *quantile > 0.0 && *quantile < 1.0)
-            && quantiles.windows(2).all(|pair| pair[0] < pair[1])
-            && !quantiles.is_empty())
-    {
-        return refuse(
-            "loss",
-            format!("quantile with {quantiles:?}"),
-            "quantile: and rising numbers between 0 and 1, as quantile:0.1,0.5,0.9",
-        );
-    }
     if !(0.0..1.0).contains(&spec.validation) {
         return refuse("validation", spec.validation.to_string(), "a share in 0..1");
     }
-    if let Loss::CrossEntropy { label_smoothing, .. } = loss
-        && !(0.0..=1.0).contains(label_smoothing)
-    {
-        return refuse("label_smoothing", label_smoothing.to_string(), "in 0..=1");
-    }
-    Ok(())
+    objectives.iter().try_for_each(|objective| match &objective.loss {
+        Loss::Quantile { quantiles }
+            if !(quantiles.iter().all(|quantile| *quantile > 0.0 && *quantile < 1.0)
+                && quantiles.windows(2).all(|pair| pair[0] < pair[1])
+                && !quantiles.is_empty()) =>
+        {
+            let expected = "quantile: and rising numbers between 0 and 1, as quantile:0.1,0.5,0.9";
+            refuse("loss", format!("quantile with {quantiles:?}"), expected)
+        }
+        Loss::CrossEntropy { label_smoothing, .. } if !(0.0..=1.0).contains(label_smoothing) => {
+            refuse("label_smoothing", label_smoothing.to_string(), "in 0..=1")
+        }
+        _ => Ok(()),
+    })
 }
 
 /// The most parameters of a run, whatever the machine: 2^36, which is 256 GiB for the weights alone.
@@ -557,23 +596,23 @@ fn check_memory(
 
 /// Chooses the validation rows: those of a file of their own, which are added behind the others, or a share of all, by the
 /// seed of the run. Both parts are in the order of the file.
-fn split(spec: &RunSpec, source: &mut DataSource) -> Result<(Vec<u32>, Vec<u32>, Split), Error> {
+fn split(spec: &RunSpec, source: &mut DataSource) -> Result<(Vec<u64>, Vec<u64>, Split), Error> {
     let described = |source: &DataSource, validation: usize, train: usize| {
         Split::of(&spec.data, &spec.data_options, source, train, validation)
     };
     if let Some(validation) = source.validation.take() {
         let split = described(source, validation.len(), source.train.len());
-        let first = source.train.len() as u32;
-        source.train.extend(validation);
-        return Ok(((0..first).collect(), (first..source.train.len() as u32).collect(), split));
+        let first = source.train.len() as u64;
+        Arc::make_mut(&mut source.train).extend(validation);
+        return Ok(((0..first).collect(), (first..source.train.len() as u64).collect(), split));
     }
     let (train, validation) = share(&source.train, spec.validation, spec.settings.seed)?;
     let split = described(source, validation.len(), train.len());
     Ok((train, validation, split))
 }
 
-fn share(data: &Dataset, share: f64, seed: u64) -> Result<(Vec<u32>, Vec<u32>), Error> {
-    let mut rows: Vec<u32> = (0..data.len() as u32).collect();
+fn share(data: &Dataset, share: f64, seed: u64) -> Result<(Vec<u64>, Vec<u64>), Error> {
+    let mut rows: Vec<u64> = (0..data.len() as u64).collect();
     let count = (data.len() as f64 * share).round() as usize;
     if count >= data.len() {
         return Err(Error::Setting {
@@ -592,10 +631,11 @@ fn share(data: &Dataset, share: f64, seed: u64) -> Result<(Vec<u32>, Vec<u32>), 
 
 /// Only pictures can be moved and turned.
 fn check_augment(spec: &RunSpec, data: &Dataset) -> Result<(), Error> {
-    match (spec.settings.augment, data.input.axes()) {
-        (Some(augment), axes) if axes.len() != 3 => Err(Error::Setting {
+    let is_picture = data.inputs.iter().any(|input| input.shape.axes().len() == 3);
+    match spec.settings.augment {
+        Some(augment) if !is_picture => Err(Error::Setting {
             name: "augment",
-            got: format!("{augment}, but a sample of {} is {}", spec.data, data.input.describe()),
+            got: format!("{augment}, but a sample of {} is {}", spec.data, data.input().describe()),
             expected: "used with images".to_string(),
             remedy: None,
         }),
@@ -603,13 +643,24 @@ fn check_augment(spec: &RunSpec, data: &Dataset) -> Result<(), Error> {
     }
 }
 
+/// What [`Fit`] says too, with what a caller may ask for instead; and that no softmax is applied twice.
+fn check_losses(network: &CheckedNetwork, objectives: &[Objective], data: &Dataset) -> Result<(), Error> {
+    for (index, (objective, targets)) in objectives.iter().zip(&data.targets).enumerate() {
+        check_loss(&objective.loss, targets)?;
+        if let Some(output) = network.outputs().get(index) {
+            refuse_probabilities(network, *output, &objective.loss)?;
+        }
+    }
+    Ok(())
+}
+
 /// Losses of classes need classes, and as many class weights as there are.
-fn check_loss(loss: &Loss, data: &Dataset) -> Result<(), Error> {
+fn check_loss(loss: &Loss, targets: &Targets) -> Result<(), Error> {
     let refuse = |got: String, expected: &str, other: Option<data::Task>| {
         let (expected, remedy) = (expected.to_string(), other.map(Remedy::Task));
         Err(Error::Setting { name: "loss", got, expected, remedy })
     };
-    match (loss, &data.targets) {
+    match (loss, targets) {
         (Loss::CrossEntropy { .. } | Loss::BinaryCrossEntropy, Targets::Values { .. }) => {
             let got = format!("{}, but the target is a number", loss.name());
             refuse(got, "a loss for numbers, as mean_squared_error", Some(data::Task::Classification))
@@ -629,8 +680,8 @@ fn check_loss(loss: &Loss, data: &Dataset) -> Result<(), Error> {
 }
 
 /// Cross-entropy takes logits: a softmax at the end would be applied twice.
-fn refuse_probabilities(network: &Network, loss: &Loss) -> Result<(), Error> {
-    let Some(last) = network.layers.last() else { return Ok(()) };
+fn refuse_probabilities(network: &CheckedNetwork, output: ValueId, loss: &Loss) -> Result<(), Error> {
+    let Some(last) = network.layer_of(output).map(|layer| &network.network().layers[layer]) else { return Ok(()) };
     let applied_twice = match loss {
         Loss::CrossEntropy { .. } => matches!(last.layer, Layer::Softmax(_) | Layer::LogSoftmax(_)),
         Loss::BinaryCrossEntropy => last.layer.function() == Some(plexus_kernels::map::Function::Sigmoid),
@@ -649,41 +700,18 @@ fn refuse_probabilities(network: &Network, loss: &Loss) -> Result<(), Error> {
 }
 
 /// A crafted checkpoint may hold a network for other rows.
-fn check_input(network: &CheckedNetwork, data: &Dataset) -> Result<(), Error> {
-    if network.input() == &data.input {
-        return Ok(());
+fn check_inputs(network: &CheckedNetwork, data: &Dataset) -> Result<(), Error> {
+    for (input, rows) in network.network().inputs.iter().zip(&data.inputs) {
+        if input.shape != rows.shape {
+            return Err(Error::Mismatch {
+                what: "the input shape",
+                model: input.shape.to_string(),
+                data: rows.shape.to_string(),
+                help: "The checkpoint belongs to other data.".to_string(),
+            });
+        }
     }
-    Err(Error::Mismatch {
-        what: "the input shape",
-        model: network.input().to_string(),
-        data: data.input.to_string(),
-        help: "The checkpoint belongs to other data.".to_string(),
-    })
-}
-
-/// The last layer must have one output for each class or number.
-fn check_outputs(network: &CheckedNetwork, data: &Dataset, loss: &Loss) -> Result<(), Error> {
-    let wanted = outputs(data, loss);
-    if network.output().axes() == [wanted] {
-        return Ok(());
-    }
-    let what = match (&data.targets, loss) {
-        (Targets::Classes { .. }, _) => "classes",
-        (Targets::Values { .. }, Loss::Quantile { .. }) => "quantiles",
-        (Targets::Values { .. }, _) => "target columns",
-    };
-    let last = network.network().layers.last();
-    let last = last.map_or("the input".to_string(), |named| format!("{} ({})", named.name, named.layer.kind()));
-    Err(Error::Mismatch {
-        what: "the number of outputs",
-        model: format!("output {} at {last}", network.output()),
-        data: format!("{wanted} {what}"),
-        help: match network.output().axes() {
-            [_] => format!("Give the last linear layer out_features = {wanted}."),
-            _ => "A linear layer keeps all axes but the last: put a flatten layer in front (kind = \"flatten\")."
-                .to_string(),
-        },
-    })
+    Ok(())
 }
 
 /// Makes the folder and takes its lock.
@@ -703,21 +731,21 @@ fn claim(folder: &Path) -> Result<File, Error> {
 
 /// A few digits that change when the rows do.
 fn fingerprint(source: &DataSource) -> String {
+    let of_samples = |checksum: u32, samples: &Samples| match samples {
+        Samples::U8(values) => crc32c::crc32c_append(checksum, values),
+        Samples::F32(values) => values.iter().fold(checksum, |sum, v| crc32c::crc32c_append(sum, &v.to_le_bytes())),
+    };
+    let of_targets = |checksum: u32, targets: &Targets| match targets {
+        Targets::Classes { indices, .. } => {
+            indices.iter().fold(checksum, |sum, class| crc32c::crc32c_append(sum, &class.to_le_bytes()))
+        }
+        Targets::Values { values, .. } => {
+            values.iter().fold(checksum, |sum, value| crc32c::crc32c_append(sum, &value.to_le_bytes()))
+        }
+    };
     let of = |data: &Dataset| {
-        let samples = match &data.samples {
-            Samples::U8(values) => crc32c::crc32c(values),
-            Samples::F32(values) => {
-                values.iter().fold(0, |checksum, value| crc32c::crc32c_append(checksum, &value.to_le_bytes()))
-            }
-        };
-        let targets = match &data.targets {
-            Targets::Classes { indices, .. } => {
-                indices.iter().fold(0, |checksum, class| crc32c::crc32c_append(checksum, &class.to_le_bytes()))
-            }
-            Targets::Values { values, .. } => {
-                values.iter().fold(0, |checksum, value| crc32c::crc32c_append(checksum, &value.to_le_bytes()))
-            }
-        };
+        let samples = data.inputs.iter().fold(0, |checksum, input| of_samples(checksum, &input.samples));
+        let targets = data.targets.iter().fold(0, of_targets);
         format!("{}:{samples:08x}:{targets:08x}", data.len())
     };
     format!("{} {}", of(&source.train), of(&source.test))

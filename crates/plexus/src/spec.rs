@@ -114,13 +114,25 @@ impl NetworkSpec {
         Ok(NetworkSpec::Text(plexus_formats::parse_network(text, source)?))
     }
 
-    /// The network for an input and, for the short forms, a number of outputs.
+    /// The network for an input and, for the short forms, the names and sizes of its outputs, at least one. An `mlp` has a linear
+    /// layer for each of several, `lenet5` takes one.
     ///
     /// # Errors
-    /// [`Error::Network`] where a written input shape is not that of the data.
-    pub fn build(self, input: Shape, outputs: usize) -> Result<Network, Error> {
+    /// - [`Error::Network`]: a written input shape is not that of the data
+    /// - [`Error::Mismatch`]: the network does not take such an input, or so many outputs
+    pub fn build(self, input: Shape, heads: &[(String, usize)]) -> Result<Network, Error> {
+        let outputs = heads.first().map_or(1, |(_, outputs)| *outputs);
         match self {
-            NetworkSpec::Mlp { hidden, function } => Ok(zoo::mlp(input, &hidden, outputs, function)),
+            NetworkSpec::Mlp { hidden, function } => Ok(match heads {
+                [_] | [] => zoo::mlp(input, &hidden, outputs, function),
+                heads => zoo::mlp_heads(input, &hidden, heads, function),
+            }),
+            NetworkSpec::LeNet5(_) if heads.len() > 1 => Err(Error::Mismatch {
+                what: "the number of outputs",
+                model: "one, as lenet5 has".to_string(),
+                data: format!("{} targets", heads.len()),
+                help: "Write the network in a file, with an output for each target.".to_string(),
+            }),
             NetworkSpec::LeNet5(options) => {
                 let got = input.to_string();
                 zoo::lenet5(input, outputs, options).map_err(|mismatch| Error::Mismatch {
@@ -230,7 +242,11 @@ mod tests {
         ] {
             assert!(matches!(NetworkSpec::parse(refused), Err(Error::Setting { .. })), "{refused}");
         }
-        let network = NetworkSpec::LeNet5(original).build(Shape::new([1, 28, 28]), 10).unwrap().check().unwrap();
+        let network = NetworkSpec::LeNet5(original)
+            .build(Shape::new([1, 28, 28]), &[("digit".to_string(), 10)])
+            .unwrap()
+            .check()
+            .unwrap();
         assert_eq!((network.layout().weights_len(), network.layout().state_len()), (60_000, 840));
     }
 }

@@ -125,12 +125,8 @@ mod tests {
 
     fn numbers(range: std::ops::Range<usize>) -> Dataset {
         let values: Vec<f32> = range.map(|value| value as f32).collect();
-        Dataset {
-            name: "t".into(),
-            input: [1].into(),
-            targets: Targets::Values { names: vec!["y".into()], values: values.clone() },
-            samples: Samples::F32(values),
-        }
+        let targets = Targets::values(vec!["y".into()], values.clone());
+        Dataset::new("t", [1].into(), Samples::F32(values), targets)
     }
 
     #[test]

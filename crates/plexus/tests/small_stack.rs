@@ -7,7 +7,6 @@ use plexus::nn::layers::{Activation, BatchNorm, Dropout, Layer, LayerNorm, Linea
 use plexus::nn::{Network, Params, Shape};
 use plexus::train::data::{Dataset, Samples, Targets};
 use plexus::train::loss::Loss;
-use plexus::train::optim::{Decay, Optimizer};
 use plexus::train::schedule::Schedule;
 use plexus::train::trainer::{Settings, Trainer};
 use plexus::{Context, Isa, Model, Pool, Precision, Task, Workspace};
@@ -51,12 +50,7 @@ fn data() -> Dataset {
     let values: Vec<f32> = (0..ROWS * FEATURES).map(|at| (at * at % 97) as f32 / 48.0 - 1.0).collect();
     let class = |row: &[f32]| usize::from(row[0] > 0.0) + usize::from(row[1] > 0.0);
     let indices = values.chunks(FEATURES).map(|row| class(row) as u32).collect();
-    Dataset {
-        name: "sums".to_string(),
-        input: Shape::new([FEATURES]),
-        samples: Samples::F32(values),
-        targets: Targets::Classes { names: names(), indices },
-    }
+    Dataset::new("sums", [FEATURES].into(), Samples::F32(values), Targets::classes(names(), indices))
 }
 
 fn names() -> Vec<String> {
@@ -85,26 +79,17 @@ fn train_and_predict(threads: usize) {
     let params = Params::initialise(&network, 1);
     let settings = Settings {
         epochs: 1,
-        batch: 64,
-        accumulate: 1,
         learning_rate: 0.002,
-        optimizer: Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: Decay::default() },
         schedule: Schedule::Constant,
-        warmup_steps: 0,
-        loss: Loss::CrossEntropy { label_smoothing: 0.1, class_weights: None },
-        precision: Precision::Highest,
         clip_norm: Some(1.0),
-        patience: None,
-        smoothing: 1,
-        target_scale: Default::default(),
-        augment: None,
         seed: 1,
+        ..Settings::new(Loss::CrossEntropy { label_smoothing: 0.1, class_weights: None })
     };
     let (data, context) = (data(), Context::detect(Pool::new(threads)));
     let mut trainer = Trainer::new(network.clone(), params.clone(), settings, context.clone()).expect("they fit");
-    let all: Vec<u32> = (0..ROWS as u32).collect();
+    let mut loader = trainer.loader(Arc::new(data.clone()), 0..ROWS as u64).expect("the rows fit");
     for _ in 0..2 {
-        let report = trainer.step(&data, &all).expect("the loss is a number");
+        let report = trainer.step(&mut loader).expect("the loss is a number");
         assert!(report.loss > 0.0, "a loss of {}", report.loss);
     }
     assert!(trainer.params().weights[..] != params.weights[..], "a step changes the weights");
@@ -117,7 +102,7 @@ fn train_and_predict(threads: usize) {
     model.expect("three names for three outputs").save(&file).expect("the file is written");
     for precision in Precision::ALL {
         let model = Model::open(&file, context.clone().with_precision(precision)).expect("the file reads");
-        let Samples::F32(input) = &data.samples else { unreachable!("the rows are numbers") };
+        let Samples::F32(input) = data.samples() else { unreachable!("the rows are numbers") };
         for rows in [1, 3, 8, ROWS] {
             let mut workspace = Workspace::default();
             let input = &input[..rows * FEATURES];

@@ -5,7 +5,6 @@ use plexus::nn::{CheckedNetwork, Network, Params, Shape};
 use plexus::train::data::{self, DataOptions, DataSource, Dataset, Samples, Targets};
 use plexus::train::loss::Loss;
 use plexus::train::optim::Optimizer;
-use plexus::train::schedule::Schedule;
 use plexus::train::target::ScaleKind;
 use plexus::train::trainer::Settings;
 use plexus::{Context, Error, Model, Pool, Remedy, Run, RunSpec, Task, Workspace};
@@ -40,7 +39,7 @@ fn a_number_that_is_not_finite_is_refused_with_its_row_and_column() {
                     [model.predict(&input, 64, &mut workspace), model.scores(&input, 64, &mut Workspace::default())]
                 {
                     match answer.expect_err("it is not finite") {
-                        Error::Input { row: r, column: c, value: v } => {
+                        Error::Input { input: None, row: r, column: c, value: v } => {
                             assert_eq!((r, c, v.to_bits()), (row, column, value.to_bits()));
                         }
                         other => panic!("{other}"),
@@ -74,19 +73,9 @@ fn spec(loss: Loss) -> RunSpec {
         settings: Settings {
             epochs: 1,
             batch: 4,
-            accumulate: 1,
             learning_rate: 0.01,
             optimizer: Optimizer::named("sgd").expect("a row of the table"),
-            schedule: Schedule::Constant,
-            warmup_steps: 0,
-            loss,
-            precision: Default::default(),
-            clip_norm: None,
-            patience: None,
-            smoothing: 1,
-            target_scale: Default::default(),
-            augment: None,
-            seed: 1,
+            ..Settings::new(loss)
         },
         validation: 0.0,
         standardise: true,
@@ -98,17 +87,16 @@ fn spec(loss: Loss) -> RunSpec {
 
 /// Eight rows of three numbers, of two classes.
 fn data() -> Dataset {
-    Dataset {
-        name: "made".to_string(),
-        input: Shape::new([3]),
-        samples: Samples::F32((0..24).map(|at| (at % 5) as f32).collect()),
-        targets: Targets::Classes { names: names(2), indices: vec![0, 1, 0, 1, 0, 1, 0, 1] },
-    }
+    of((0..24).map(|at| (at % 5) as f32).collect(), vec![0, 1, 0, 1, 0, 1, 0, 1])
+}
+
+fn of(samples: Vec<f32>, classes: Vec<u32>) -> Dataset {
+    Dataset::new("made", [3].into(), Samples::F32(samples), Targets::classes(names(2), classes))
 }
 
 #[test]
 fn a_setting_that_cannot_be_is_named_as_its_field() {
-    let source = || DataSource { train: data(), test: data(), validation: None, table: None };
+    let source = || DataSource { train: data().into(), test: data(), validation: None, table: None };
     let mut rate = spec(Loss::named("cross_entropy").expect("a row of the table"));
     rate.settings.learning_rate = 0.0;
     let text = start(rate, source()).expect_err("no step has this size").to_string();
@@ -124,8 +112,8 @@ fn numbers_are_refused_by_a_model_of_classes() {
     let task = Task::Classification { classes: names(2) };
     let params = Params::initialise(&network(3), 1);
     let model = Model::new(network(3), &params, task, None, BTreeMap::new(), Context::single()).expect("they fit");
-    let values = Targets::Values { names: names(1), values: vec![0.5; 8] };
-    let error = model.check_data(&Dataset { targets: values, ..data() }).expect_err("there are no classes");
+    let values = Targets::values(names(1), vec![0.5; 8]);
+    let error = model.check_data(&Dataset { targets: vec![values], ..data() }).expect_err("there are no classes");
     assert_eq!(error.remedy(), Some(Remedy::Task(data::Task::Classification)));
     let text = "the kind of answer: the model has classes, the data has numbers; if the target is a class, say that \
                 classification is wanted";
@@ -140,19 +128,18 @@ fn start(spec: RunSpec, source: DataSource) -> Result<Run, Error> {
 #[test]
 fn a_run_does_not_begin_on_data_that_contradicts_itself() {
     let loss = || Loss::named("cross_entropy").expect("a row of the table");
-    let whole = || DataSource { train: data(), test: data(), validation: None, table: None };
+    let whole = || DataSource { train: data().into(), test: data(), validation: None, table: None };
     start(spec(loss()), whole()).expect("the data is whole");
-    let ragged = Dataset { samples: Samples::F32(vec![0.0; 23]), ..data() };
-    let no_class =
-        Dataset { targets: Targets::Classes { names: names(2), indices: vec![0, 1, 0, 1, 0, 1, 0, 2] }, ..data() };
+    let ragged = of(vec![0.0; 23], vec![0; 8]);
+    let no_class = of(vec![0.0; 24], vec![0, 1, 0, 1, 0, 1, 0, 2]);
     for (faulty, says) in [(ragged, "23 numbers"), (no_class, "the classes")] {
         for source in [
-            DataSource { train: faulty.clone(), ..whole() },
+            DataSource { train: faulty.clone().into(), ..whole() },
             DataSource { test: faulty.clone(), ..whole() },
             DataSource { validation: Some(faulty.clone()), ..whole() },
         ] {
             let error = start(spec(loss()), source).expect_err("it contradicts itself");
-            assert!(matches!(error, Error::Mismatch { .. }), "{error:?}");
+            assert!(matches!(error, Error::Unfit(_)), "{error:?}");
             assert!(error.to_string().contains(says) && error.to_string().contains("\"made\""), "{error}");
         }
     }
@@ -161,7 +148,7 @@ fn a_run_does_not_begin_on_data_that_contradicts_itself() {
 #[test]
 fn a_run_that_needs_more_memory_than_there_is_says_how_many_bytes() {
     let network = RunSpec { network: "mlp:1000000,1000000".to_string(), ..spec(Loss::MeanSquaredError) };
-    let source = DataSource { train: data(), test: data(), validation: None, table: None };
+    let source = DataSource { train: data().into(), test: data(), validation: None, table: None };
     let text = start(network, source).expect_err("terabytes are not there").to_string();
     // A million million weights: learnt, best, gradient, prepared for measurements and for the model at the end.
     let bytes = text.split('(').nth(1).and_then(|rest| rest.split(" bytes").next());

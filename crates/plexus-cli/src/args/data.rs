@@ -16,10 +16,11 @@ pub struct DataArgs {
     /// What to do about rows without a target
     #[arg(long, value_enum, default_value = "fail")]
     pub missing_target: MissingTargetArg,
-    /// The column to predict, by name or number from 1 [default: that of the model; in training the last]
+    /// The column to predict, by name or number from 1; said again, one more of them [default: that of the model; in
+    /// training the last]
     #[arg(long, value_name = "COLUMN")]
-    pub target: Option<String>,
-    /// What kind of answer is wanted [default: that of the model; in training found out from the target]
+    pub target: Vec<String>,
+    /// What kind of answer is wanted [default: that of the model; in training found out from each target]
     #[arg(long, value_enum)]
     pub task: Option<TaskArg>,
 }
@@ -182,7 +183,7 @@ impl TableArgs {
             ("--header", self.written.header.is_some()),
             ("--delimiter", self.written.delimiter.is_some()),
             ("--missing-target", self.written.missing_target != MissingTargetArg::Fail),
-            ("--target", self.written.target.is_some()),
+            ("--target", !self.written.target.is_empty()),
             ("--task", self.written.task.is_some()),
             ("--drop", !self.drop.is_empty()),
             ("--only", !self.only.is_empty()),

@@ -166,10 +166,14 @@ pub struct LearningArgs {
     /// Steps over which the learning rate climbs from zero
     #[arg(long, value_name = "STEPS", default_value_t = 0)]
     pub warmup: u64,
-    /// cross_entropy, mean_squared_error, mean_absolute_error, huber, quantile:0.1,0.5,0.9 or binary_cross_entropy
-    /// [default: cross_entropy for classes, mean_squared_error for numbers]
+    /// cross_entropy, mean_squared_error, mean_absolute_error, huber, quantile:0.1,0.5,0.9 or binary_cross_entropy; of
+    /// several targets TARGET=NAME for one of them, may be said again [default: cross_entropy for classes,
+    /// mean_squared_error for numbers]
     #[arg(long, value_name = "NAME")]
-    pub loss: Option<String>,
+    pub loss: Vec<String>,
+    /// How much the loss of one of several targets counts; may be said again [default: 1]
+    #[arg(long, value_name = "TARGET=WEIGHT")]
+    pub loss_weight: Vec<String>,
     /// The scale on which a number is learnt; answers and errors keep its own unit [default: standard]
     #[arg(long, value_enum, value_name = "SCALE")]
     pub target_scale: Option<TargetScaleArg>,

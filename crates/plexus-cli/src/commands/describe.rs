@@ -15,26 +15,14 @@ pub(crate) fn text(model: &Model) -> String {
     if let Some(schema) = model.columns() {
         columns(schema, &mut lines);
     }
-    match model.task() {
-        Task::Classification { classes } | Task::MultiLabel { classes } => {
-            let more = classes.len().saturating_sub(MOST_NAMES);
-            let names = classes.iter().take(MOST_NAMES).map(|name| name.escape_debug().to_string());
-            let more = if more > 0 { format!(" and {} more", grouped(more as u64)) } else { String::new() };
-            lines.push(format!(
-                "Classes   {}: {}{more}",
-                grouped(classes.len() as u64),
-                names.collect::<Vec<_>>().join(", ")
-            ));
-        }
-        Task::Regression { outputs } => lines.push(format!("Outputs   {}", outputs.join(", "))),
-        Task::Quantiles { outputs, .. } => lines.push(format!("Outputs   quantiles: {}", outputs.join(", "))),
+    for output in model.outputs() {
+        let name = if model.outputs().len() > 1 { format!("{}, ", output.name.escape_debug()) } else { String::new() };
+        lines.push(output_line(&output.task, &name));
     }
     if let Some(schema) = model.columns() {
-        lines.push(format!(
-            "Target    {}, column {} of the file",
-            schema.target.escape_debug(),
-            schema.target_index + 1
-        ));
+        for target in &schema.targets {
+            lines.push(format!("Target    {}, column {} of the file", target.name.escape_debug(), target.index + 1));
+        }
     }
     if let Some(scale) = target_scale(model) {
         lines.push(format!("Scale     {scale}"));
@@ -68,10 +56,26 @@ pub(crate) fn text(model: &Model) -> String {
     lines.iter().map(|line| format!("\n{line}")).collect()
 }
 
+/// What an output gives.
+fn output_line(task: &Task, name: &str) -> String {
+    match task {
+        Task::Classification { classes } | Task::MultiLabel { classes } => {
+            let more = classes.len().saturating_sub(MOST_NAMES);
+            let names = classes.iter().take(MOST_NAMES).map(|name| name.escape_debug().to_string());
+            let more = if more > 0 { format!(" and {} more", grouped(more as u64)) } else { String::new() };
+            let count = grouped(classes.len() as u64);
+            format!("Classes   {name}{count}: {}{more}", names.collect::<Vec<_>>().join(", "))
+        }
+        Task::Regression { outputs } => format!("Outputs   {name}{}", outputs.join(", ")),
+        Task::Quantiles { outputs, .. } => format!("Outputs   {name}quantiles: {}", outputs.join(", ")),
+    }
+}
+
 /// The same for programs.
 pub(crate) fn json(model: &Model) -> Value {
     json!({
-        "task": model.task(),
+        "task": (model.outputs().len() == 1).then(|| model.task()),
+        "outputs": model.outputs(),
         "columns": model.columns(),
         "target_scale": target_scale(model),
         "split": model.split(),

@@ -3,7 +3,7 @@
 use crate::Failure;
 use crate::args::EvaluateArgs;
 use crate::commands::model_path;
-use crate::commands::results::{Importances, Results, check_threshold};
+use crate::commands::results::{Importances, Results, add_to, check_threshold};
 use crate::output::{grouped, print_json, say, yellow};
 use crate::pictures::Theme;
 use plexus::{Chosen, Context, Model, Pool};
@@ -24,34 +24,37 @@ pub fn run(args: EvaluateArgs) -> Result<(), Failure> {
         eprintln!("{}: {warning}", yellow("warning"));
     }
     let importances = match args.importance {
+        true if model.outputs().len() > 1 => {
+            return Err(Failure::Input("--importance is for models of one output. Leave it out".to_string()));
+        }
         true => Some(Importances::measure(&model, (&mut data, part), args.threshold, args.json)?),
         false => None,
     };
-    let results = Results::new(&model, &model.evaluate(&data)?, (&data, part), args.threshold)?;
+    let evaluation = model.evaluate(&data)?;
+    let results = Results::all(&model, &evaluation, (&data, part), args.threshold)?;
     if let Some(folder) = &args.pictures {
         std::fs::create_dir_all(folder)
             .map_err(|error| Failure::Input(format!("cannot make the folder {}: {error}", folder.display())))?;
         let theme = if args.dark { Theme::Dark } else { Theme::Light };
-        results.save_pictures(folder, theme)?;
+        results.iter().try_for_each(|results| results.save_pictures(folder, theme).map(|_| ()))?;
         if let Some(importances) = &importances {
             importances.save_picture(folder, theme)?;
         }
     }
-    let rows = results.evaluation.rows;
+    let rows = evaluation.rows;
     if args.json {
         let mut line = serde_json::json!({
             "model": args.model, "data": source, "part": part, "rows": rows, "warning": warning,
         });
-        results.add_to(&mut line, "test_");
-        results.add_curves_to(&mut line, "test_");
+        add_to(&results, &evaluation, &mut line, "test_", true);
         if let Some(importances) = &importances {
             line["test_importance"] = importances.json();
         }
         print_json(&line);
         return Ok(());
     }
-    say!("{} on {source}: {} rows ({part})", args.model.display(), grouped(rows as u64));
-    results.print();
+    say!("{} on {source}: {} rows ({part})", args.model.display(), grouped(rows));
+    results.iter().for_each(Results::print);
     if let Some(importances) = &importances {
         importances.print();
     }

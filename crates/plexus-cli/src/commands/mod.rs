@@ -89,7 +89,7 @@ pub(crate) fn open_network(
         (NetworkSpec::LeNet5(_), None) => Shape::new([1, 28, 28]),
         (_, None) => default_input,
     };
-    Ok((spec.build(input, outputs)?.check()?, None))
+    Ok((spec.build(input, &[("output".to_string(), outputs)])?.check()?, None))
 }
 
 /// `784` or `1x28x28`.

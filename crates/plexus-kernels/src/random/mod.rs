@@ -125,7 +125,7 @@ impl Random {
     /// Puts a slice in random order, each equally likely.
     ///
     /// Fisher and Yates: from the last element to the second, each changes places with one at or before it.
-    pub fn shuffle(&mut self, values: &mut [u32]) {
+    pub fn shuffle<T>(&mut self, values: &mut [T]) {
         for last in (1..values.len()).rev() {
             let other = self.below(last as u64 + 1) as usize;
             values.swap(last, other);

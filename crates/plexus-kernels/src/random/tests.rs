@@ -121,7 +121,7 @@ fn a_shuffle_is_a_permutation_and_every_place_is_equally_likely() {
         assert_eq!(order, [0, 1, 2, 3]);
     }
     assert!(counts.iter().flatten().all(|count| (1800..2200).contains(count)), "{counts:?}");
-    init(0).shuffle(&mut []);
+    init(0).shuffle::<u32>(&mut []);
 }
 
 #[test]

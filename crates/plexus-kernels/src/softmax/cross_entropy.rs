@@ -5,14 +5,8 @@ use crate::Context;
 use crate::isa::{Simd, Vectorized};
 use crate::map::pieces::{self, Maybe, Rows};
 
-/// What the loss of a batch is: the mean or the sum over its rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reduction {
-    /// The sum of weighted losses divided by the sum of the weights of the targets.
-    Mean,
-    /// The sum of weighted losses.
-    Sum,
-}
+/// A target that is no class: its row has no loss, no weight and no gradient. PyTorch calls it `ignore_index`.
+pub const IGNORED: u32 = u32::MAX;
 
 /// The arguments of [`cross_entropy`].
 #[derive(Debug)]
@@ -21,15 +15,15 @@ pub struct CrossEntropy<'a> {
     pub cols: usize,
     /// `[rows, cols]`
     pub logits: &'a [f32],
-    /// `[rows]`, each below `cols`.
+    /// `[rows]`, each below `cols` or [`IGNORED`].
     pub targets: &'a [u32],
     /// `[cols]`, the weight of each class; 1 where missing.
     pub class_weights: Option<&'a [f32]>,
     /// The share of the target distribution that is spread evenly over all classes, in 0..=1.
     pub label_smoothing: f32,
-    /// What the gradient is the gradient of.
-    pub reduction: Reduction,
-    /// `[rows, cols]`, overwritten with the derivative of the reduced loss with respect to the logits; may be missing.
+    /// What the gradient is divided by: [`target_weight`] for the mean of the losses, 1 for their sum.
+    pub divisor: f64,
+    /// `[rows, cols]`, overwritten with the derivative of `loss / divisor` with respect to the logits; may be missing.
     pub grad_logits: Option<&'a mut [f32]>,
 }
 
@@ -42,14 +36,13 @@ pub struct CrossEntropySums {
     pub weight: f64,
 }
 
-impl CrossEntropySums {
-    /// The loss of the batch; NaN for the mean of nothing, as PyTorch.
-    pub fn reduced(self, reduction: Reduction) -> f64 {
-        match reduction {
-            Reduction::Mean => self.loss / self.weight,
-            Reduction::Sum => self.loss,
-        }
-    }
+/// The sum of the weights of targets: what the mean of their losses divides by.
+///
+/// # Panics
+/// Where there are weights, and a target is neither one of their classes nor [`IGNORED`].
+pub fn target_weight(targets: &[u32], class_weights: Option<&[f32]>) -> f64 {
+    let weights = targets.iter().filter(|target| **target != IGNORED);
+    weights.map(|&target| class_weights.map_or(1.0, |weights| f64::from(weights[target as usize]))).sum()
 }
 
 /// Computes the cross-entropy of softmax(logits) against targets, and its gradient.
@@ -59,35 +52,29 @@ impl CrossEntropySums {
 /// loss    = Σ_i Σ_c −q[i, c] · log_softmax(logits)[i, c]
 /// grad_logits[i, j] = (softmax(logits)[i, j] · Σ_c q[i, c] − q[i, j]) / divisor
 /// ```
-/// with `divisor = Σ_i w[target_i]` for the mean and 1 for the sum: PyTorch's `CrossEntropyLoss`.
+/// With `divisor = Σ_i w[target_i]` this is the mean of PyTorch's `CrossEntropyLoss`.
 ///
 /// # Panics
-/// Where lengths disagree or a target is not below `cols`.
+/// Where lengths disagree, or a target is neither below `cols` nor [`IGNORED`].
 ///
 /// # Numerics
 /// The loss is summed in 64 bits in an order that depends on the sizes alone. A target whose logit is −∞ has infinite
-/// loss. Where all weights of the targets are zero, the mean and its gradient are NaN, as PyTorch.
+/// loss.
 pub fn cross_entropy(arguments: CrossEntropy<'_>, context: &Context) -> CrossEntropySums {
-    let CrossEntropy { cols, logits, targets, class_weights, label_smoothing, reduction, grad_logits } = arguments;
+    let CrossEntropy { cols, logits, targets, class_weights, label_smoothing, divisor, grad_logits } = arguments;
     assert_eq!(logits.len(), targets.len() * cols, "the logits have one row for each target");
-    assert!(targets.iter().all(|&target| (target as usize) < cols), "every target is below the number of classes");
+    let known = |target: u32| (target as usize) < cols || target == IGNORED;
+    assert!(targets.iter().all(|&target| known(target)), "every target is below the number of classes");
     assert!(class_weights.is_none_or(|weights| weights.len() == cols), "one weight for each class");
     assert!(grad_logits.as_ref().is_none_or(|grad| grad.len() == logits.len()), "one gradient for each logit");
     if targets.is_empty() {
         return CrossEntropySums::default();
     }
-    let weight_of = |target: u32| class_weights.map_or(1.0, |weights| f64::from(weights[target as usize]));
-    let weight = targets.iter().map(|&target| weight_of(target)).sum();
+    let weight = target_weight(targets, class_weights);
     let all_weights = class_weights.map_or(cols as f64, crate::reduce::reference::sum);
     let smoothing = f64::from(label_smoothing);
-    let common = Common {
-        cols,
-        class_weights,
-        hard: 1.0 - smoothing,
-        soft: smoothing / cols as f64,
-        all_weights,
-        divisor: if reduction == Reduction::Mean { weight } else { 1.0 },
-    };
+    let common =
+        Common { cols, class_weights, hard: 1.0 - smoothing, soft: smoothing / cols as f64, all_weights, divisor };
     let grad_logits = Maybe(grad_logits.map(|grad| Rows(grad, cols)), targets.len());
     let loss = pieces::reduce(
         context.pool(),
@@ -130,7 +117,7 @@ impl Vectorized for Body<'_> {
         let rows = logits.chunks_exact(common.cols).zip(targets);
         match grad {
             None => {
-                for (x, &target) in rows {
+                for (x, &target) in rows.filter(|(_, target)| **target != IGNORED) {
                     let largest = max(s, x);
                     let log = f64::from(largest) + sum_exp(s, x, largest).ln();
                     loss += common.loss(x, target as usize, log);
@@ -138,6 +125,10 @@ impl Vectorized for Body<'_> {
             }
             Some(grad) => {
                 for ((x, &target), grad) in rows.zip(grad.chunks_exact_mut(common.cols)) {
+                    if target == IGNORED {
+                        grad.fill(0.0);
+                        continue;
+                    }
                     let largest = max(s, x);
                     let sum = exp_and_sum(s, x, largest, grad);
                     loss += common.loss(x, target as usize, f64::from(largest) + sum.ln());

@@ -18,7 +18,7 @@
 mod cross_entropy;
 pub mod reference;
 
-pub use cross_entropy::{CrossEntropy, CrossEntropySums, Reduction, cross_entropy};
+pub use cross_entropy::{CrossEntropy, CrossEntropySums, IGNORED, cross_entropy, target_weight};
 
 use crate::Context;
 use crate::isa::{Isa, Simd, Vectorized};

@@ -125,7 +125,8 @@ fn cross_entropy_and_its_gradient_are_the_reference_and_its_slope() {
             let weights: Vec<f32> = (0..cols).map(|c| 0.5 + c as f32 * 0.25).collect();
             for class_weights in [None, Some(&weights[..])] {
                 for label_smoothing in [0.0f32, 0.1, 1.0] {
-                    for reduction in [Reduction::Mean, Reduction::Sum] {
+                    for mean in [true, false] {
+                        let divisor = if mean { target_weight(&targets, class_weights) } else { 1.0 };
                         let mut grad = vec![f32::NAN; input.len()];
                         let arguments = |grad_logits| CrossEntropy {
                             cols,
@@ -133,7 +134,7 @@ fn cross_entropy_and_its_gradient_are_the_reference_and_its_slope() {
                             targets: &targets,
                             class_weights,
                             label_smoothing,
-                            reduction,
+                            divisor,
                             grad_logits,
                         };
                         let sums = cross_entropy(arguments(Some(&mut grad)), &Context::new(isa, Pool::single()));
@@ -142,10 +143,10 @@ fn cross_entropy_and_its_gradient_are_the_reference_and_its_slope() {
                             let smoothing = label_smoothing.into();
                             let (loss, weight) =
                                 reference::cross_entropy(cols, logits, &targets, class_weights, smoothing);
-                            if reduction == Reduction::Mean { loss / weight } else { loss }
+                            if mean { loss / weight } else { loss }
                         };
                         let want = loss(&wide(&input));
-                        assert!((sums.reduced(reduction) - want).abs() < 1e-5, "{} {want}", sums.loss);
+                        assert!((sums.loss / divisor - want).abs() < 1e-5, "{} {want}", sums.loss);
                         for (i, &got) in grad.iter().enumerate() {
                             let slope = slope(&wide(&input), i, loss);
                             assert!((f64::from(got) - slope).abs() < 2e-5, "{i}: {got} {slope}");
@@ -167,7 +168,7 @@ fn cross_entropy_survives_masked_and_extreme_logits() {
             targets: &[target],
             class_weights: None,
             label_smoothing: 0.0,
-            reduction: Reduction::Mean,
+            divisor: 1.0,
             grad_logits: Some(&mut grad),
         };
         (cross_entropy(arguments, &Context::single()).loss, grad)
@@ -179,6 +180,36 @@ fn cross_entropy_survives_masked_and_extreme_logits() {
 }
 
 #[test]
+fn ignored_rows_have_neither_loss_nor_weight_nor_gradient() {
+    let (cols, input) = (9, logits(5 * 9));
+    let weights: Vec<f32> = (0..cols).map(|c| 0.5 + c as f32 * 0.25).collect();
+    for isa in Isa::available() {
+        let context = Context::new(isa, Pool::single());
+        let run = |logits: &[f32], targets: &[u32]| {
+            let mut grad = vec![f32::NAN; logits.len()];
+            let arguments = |grad_logits| CrossEntropy {
+                cols,
+                logits,
+                targets,
+                class_weights: Some(&weights),
+                label_smoothing: 0.1,
+                divisor: target_weight(targets, Some(&weights)),
+                grad_logits,
+            };
+            let sums = cross_entropy(arguments(Some(&mut grad)), &context);
+            assert_eq!(sums, cross_entropy(arguments(None), &context));
+            (sums, grad)
+        };
+        let (sums, grad) = run(&input, &[3, IGNORED, 0, IGNORED, 8]);
+        let kept = [&input[..9], &input[18..27], &input[36..]].concat();
+        let (wanted, of_kept) = run(&kept, &[3, 0, 8]);
+        assert_eq!(sums, wanted);
+        assert_eq!([&grad[..9], &grad[18..27], &grad[36..]].concat(), of_kept);
+        assert!(grad[9..18].iter().chain(&grad[27..36]).all(|grad| *grad == 0.0));
+    }
+}
+
+#[test]
 fn an_empty_batch_has_no_loss() {
     let arguments = CrossEntropy {
         cols: 4,
@@ -186,7 +217,7 @@ fn an_empty_batch_has_no_loss() {
         targets: &[],
         class_weights: None,
         label_smoothing: 0.1,
-        reduction: Reduction::Mean,
+        divisor: 1.0,
         grad_logits: None,
     };
     assert_eq!(cross_entropy(arguments, &Context::single()), CrossEntropySums { loss: 0.0, weight: 0.0 });
@@ -201,7 +232,7 @@ fn a_target_outside_the_classes_is_refused() {
         targets: &[2],
         class_weights: None,
         label_smoothing: 0.0,
-        reduction: Reduction::Sum,
+        divisor: 1.0,
         grad_logits: None,
     };
     cross_entropy(arguments, &Context::single());
@@ -225,7 +256,7 @@ fn results_are_the_same_for_any_thread_count() {
             targets: &targets,
             class_weights: None,
             label_smoothing: 0.1,
-            reduction: Reduction::Mean,
+            divisor: 1.0,
             grad_logits: Some(&mut grad),
         };
         let sums = cross_entropy(arguments, &context);

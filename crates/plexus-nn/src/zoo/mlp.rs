@@ -1,7 +1,7 @@
 //! The multi-layer perceptron.
 
 use crate::layers::{Activation, Flatten, Layer, Linear};
-use crate::network::Network;
+use crate::network::{NamedLayer, Network};
 use crate::shape::Shape;
 use plexus_kernels::map::Function;
 
@@ -30,6 +30,32 @@ pub fn mlp(input: Shape, hidden: &[usize], outputs: usize, function: Function) -
     let mut network = Network::chain(input, layers);
     if several_axes {
         network.insert_front("flatten", Flatten::default().into());
+    }
+    network
+}
+
+/// A multi-layer perceptron with several outputs: the hidden layers of [`mlp`], and behind the last of them a linear layer for
+/// each output, called by its name.
+///
+/// # Examples
+/// ```
+/// use plexus_nn::{Shape, zoo};
+/// let heads = [("price".to_string(), 1), ("kind".to_string(), 3)];
+/// let network = zoo::mlp_heads(Shape::new([4]), &[8], &heads, plexus_kernels::map::Function::Relu).check().unwrap();
+/// assert_eq!(network.outputs().len(), 2);
+/// ```
+pub fn mlp_heads(input: Shape, hidden: &[usize], heads: &[(String, usize)], function: Function) -> Network {
+    let mut network = mlp(input, hidden, 1, function);
+    // The only output makes way for the heads.
+    network.layers.pop();
+    let last = network.layers.last().map_or_else(|| network.inputs[0].name.clone(), |last| last.name.clone());
+    for (name, outputs) in heads {
+        network.layers.push(NamedLayer {
+            name: name.clone(),
+            inputs: vec![last.clone()],
+            layer: Linear::new(*outputs).into(),
+        });
+        network.outputs.push(name.clone());
     }
     network
 }

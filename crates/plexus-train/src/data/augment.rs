@@ -83,6 +83,26 @@ impl Augment {
     }
 }
 
+impl Augment {
+    /// Changes the classes of the pixels of one sample as [`Augment::apply`] changes the sample: each pixel takes the class of
+    /// the pixel nearest to where it comes from.
+    ///
+    /// # Panics
+    /// Where there are not `height · width` classes.
+    pub fn apply_to_classes(&self, key: RowKey, [height, width]: [usize; 2], classes: &mut [u32]) {
+        assert_eq!(classes.len(), height * width, "height · width");
+        if classes.is_empty() {
+            return;
+        }
+        let (map, from) = (Map::draw(self, key, [height, width]), classes.to_vec());
+        let nearest = |at: f32, size: usize| (at.clamp(0.0, (size - 1) as f32) + 0.5) as usize;
+        for (pixel, class) in classes.iter_mut().enumerate() {
+            let [y, x] = map.source(pixel / width, pixel % width);
+            *class = from[nearest(y, height) * width + nearest(x, width)];
+        }
+    }
+}
+
 /// The two neighbours of a place along one side, and how far it is from the first to the second.
 fn between(at: f32, size: usize) -> (usize, usize, f32) {
     let at = at.clamp(0.0, (size - 1) as f32);
@@ -250,6 +270,23 @@ mod tests {
         assert!(moved.abs() <= 2.0 && moved != 0.0);
         let inner = to.iter().enumerate().take(6).skip(3);
         assert!({ inner }.all(|(x, value)| (value - (x as f32 + moved)).abs() < 1e-5));
+    }
+
+    #[test]
+    fn classes_move_with_their_pixels() {
+        // Where the picture holds the classes as numbers and no pixel falls between two classes, both come out alike.
+        let (height, width) = (12, 10);
+        let classes: Vec<u32> = (0..height * width).map(|at| u32::from(at % width >= 5)).collect();
+        let picture: Vec<f32> = classes.iter().map(|class| *class as f32).collect();
+        for row in 0..20 {
+            let augment: Augment = "shift=2,rotate=20,scale=0.2,elastic=0.5".parse().unwrap();
+            let (mut changed, mut of_pixels) = (vec![0.0; classes.len()], classes.clone());
+            augment.apply(RowKey { row, ..KEY }, [1, height, width], &picture, &mut changed);
+            augment.apply_to_classes(RowKey { row, ..KEY }, [height, width], &mut of_pixels);
+            let clear = changed.iter().zip(&of_pixels).filter(|(value, _)| **value == 0.0 || **value == 1.0);
+            let agreeing = clear.clone().filter(|(value, class)| **value == **class as f32).count();
+            assert!(agreeing == clear.count() && of_pixels != classes, "row {row}");
+        }
     }
 
     #[test]

@@ -4,8 +4,8 @@ use super::fit::find_named;
 use super::scan::Rows;
 use super::schema::{ClassFinder, find_column};
 use super::{
-    DataOptions, DataSource, Dataset, Fold, MissingTarget, Samples, Schema, Table, TableOptions, TableSource, Targets,
-    Task,
+    DataOptions, DataSource, Dataset, Fold, InputRows, MissingTarget, Samples, Schema, Table, TableOptions,
+    TableSource, TargetColumn, Targets, Task,
 };
 use crate::error::{DataError, listed, nearest, shown};
 use plexus_nn::Shape;
@@ -24,11 +24,11 @@ pub(super) fn open(path: &Path, options: &DataOptions) -> Result<DataSource, Dat
         return Err(DataError::BadOption { option, expected, got, remedy: None });
     }
     let table = read_table(path, options, options.schema.as_ref())?;
-    let target = match &options.schema {
-        Some(schema) => target_of(&table, schema)?,
-        None => target_index(&table, options.target.as_deref())?,
+    let targets = match &options.schema {
+        Some(schema) => Encoder::new(&table, schema)?.targets,
+        None => target_indices(&table, &options.target)?,
     };
-    let rows = rows_with_target(&table, target, options)?;
+    let rows = rows_with_targets(&table, &targets, options)?;
     if rows.len() > u32::MAX as usize {
         let what = format!("{} rows, the most is {}", rows.len(), u32::MAX);
         return Err(DataError::TooLarge { path: table.path(), what });
@@ -48,7 +48,7 @@ pub(super) fn open(path: &Path, options: &DataOptions) -> Result<DataSource, Dat
         None => {
             let mut is_train = vec![false; table.len()];
             train.iter().for_each(|&row| is_train[row] = true);
-            Schema::fit(&table, target, Rows { all: &rows, is_train: &is_train }, &train, options)?
+            Schema::fit(&table, &targets, Rows { all: &rows, is_train: &is_train }, &train, options)?
         }
     };
     let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
@@ -64,7 +64,7 @@ pub(super) fn open(path: &Path, options: &DataOptions) -> Result<DataSource, Dat
         test = other;
     }
     let validation = beside(&options.validation_data)?;
-    Ok(DataSource { train, test, validation, table: Some(TableSource { schema, report, fingerprint }) })
+    Ok(DataSource { train: train.into(), test, validation, table: Some(TableSource { schema, report, fingerprint }) })
 }
 
 /// Reads all rows of a CSV file, with their targets, as a trained model takes them.
@@ -82,7 +82,7 @@ pub fn read_with_schema(path: &Path, schema: &Schema, options: &DataOptions) -> 
     let table = read_table(path, options, Some(schema))?;
     let encoder = Encoder::new(&table, schema)?;
     let tokens = &schema.tokens;
-    let rows = usable_rows(&table, encoder.target, tokens, options.missing_target)?;
+    let rows = usable_rows(&table, &encoder.targets, tokens, options.missing_target)?;
     encoder.encode(path.display().to_string(), &rows)
 }
 
@@ -107,45 +107,57 @@ fn read_table(path: &Path, options: &DataOptions, schema: Option<&Schema>) -> Re
     Table::open(path, &options)
 }
 
-/// Finds the target: the name of a column, else a number from 1; the last column where nothing is said.
-fn target_index(table: &Table, target: Option<&str>) -> Result<usize, DataError> {
+/// Finds the targets: names of columns, else numbers from 1; the last column where nothing is said.
+fn target_indices(table: &Table, targets: &[String]) -> Result<Vec<usize>, DataError> {
     let columns = table.columns();
-    let Some(target) = target else { return Ok(columns.len() - 1) };
-    find_named(table, target).ok_or_else(|| DataError::TargetNotFound {
-        path: table.path(),
-        target: shown(target),
-        suggestion: nearest(target, columns.iter().map(String::as_str)),
-        columns: listed(columns.iter()),
-    })
+    if targets.is_empty() {
+        return Ok(vec![columns.len() - 1]);
+    }
+    let mut found = Vec::new();
+    for target in targets {
+        let index = find_named(table, target).ok_or_else(|| DataError::TargetNotFound {
+            path: table.path(),
+            target: shown(target),
+            suggestion: nearest(target, columns.iter().map(String::as_str)),
+            columns: listed(columns.iter()),
+        })?;
+        if found.contains(&index) {
+            let got = format!("{} twice", shown(target));
+            return Err(DataError::BadOption { option: "target", expected: "each column once", got, remedy: None });
+        }
+        found.push(index);
+    }
+    Ok(found)
 }
 
-/// The rows that have a target.
-fn rows_with_target(table: &Table, target: usize, options: &DataOptions) -> Result<Vec<usize>, DataError> {
+/// The rows that have all targets.
+fn rows_with_targets(table: &Table, targets: &[usize], options: &DataOptions) -> Result<Vec<usize>, DataError> {
     let tokens = options.schema.as_ref().map_or_else(|| options.tokens(), |schema| schema.tokens.clone());
-    usable_rows(table, target, &tokens, options.missing_target)
+    usable_rows(table, targets, &tokens, options.missing_target)
 }
 
 fn usable_rows(
     table: &Table,
-    target: usize,
+    targets: &[usize],
     tokens: &super::MissingTokens,
     policy: MissingTarget,
 ) -> Result<Vec<usize>, DataError> {
-    let lacks = |row: &usize| tokens.is_missing(table.cell(*row, target));
-    let column = || shown(&table.columns()[target]);
+    let lacking = |row: usize| targets.iter().find(|target| tokens.is_missing(table.cell(row, **target)));
+    let lacks = |row: &usize| lacking(*row).is_some();
+    let column = |row: usize| shown(&table.columns()[*lacking(row).unwrap_or(&targets[0])]);
     match policy {
         MissingTarget::Fail => match (0..table.len()).find(lacks) {
             None => Ok((0..table.len()).collect()),
             Some(row) => {
                 let count = (0..table.len()).filter(lacks).count();
-                Err(DataError::MissingTarget { place: table.place(row), column: column(), count })
+                Err(DataError::MissingTarget { place: table.place(row), column: column(row), count })
             }
         },
         MissingTarget::Drop => {
             let rows: Vec<usize> = (0..table.len()).filter(|row| !lacks(row)).collect();
             if rows.is_empty() {
                 let (place, count) = (table.place(0), table.len());
-                return Err(DataError::MissingTarget { place, column: column(), count });
+                return Err(DataError::MissingTarget { place, column: column(0), count });
             }
             Ok(rows)
         }
@@ -193,17 +205,12 @@ pub fn split_rows(rows: usize, fraction: f64, seed: u64, fold: Option<Fold>) -> 
     Parts { train: order, test }
 }
 
-/// Finds the target of a schema in a table.
-fn target_of(table: &Table, schema: &Schema) -> Result<usize, DataError> {
-    Ok(Encoder::new(table, schema)?.target)
-}
-
 /// A table, a schema, and where the columns of one stand in the other.
 struct Encoder<'a> {
     table: &'a Table,
     schema: &'a Schema,
     positions: Vec<usize>,
-    target: usize,
+    targets: Vec<usize>,
 }
 
 impl<'a> Encoder<'a> {
@@ -211,16 +218,19 @@ impl<'a> Encoder<'a> {
         let place = table.header_place();
         if table.has_header() {
             let positions = schema.locate(&place, table.columns())?;
-            let target = find_column(&place, table.columns(), &schema.target)?;
-            return Ok(Encoder { table, schema, positions, target });
+            let targets = schema.targets.iter().map(|target| find_column(&place, table.columns(), &target.name));
+            let targets = targets.collect::<Result<_, _>>()?;
+            return Ok(Encoder { table, schema, positions, targets });
         }
         let (expected, got) = (schema.file_width(), table.columns().len());
-        let positions = schema.positions(got).filter(|_| expected == got && schema.target_index < expected);
+        let positions = schema.positions(got).filter(|_| expected == got);
+        let targets: Vec<usize> = schema.targets.iter().map(|target| target.index).collect();
+        let positions = positions.filter(|_| targets.iter().all(|target| *target < expected));
         let Some(positions) = positions else {
             let hint = "; without a header, the columns must be those of the training file, target included";
             return Err(DataError::FieldCount { place: table.place(0), expected, got, hint });
         };
-        Ok(Encoder { table, schema, positions, target: schema.target_index })
+        Ok(Encoder { table, schema, positions, targets })
     }
 
     fn encode(&self, name: String, rows: &[usize]) -> Result<Dataset, DataError> {
@@ -236,22 +246,26 @@ impl<'a> Encoder<'a> {
             let fields = self.positions.iter().map(|&column| table.cell(row, column));
             schema.encode_fields(&table.place(row), fields, &mut samples)?;
         }
-        let targets = rows.iter().map(|&row| (row, table.cell(row, self.target)));
-        let targets = match schema.task {
+        let inputs = vec![InputRows { shape: Shape::new([features]), samples: Samples::F32(samples) }];
+        let targets =
+            schema.targets.iter().zip(&self.targets).map(|(target, &column)| self.encode_target(target, column, rows));
+        Ok(Dataset { name, inputs, targets: targets.collect::<Result<_, _>>()? })
+    }
+
+    fn encode_target(&self, target: &TargetColumn, column: usize, rows: &[usize]) -> Result<Targets, DataError> {
+        let table = self.table;
+        let fields = rows.iter().map(|&row| (row, table.cell(row, column)));
+        Ok(match target.task {
             Task::Classification => {
-                let mut finder = ClassFinder::new(schema);
-                let indices =
-                    targets.map(|(row, field)| finder.find(|| table.place(row), field)).collect::<Result<_, _>>()?;
-                Targets::Classes { names: schema.classes.clone(), indices }
+                let mut finder = ClassFinder::new(target);
+                let indices = fields.map(|(row, field)| finder.find(|| table.place(row), field));
+                Targets::classes(target.classes.clone(), indices.collect::<Result<_, _>>()?)
             }
             Task::Regression => {
-                let values = targets
-                    .map(|(row, field)| schema.target_number(&table.place(row), field))
-                    .collect::<Result<_, _>>()?;
-                Targets::Values { names: vec![schema.target.clone()], values }
+                let values = fields.map(|(row, field)| target.read_number(&table.place(row), field));
+                Targets::values(vec![target.name.clone()], values.collect::<Result<_, _>>()?)
             }
-        };
-        Ok(Dataset { name, input: Shape::new([features]), samples: Samples::F32(samples), targets })
+        })
     }
 }
 
@@ -288,8 +302,44 @@ mod tests {
         DataOptions { test_fraction: 0.0, ..DataOptions::default() }
     }
 
+    #[test]
+    fn several_targets_are_read_beside_each_other() {
+        let rows: String = (0..40).map(|n| format!("{n},{},{},{}\n", ["lo", "hi"][n % 2], n * n, n * 2)).collect();
+        let table = format!("x,kind,price,y\n{rows}");
+        let options = DataOptions { target: vec!["price".into(), "2".into()], ..whole() };
+        let source = read(&table, &options);
+        let schema = schema(&source);
+        assert_eq!(
+            schema.targets.iter().map(|target| (&target.name[..], target.index)).collect::<Vec<_>>(),
+            [("price", 2), ("kind", 1)]
+        );
+        assert_eq!(schema.feature_names(), ["x", "y"]);
+        let [Targets::Values { values: prices, .. }, Targets::Classes { names, indices, .. }] =
+            &source.train.targets[..]
+        else {
+            panic!("a number and a class");
+        };
+        assert_eq!((prices[3], &names[..], indices[3]), (9.0, &["hi".to_string(), "lo".to_string()][..], 0));
+        // A model reads them again, in any order of columns.
+        let file = File::new("y,price,kind,x\n6,9,hi,3\n");
+        let again = read_with_schema(&file.0.path().join("t.csv"), schema, &DataOptions::default());
+        let again = again.expect("is read");
+        assert_eq!((values(&again), again.targets.len()), (&[3.0, 6.0][..], 2));
+        // A row needs all of them.
+        let lacking = table.replacen("lo,4,", "lo,,", 1);
+        assert!(refusal(&lacking, &options).contains("column \"price\""));
+        let dropped = DataOptions { missing_target: MissingTarget::Drop, ..options.clone() };
+        assert_eq!(read(&lacking, &dropped).train.len(), 39);
+        let twice = DataOptions { target: vec!["price".into(), "3".into()], ..whole() };
+        assert!(refusal(&table, &twice).contains("3 twice"));
+        let all = DataOptions { target: ["x", "kind", "price", "y"].map(String::from).to_vec(), ..whole() };
+        assert!(refusal(&table, &all).contains("x, kind, price, y"));
+        let dropped = DataOptions { drop: vec!["kind".into()], ..options };
+        assert!(refusal(&table, &dropped).contains("which is the target"));
+    }
+
     fn values(set: &Dataset) -> &[f32] {
-        let Samples::F32(values) = &set.samples else { unreachable!("CSV gives numbers") };
+        let Samples::F32(values) = set.samples() else { unreachable!("CSV gives numbers") };
         values
     }
 
@@ -301,13 +351,13 @@ mod tests {
     fn a_table_of_numbers_and_words_becomes_features_and_classes() {
         let source = read("size,colour,kind\n1,red,dog\n2,blue,cat\n,red,dog\n6,?,cat\n", &whole());
         assert_eq!(schema(&source).feature_names(), ["size", "colour=blue", "colour=missing", "colour=red"]);
-        assert_eq!(source.train.input, Shape::new([4]));
+        assert_eq!(*source.train.input(), Shape::new([4]));
         assert_eq!(
             values(&source.train),
             [1.0, 0.0, 0.0, 1.0, 2.0, 1.0, 0.0, 0.0, 3.0, 0.0, 0.0, 1.0, 6.0, 0.0, 1.0, 0.0]
         );
         let names = vec!["cat".to_string(), "dog".to_string()];
-        assert_eq!(source.train.targets, Targets::Classes { names, indices: vec![1, 0, 1, 0] });
+        assert_eq!(*source.train.target(), Targets::classes(names, vec![1, 0, 1, 0]));
         assert!(source.test.is_empty());
         assert_eq!((source.test.row_len(), source.test.class_count()), (4, 2));
     }
@@ -316,15 +366,15 @@ mod tests {
     fn the_target_is_chosen_by_name_or_number_or_is_the_last() {
         let text = "a,b,2\n1,x,3\n4,y,6\n";
         let options = |target: &str| DataOptions {
-            target: Some(target.into()),
+            target: vec![target.into()],
             header: Some(true),
             task: Some(Task::Regression),
             ..whole()
         };
-        assert_eq!(schema(&read(text, &options("a"))).target_index, 0);
-        assert_eq!(schema(&read(text, &options("1"))).target_index, 0);
+        assert_eq!(schema(&read(text, &options("a"))).targets[0].index, 0);
+        assert_eq!(schema(&read(text, &options("1"))).targets[0].index, 0);
         // A name goes before a number.
-        assert_eq!(schema(&read(text, &options("2"))).target_index, 2);
+        assert_eq!(schema(&read(text, &options("2"))).targets[0].index, 2);
         let text = "width,height,price\n1,2,3\n";
         assert_eq!(
             refusal(text, &options("prise")),
@@ -343,7 +393,7 @@ mod tests {
         let task = |targets: Vec<String>| {
             let rows: String =
                 targets.iter().enumerate().map(|(row, target)| format!("{},{target}\n", row * row)).collect();
-            schema(&read(&format!("x,y\n{rows}"), &whole())).task
+            schema(&read(&format!("x,y\n{rows}"), &whole())).targets[0].task
         };
         let cycle =
             |rows: usize, distinct: usize| (0..rows).map(|row| (row % distinct).to_string()).collect::<Vec<_>>();
@@ -356,10 +406,10 @@ mod tests {
         assert_eq!(task(vec!["0.5".into(), "1".into(), "0.5".into(), "1".into()]), Task::Regression);
         let options = DataOptions { task: Some(Task::Classification), ..whole() };
         let source = read("x,y\n1,0.5\n2,10\n3,0.5\n4,-0\n5,9\n6,10.0\n", &options);
-        assert_eq!(schema(&source).classes, ["0", "0.5", "9", "10"]);
+        assert_eq!(schema(&source).targets[0].classes, ["0", "0.5", "9", "10"]);
         let options = DataOptions { task: Some(Task::Regression), ..whole() };
         let source = read("x,y\n1,0\n2,1\n3,0\n", &options);
-        assert_eq!(source.train.targets, Targets::Values { names: vec!["y".into()], values: vec![0.0, 1.0, 0.0] });
+        assert_eq!(*source.train.target(), Targets::values(vec!["y".into()], vec![0.0, 1.0, 0.0]));
     }
 
     #[test]
@@ -493,7 +543,7 @@ mod tests {
             refusal("x,y\n1,a\n2,a\n", &options),
             "t.csv, column \"y\": every row is of the class \"a\"; at least two classes are needed"
         );
-        assert!(refusal("y\n1\n2\n", &whole()).contains("has only the one column \"y\""));
+        assert!(refusal("y\n1\n2\n", &whole()).contains("has no column beside \"y\""));
         assert!(refusal("x,y\n1,2\n", &DataOptions::default()).contains("holds 1 row of data; at least 2"));
         assert!(refusal("x,y\n", &whole()).contains("holds only a header (x, y)"));
         assert_eq!(refusal("", &whole()), "t.csv is empty");

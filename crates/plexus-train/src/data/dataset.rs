@@ -1,23 +1,22 @@
 //! Rows in memory, and taking some of them out.
 
-use super::augment::{Augment, RowKey};
+use super::batch::Batch;
+use super::source::{GatherError, Source, TargetKind};
+use crate::check::{Unfit, check_lengths};
 use plexus_kernels::buffer::{MatrixMut, for_each_tile};
+use plexus_kernels::softmax::IGNORED;
 use plexus_kernels::threads::Pool;
 use plexus_nn::Shape;
 
-/// Rows of one data set held in memory, one sample a row.
+/// Rows of one data set held in memory.
 ///
 /// # Examples
 /// ```
 /// use plexus_train::data::{Dataset, Samples, Targets};
-/// let two = Dataset {
-///     name: "two".into(),
-///     input: [2].into(),
-///     samples: Samples::U8(vec![1, 2, 3, 4]),
-///     targets: Targets::Classes { names: vec!["no".into(), "yes".into()], indices: vec![0, 1] },
-/// };
+/// let classes = Targets::classes(vec!["no".into(), "yes".into()], vec![0, 1]);
+/// let two = Dataset::new("two", [2].into(), Samples::U8(vec![1, 2, 3, 4]), classes);
 /// let mut row = [0.0; 2];
-/// two.gather(&[1], &mut row);
+/// two.copy_rows(&[1], &mut row);
 /// assert_eq!(row, [3.0, 4.0]);
 /// assert_eq!(two.class_balance(), [1, 1]);
 /// ```
@@ -25,12 +24,19 @@ use plexus_nn::Shape;
 pub struct Dataset {
     /// What to call it in messages.
     pub name: String,
+    /// What each input of a network reads, in their order; at least one.
+    pub inputs: Vec<InputRows>,
+    /// What each output should give, in their order; at least one.
+    pub targets: Vec<Targets>,
+}
+
+/// The samples of all rows for one input of a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputRows {
     /// What one sample looks like.
-    pub input: Shape,
+    pub shape: Shape,
     /// The samples, row after row.
     pub samples: Samples,
-    /// What each sample should give.
-    pub targets: Targets,
 }
 
 /// Sample values as the file has them, `[rows, row_len]`.
@@ -42,43 +48,192 @@ pub enum Samples {
     F32(Vec<f32>),
 }
 
+impl Samples {
+    /// How many numbers.
+    pub fn len(&self) -> usize {
+        match self {
+            Samples::U8(values) => values.len(),
+            Samples::F32(values) => values.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// What each sample should give, in the order of the samples.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Targets {
-    /// One class a row.
+    /// Classes: one a row, or one for each position.
     Classes {
         /// Names of the classes.
         names: Vec<String>,
-        /// `[rows]`: positions in `names`.
+        /// The axis of the output that has one number a class.
+        axis: usize,
+        /// `[]` for one class a row, `[height, width]` for one a pixel: see [`TargetKind`].
+        positions: Shape,
+        /// `[rows, positions]`: positions in `names`, or [`IGNORED`](plexus_kernels::softmax::IGNORED).
         indices: Vec<u32>,
     },
     /// Numbers.
     Values {
-        /// Names of the numbers.
+        /// A name for each place of the first axis.
         names: Vec<String>,
-        /// `[rows, names.len()]`.
+        /// The shape of one row.
+        shape: Shape,
+        /// `[rows, shape]`.
         values: Vec<f32>,
     },
 }
 
-/// How the pictures of one epoch are changed.
-#[derive(Clone, Copy, Debug)]
-pub struct Changes<'a> {
-    /// How much.
-    pub augment: &'a Augment,
-    /// The seed of the run.
-    pub seed: u64,
-    /// The epoch.
-    pub epoch: u64,
+impl Targets {
+    /// One class a row, each a position in `names`.
+    pub fn classes(names: Vec<String>, indices: Vec<u32>) -> Self {
+        Targets::Classes { names, axis: 0, positions: Shape::new([]), indices }
+    }
+
+    /// Numbers, one for each name in a row: `[rows, names]`.
+    pub fn values(names: Vec<String>, values: Vec<f32>) -> Self {
+        Targets::Values { shape: [names.len()].into(), names, values }
+    }
+
+    /// What they are.
+    pub fn kind(&self) -> TargetKind {
+        match self {
+            Targets::Classes { names, axis, positions, .. } => {
+                TargetKind::Classes { names: names.clone(), axis: *axis, positions: positions.clone() }
+            }
+            Targets::Values { names, shape, .. } => TargetKind::Values { names: names.clone(), shape: shape.clone() },
+        }
+    }
+
+    /// Names of the classes or of the numbers.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Targets::Classes { names, .. } | Targets::Values { names, .. } => names,
+        }
+    }
+
+    /// How often each class occurs; empty where there are numbers.
+    pub fn class_balance(&self) -> Vec<u64> {
+        let Targets::Classes { names, indices, .. } = self else { return Vec::new() };
+        let mut counts = vec![0; names.len()];
+        for &class in indices.iter().filter(|class| **class != IGNORED) {
+            counts[class as usize] += 1;
+        }
+        counts
+    }
+
+    /// The same without rows.
+    fn clone_empty(&self) -> Self {
+        match self.kind() {
+            TargetKind::Classes { names, axis, positions } => {
+                Targets::Classes { names, axis, positions, indices: Vec::new() }
+            }
+            TargetKind::Values { names, shape } => Targets::Values { names, shape, values: Vec::new() },
+        }
+    }
+
+    /// Classes or numbers of one row.
+    pub(crate) fn width(&self) -> usize {
+        let shape = match self {
+            Targets::Classes { positions: shape, .. } | Targets::Values { shape, .. } => shape,
+        };
+        shape.len().expect("targets that are in memory can be counted")
+    }
+
+    /// The number of rows.
+    pub(crate) fn rows(&self) -> usize {
+        let found = match self {
+            Targets::Classes { indices, .. } => indices.len(),
+            Targets::Values { values, .. } => values.len(),
+        };
+        found / self.width().max(1)
+    }
+}
+
+impl Source for Dataset {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn len(&self) -> u64 {
+        Dataset::len(self) as u64
+    }
+
+    fn inputs(&self) -> Vec<Shape> {
+        self.inputs.iter().map(|input| input.shape.clone()).collect()
+    }
+
+    fn targets(&self) -> Vec<TargetKind> {
+        self.targets.iter().map(Targets::kind).collect()
+    }
+
+    fn check(&self) -> Result<(), Unfit> {
+        check_lengths(self)
+    }
+
+    fn is_in_memory(&self) -> bool {
+        true
+    }
+
+    fn gather(&self, rows: &[u64], batch: &mut Batch, pool: &Pool) -> Result<(), GatherError> {
+        for (index, input) in self.inputs.iter().enumerate() {
+            let width = batch.inputs[index].width;
+            let matrix = MatrixMut { values: batch.input_mut(index), rows: rows.len(), cols: width, stride: width };
+            // Pieces that are worth a thread.
+            let tile = (PIECE.div_ceil(width.max(1)), width.max(1));
+            for_each_tile(matrix, tile, pool, |first, _, mut tile| {
+                for row in 0..tile.rows() {
+                    input.copy(rows[first + row], tile.row(row));
+                }
+            });
+        }
+        for (index, targets) in self.targets.iter().enumerate() {
+            let width = targets.width();
+            match targets {
+                Targets::Classes { indices, .. } => copied(indices, width, rows, batch.classes_mut(index)),
+                Targets::Values { values, .. } => copied(values, width, rows, batch.values_mut(index)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Numbers that are copied in the time that it takes to wake a thread.
+const PIECE: usize = 1 << 16;
+
+fn copied<T: Copy>(from: &[T], width: usize, rows: &[u64], to: &mut [T]) {
+    for (row, to) in rows.iter().zip(to.chunks_exact_mut(width.max(1))) {
+        to.copy_from_slice(&from[*row as usize * width..][..width]);
+    }
+}
+
+impl InputRows {
+    /// Copies one sample, as numbers.
+    fn copy(&self, row: u64, to: &mut [f32]) {
+        let start = row as usize * to.len();
+        match &self.samples {
+            Samples::U8(values) => {
+                let values = &values[start..start + to.len()];
+                to.iter_mut().zip(values).for_each(|(to, value)| *to = f32::from(*value));
+            }
+            Samples::F32(values) => to.copy_from_slice(&values[start..start + to.len()]),
+        }
+    }
 }
 
 impl Dataset {
+    /// Rows for networks of one input and one output.
+    pub fn new(name: impl Into<String>, shape: Shape, samples: Samples, targets: Targets) -> Self {
+        Dataset { name: name.into(), inputs: vec![InputRows { shape, samples }], targets: vec![targets] }
+    }
+
     /// The number of rows.
     pub fn len(&self) -> usize {
-        match &self.targets {
-            Targets::Classes { indices, .. } => indices.len(),
-            Targets::Values { names, values } => values.len() / names.len().max(1),
-        }
+        self.targets.first().map_or(0, Targets::rows)
     }
 
     /// Whether there is no row.
@@ -86,118 +241,68 @@ impl Dataset {
         self.len() == 0
     }
 
-    /// The number of values of one sample.
+    /// What a sample of the first input looks like.
     ///
     /// # Panics
-    /// Where `input` has more elements than a `usize` counts; such a set cannot be in memory.
-    pub fn row_len(&self) -> usize {
-        self.input.len().expect("samples that are in memory can be counted")
+    /// Where there is no input.
+    pub fn input(&self) -> &Shape {
+        &self.inputs[0].shape
     }
 
-    /// Copies samples, as numbers.
+    /// The samples of the first input.
+    ///
+    /// # Panics
+    /// Where there is no input.
+    pub fn samples(&self) -> &Samples {
+        &self.inputs[0].samples
+    }
+
+    /// What the first output should give.
+    ///
+    /// # Panics
+    /// Where there is no target.
+    pub fn target(&self) -> &Targets {
+        &self.targets[0]
+    }
+
+    /// The number of values of one sample of the first input.
+    ///
+    /// # Panics
+    /// Where it has more elements than a `usize` counts; such a set cannot be in memory.
+    pub fn row_len(&self) -> usize {
+        self.input().len().expect("samples that are in memory can be counted")
+    }
+
+    /// Copies samples of the first input, as numbers.
     ///
     /// # Shapes
-    /// - `indices`: `[batch]`, each below `len()`, in any order, repeats allowed
+    /// - `rows`: `[batch]`, each below `len()`, in any order, repeats allowed
     /// - `out`: `[batch, row_len]`, overwritten
     ///
     /// # Panics
-    /// Where `out` has another length, or an index is no row.
-    pub fn gather(&self, indices: &[u32], out: &mut [f32]) {
+    /// Where `out` has another length, or a row is not there.
+    pub fn copy_rows(&self, rows: &[u64], out: &mut [f32]) {
         let row_len = self.row_len();
-        assert_eq!(out.len(), indices.len() * row_len, "gather: out must be [batch, row_len]");
-        if row_len == 0 {
-            return;
-        }
-        for (&index, out) in indices.iter().zip(out.chunks_exact_mut(row_len)) {
-            let start = index as usize * row_len;
-            match &self.samples {
-                Samples::U8(values) => {
-                    for (out, &value) in out.iter_mut().zip(&values[start..start + row_len]) {
-                        *out = f32::from(value);
-                    }
-                }
-                Samples::F32(values) => out.copy_from_slice(&values[start..start + row_len]),
-            }
+        assert_eq!(out.len(), rows.len() * row_len, "copy_rows: out must be [batch, row_len]");
+        for (&row, out) in rows.iter().zip(out.chunks_exact_mut(row_len.max(1))) {
+            self.inputs[0].copy(row, out);
         }
     }
 
-    /// As [`Dataset::gather`], on all threads, and each picture changed as the epoch has it.
-    ///
-    /// # Panics
-    /// As [`Dataset::gather`], and where the samples are no maps: the trainer checks that.
-    pub fn gather_changed(&self, indices: &[u32], changes: Changes<'_>, out: &mut [f32], pool: &Pool) {
-        let row_len = self.row_len();
-        assert_eq!(out.len(), indices.len() * row_len, "gather_changed: out must be [batch, row_len]");
-        let &[channels, height, width] = self.input.axes() else { panic!("gather_changed: the samples are no maps") };
-        if row_len == 0 {
-            return;
-        }
-        let matrix = MatrixMut { values: out, rows: indices.len(), cols: row_len, stride: row_len };
-        for_each_tile(matrix, (8, row_len), pool, |first, _, mut tile| {
-            let mut picture = vec![0.0; row_len];
-            for row in 0..tile.rows() {
-                let index = indices[first + row];
-                self.gather(&[index], &mut picture);
-                let key = RowKey { seed: changes.seed, epoch: changes.epoch, row: u64::from(index) };
-                changes.augment.apply(key, [channels, height, width], &picture, tile.row(row));
-            }
-        });
-    }
-
-    /// Copies the classes of rows.
-    ///
-    /// # Panics
-    /// Where `out` and `indices` differ in length, an index is no row, or the targets are numbers.
-    pub fn gather_classes(&self, indices: &[u32], out: &mut [u32]) {
-        assert_eq!(out.len(), indices.len(), "gather_classes: out must be [batch]");
-        let Targets::Classes { indices: classes, .. } = &self.targets else {
-            panic!("gather_classes: the targets of {} are numbers", self.name);
-        };
-        for (&index, out) in indices.iter().zip(out) {
-            *out = classes[index as usize];
-        }
-    }
-
-    /// Copies the target numbers of rows.
-    ///
-    /// # Shapes
-    /// - `indices`: `[batch]`
-    /// - `out`: `[batch, names.len()]`, overwritten
-    ///
-    /// # Panics
-    /// Where `out` has another length, an index is no row, or the targets are classes.
-    pub fn gather_values(&self, indices: &[u32], out: &mut [f32]) {
-        let Targets::Values { names, values } = &self.targets else {
-            panic!("gather_values: the targets of {} are classes", self.name);
-        };
-        let width = names.len();
-        assert_eq!(out.len(), indices.len() * width, "gather_values: out must be [batch, outputs]");
-        for (row, &index) in indices.iter().enumerate() {
-            let start = index as usize * width;
-            out[row * width..(row + 1) * width].copy_from_slice(&values[start..start + width]);
-        }
-    }
-
-    /// The number of classes; 0 where the targets are numbers.
+    /// The number of classes of the first target; 0 where it is numbers.
     pub fn class_count(&self) -> usize {
-        match &self.targets {
+        match self.target() {
             Targets::Classes { names, .. } => names.len(),
             Targets::Values { .. } => 0,
         }
     }
 
-    /// The number of rows of each class; empty where the targets are numbers.
+    /// How often each class of the first target occurs; empty where it is numbers.
     pub fn class_balance(&self) -> Vec<u64> {
-        let mut counts = vec![0; self.class_count()];
-        if let Targets::Classes { indices, .. } = &self.targets {
-            for &class in indices {
-                counts[class as usize] += 1;
-            }
-        }
-        counts
+        self.target().class_balance()
     }
 
-    /// Measures what a standardise layer needs: `standardised = (value - mean) * scale`.
+    /// Measures what a standardise layer behind an input needs: `standardised = (value - mean) * scale`.
     ///
     /// Gives `(mean, scale)`, one of each per feature, or, for images, one for all values together (vectors of length
     /// 1): pixels share a unit, and a border that is nearly always 0 must not be blown up. `scale` is one over the
@@ -206,44 +311,55 @@ impl Dataset {
     /// little that the scale would overflow. No rows give mean 0.0 and scale 1.0.
     ///
     /// # Numerics
-    /// Bytes are summed exactly, in integers; numbers in f64, in two passes, in the order of `indices`.
+    /// Bytes are summed exactly, in integers; numbers in f64, in two passes, in the order of `rows`.
     ///
     /// # Panics
-    /// Where an index is no row.
-    pub fn mean_and_scale(&self, indices: &[u32], per_feature: bool) -> (Vec<f32>, Vec<f32>) {
-        let row_len = self.row_len();
+    /// Where there are fewer inputs, or a row is not there.
+    pub fn mean_and_scale(&self, input: usize, rows: &[u64], per_feature: bool) -> (Vec<f32>, Vec<f32>) {
+        let InputRows { shape, samples } = &self.inputs[input];
+        let row_len = shape.len().expect("samples that are in memory can be counted");
         let groups = if per_feature { row_len } else { 1 };
-        let count = (indices.len() * row_len) as f64 / groups.max(1) as f64;
+        let count = (rows.len() * row_len) as f64 / groups.max(1) as f64;
         if count == 0.0 {
             return (vec![0.0; groups], vec![1.0; groups]);
         }
-        match &self.samples {
-            Samples::U8(values) => moments_u8(values, indices, row_len, groups, count),
-            Samples::F32(values) => moments_f32(values, indices, row_len, groups, count),
+        match samples {
+            Samples::U8(values) => moments_u8(values, rows, row_len, groups, count),
+            Samples::F32(values) => moments_f32(values, rows, row_len, groups, count),
         }
     }
 
     /// Copies some rows into a set of their own.
     ///
     /// # Panics
-    /// Where an index is no row.
+    /// Where a row is not there.
     pub fn select(&self, rows: &[usize]) -> Dataset {
         fn taken<T: Copy>(values: &[T], width: usize, rows: &[usize]) -> Vec<T> {
             rows.iter().flat_map(|&row| &values[row * width..(row + 1) * width]).copied().collect()
         }
-        let samples = match &self.samples {
-            Samples::U8(values) => Samples::U8(taken(values, self.row_len(), rows)),
-            Samples::F32(values) => Samples::F32(taken(values, self.row_len(), rows)),
-        };
-        let targets = match &self.targets {
-            Targets::Classes { names, indices } => {
-                Targets::Classes { names: names.clone(), indices: taken(indices, 1, rows) }
+        let inputs = self.inputs.iter().map(|InputRows { shape, samples }| {
+            let width = shape.len().expect("samples that are in memory can be counted");
+            let samples = match samples {
+                Samples::U8(values) => Samples::U8(taken(values, width, rows)),
+                Samples::F32(values) => Samples::F32(taken(values, width, rows)),
+            };
+            InputRows { shape: shape.clone(), samples }
+        });
+        let targets = self.targets.iter().map(|targets| {
+            let width = targets.width();
+            let mut some = targets.clone_empty();
+            match (targets, &mut some) {
+                (Targets::Classes { indices: all, .. }, Targets::Classes { indices, .. }) => {
+                    *indices = taken(all, width, rows);
+                }
+                (Targets::Values { values: all, .. }, Targets::Values { values, .. }) => {
+                    *values = taken(all, width, rows);
+                }
+                _ => unreachable!("a copy is of the same kind"),
             }
-            Targets::Values { names, values } => {
-                Targets::Values { names: names.clone(), values: taken(values, names.len(), rows) }
-            }
-        };
-        Dataset { name: self.name.clone(), input: self.input.clone(), samples, targets }
+            some
+        });
+        Dataset { name: self.name.clone(), inputs: inputs.collect(), targets: targets.collect() }
     }
 
     /// Adds the rows of another part of the same source.
@@ -251,43 +367,60 @@ impl Dataset {
     /// # Panics
     /// Where the two are stored differently, so are not of one source.
     pub fn extend(&mut self, other: Dataset) {
-        match (&mut self.samples, other.samples) {
-            (Samples::U8(values), Samples::U8(more)) => values.extend(more),
-            (Samples::F32(values), Samples::F32(more)) => values.extend(more),
-            _ => panic!("extend: the parts of one source are stored alike"),
+        assert_eq!(self.inputs.len(), other.inputs.len(), "extend: the parts of one source have the same inputs");
+        assert_eq!(self.targets.len(), other.targets.len(), "extend: the parts of one source have the same targets");
+        for (input, more) in self.inputs.iter_mut().zip(other.inputs) {
+            match (&mut input.samples, more.samples) {
+                (Samples::U8(values), Samples::U8(more)) => values.extend(more),
+                (Samples::F32(values), Samples::F32(more)) => values.extend(more),
+                _ => panic!("extend: the parts of one source are stored alike"),
+            }
         }
-        match (&mut self.targets, other.targets) {
-            (Targets::Classes { indices, .. }, Targets::Classes { indices: more, .. }) => indices.extend(more),
-            (Targets::Values { values, .. }, Targets::Values { values: more, .. }) => values.extend(more),
-            _ => panic!("extend: the parts of one source have targets of one kind"),
+        for (targets, more) in self.targets.iter_mut().zip(other.targets) {
+            match (targets, more) {
+                (Targets::Classes { indices, .. }, Targets::Classes { indices: more, .. }) => indices.extend(more),
+                (Targets::Values { values, .. }, Targets::Values { values: more, .. }) => values.extend(more),
+                _ => panic!("extend: the parts of one source have targets of one kind"),
+            }
         }
     }
 
     /// A number for each row, the same for equal rows: samples and targets together.
     pub fn row_hashes(&self) -> Vec<u64> {
-        let width = self.row_len();
         let hashed =
             |bits: &mut dyn Iterator<Item = u32>| {
                 mixed(bits.fold(0u64, |hash, bits| {
                     (hash.rotate_left(5) ^ u64::from(bits)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
                 }))
             };
-        let sample = |row: usize| match &self.samples {
-            Samples::U8(values) => hashed(&mut values[row * width..(row + 1) * width].iter().map(|v| u32::from(*v))),
-            Samples::F32(values) => hashed(&mut values[row * width..(row + 1) * width].iter().map(|v| v.to_bits())),
-        };
-        let target = |row: usize| match &self.targets {
-            Targets::Classes { indices, .. } => u64::from(indices[row]),
-            Targets::Values { names, values } => {
-                hashed(&mut values[row * names.len()..(row + 1) * names.len()].iter().map(|v| v.to_bits()))
+        let sample = |input: &InputRows, row: usize| {
+            let width = input.shape.len().expect("samples that are in memory can be counted");
+            let range = row * width..(row + 1) * width;
+            match &input.samples {
+                Samples::U8(values) => hashed(&mut values[range].iter().map(|v| u32::from(*v))),
+                Samples::F32(values) => hashed(&mut values[range].iter().map(|v| v.to_bits())),
             }
         };
-        (0..self.len()).map(|row| mixed(sample(row) ^ target(row).rotate_left(32))).collect()
+        let target = |targets: &Targets, row: usize| {
+            let width = targets.width();
+            let range = row * width..(row + 1) * width;
+            match targets {
+                Targets::Classes { indices, .. } if width == 1 => u64::from(indices[row]),
+                Targets::Classes { indices, .. } => hashed(&mut indices[range].iter().copied()),
+                Targets::Values { values, .. } => hashed(&mut values[range].iter().map(|v| v.to_bits())),
+            }
+        };
+        let hash = |row: usize| {
+            let inputs = self.inputs.iter().map(|input| sample(input, row));
+            let parts = inputs.chain(self.targets.iter().map(|targets| target(targets, row).rotate_left(32)));
+            parts.enumerate().fold(0, |hash, (index, part)| hash ^ part.rotate_left(index as u32 / 2))
+        };
+        (0..self.len()).map(|row| mixed(hash(row))).collect()
     }
 
-    /// Looks for NaN and infinities in the samples: how many, and the row and column of the first.
+    /// Looks for NaN and infinities in the samples of the first input: how many, and the row and column of the first.
     pub fn first_not_finite(&self) -> Option<(usize, usize, usize)> {
-        let Samples::F32(values) = &self.samples else { return None };
+        let Samples::F32(values) = self.samples() else { return None };
         let first = values.iter().position(|value| !value.is_finite())?;
         let count = values[first..].iter().filter(|value| !value.is_finite()).count();
         let row_len = self.row_len();
@@ -302,11 +435,11 @@ pub(super) fn mixed(bits: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-fn moments_u8(values: &[u8], indices: &[u32], row_len: usize, groups: usize, count: f64) -> (Vec<f32>, Vec<f32>) {
+fn moments_u8(values: &[u8], rows: &[u64], row_len: usize, groups: usize, count: f64) -> (Vec<f32>, Vec<f32>) {
     let mut sums = vec![0u64; groups];
     let mut squares = vec![0u64; groups];
-    for &index in indices {
-        let row = &values[index as usize * row_len..][..row_len];
+    for &row in rows {
+        let row = &values[row as usize * row_len..][..row_len];
         if groups == 1 {
             // Runs short enough for 32-bit sums, which vectorise: 255 * 255 * 65,536 < 2^32.
             for run in row.chunks(65_536) {
@@ -330,8 +463,8 @@ fn moments_u8(values: &[u8], indices: &[u32], row_len: usize, groups: usize, cou
         .unzip()
 }
 
-fn moments_f32(values: &[f32], indices: &[u32], row_len: usize, groups: usize, count: f64) -> (Vec<f32>, Vec<f32>) {
-    let rows = || indices.iter().map(|&index| &values[index as usize * row_len..][..row_len]);
+fn moments_f32(values: &[f32], rows: &[u64], row_len: usize, groups: usize, count: f64) -> (Vec<f32>, Vec<f32>) {
+    let rows = || rows.iter().map(|&row| &values[row as usize * row_len..][..row_len]);
     let group_of = |column: usize| if groups == 1 { 0 } else { column };
     let mut means = vec![0f64; groups];
     let mut lowest = vec![f32::INFINITY; groups];
@@ -369,63 +502,78 @@ fn scale_of(variance: f64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Widths;
+    use crate::loss::TargetBatch;
 
     fn bytes() -> Dataset {
-        Dataset {
-            name: "bytes".into(),
-            input: [3].into(),
-            samples: Samples::U8(vec![0, 7, 255, 10, 7, 0, 20, 7, 1]),
-            targets: Targets::Classes { names: vec!["a".into(), "b".into()], indices: vec![1, 0, 1] },
-        }
+        let classes = Targets::classes(vec!["a".into(), "b".into()], vec![1, 0, 1]);
+        Dataset::new("bytes", [3].into(), Samples::U8(vec![0, 7, 255, 10, 7, 0, 20, 7, 1]), classes)
     }
 
     fn numbers(columns: usize, values: Vec<f32>) -> Dataset {
         let rows = values.len() / columns;
-        Dataset {
-            name: "numbers".into(),
-            input: [columns].into(),
-            samples: Samples::F32(values),
-            targets: Targets::Values {
-                names: vec!["y".into(), "z".into()],
-                values: (0..2 * rows).map(|value| value as f32).collect(),
-            },
-        }
+        let targets = (0..2 * rows).map(|value| value as f32).collect();
+        let targets = Targets::values(vec!["y".into(), "z".into()], targets);
+        Dataset::new("numbers", [columns].into(), Samples::F32(values), targets)
     }
 
     #[test]
-    fn gather_copies_rows_in_any_order_and_repeats() {
+    fn copy_rows_copies_rows_in_any_order_and_repeats() {
         let mut out = [0.0; 9];
-        bytes().gather(&[2, 0, 2], &mut out);
+        bytes().copy_rows(&[2, 0, 2], &mut out);
         assert_eq!(out, [20.0, 7.0, 1.0, 0.0, 7.0, 255.0, 20.0, 7.0, 1.0]);
         let set = numbers(2, vec![1.0, 2.0, 3.0, 4.0]);
         let mut out = [0.0; 2];
-        set.gather(&[1], &mut out);
+        set.copy_rows(&[1], &mut out);
         assert_eq!(out, [3.0, 4.0]);
-        set.gather_values(&[1], &mut out);
-        assert_eq!(out, [2.0, 3.0]);
-        set.gather(&[], &mut []);
-        let mut classes = [9; 2];
-        bytes().gather_classes(&[1, 2], &mut classes);
-        assert_eq!(classes, [0, 1]);
+        set.copy_rows(&[], &mut []);
+    }
+
+    #[test]
+    fn a_batch_holds_every_input_and_target_of_its_rows() {
+        let pixels = Targets::Classes {
+            names: vec!["a".into(), "b".into()],
+            axis: 0,
+            positions: [2, 2].into(),
+            indices: (0..12).map(|at| at % 2).collect(),
+        };
+        let mut set = bytes();
+        set.inputs.extend(numbers(2, (0..6).map(|value| value as f32).collect()).inputs);
+        set.targets.extend([numbers(1, vec![0.0; 3]).targets.remove(0), pixels]);
+        let (mut batch, widths) = (Batch::default(), Widths::of(&set).expect("it can be counted"));
+        for (rows, pool) in [(vec![2, 0], Pool::single()), (vec![1, 1, 2], Pool::new(3))] {
+            batch.resize(&widths, rows.len());
+            set.gather(&rows, &mut batch, &pool).expect("the rows are there");
+            let mut first = vec![0.0; 3 * rows.len()];
+            set.copy_rows(&rows, &mut first);
+            assert_eq!(batch.input(0), first);
+            let second: Vec<f32> = rows.iter().flat_map(|row| [*row as f32 * 2.0, *row as f32 * 2.0 + 1.0]).collect();
+            assert_eq!(
+                (batch.rows(), batch.input(1), batch.input_rows(1, 1..2)),
+                (rows.len(), &second[..], &second[2..4])
+            );
+            let classes: Vec<u32> = rows.iter().map(|row| [1, 0, 1][*row as usize]).collect();
+            assert!(matches!(batch.target(0), TargetBatch::Classes(found) if found == classes));
+            assert!(matches!(batch.target(1), TargetBatch::Values(found) if found == second));
+            assert!(matches!(batch.target_rows(2, 0..1), TargetBatch::Classes([0, 1, 0, 1])));
+        }
+        assert_eq!(set.row_hashes().len(), 3);
+        assert_eq!(set.select(&[0, 1, 2]), set);
     }
 
     #[test]
     fn every_byte_value_becomes_its_number() {
-        let set = Dataset {
-            input: [256].into(),
-            samples: Samples::U8((0..=255).collect()),
-            targets: Targets::Classes { names: vec!["a".into()], indices: vec![0] },
-            name: String::new(),
-        };
+        let class = Targets::classes(vec!["a".into()], vec![0]);
+        let set = Dataset::new("all", [256].into(), Samples::U8((0..=255).collect()), class);
         let mut out = [0.0; 256];
-        set.gather(&[0], &mut out);
+        set.copy_rows(&[0], &mut out);
         assert!(out.iter().enumerate().all(|(index, &value)| value == index as f32));
     }
 
     #[test]
     #[should_panic(expected = "out must be [batch, row_len]")]
-    fn gather_into_a_wrong_length_panics() {
-        bytes().gather(&[0], &mut [0.0; 2]);
+    fn copying_into_a_wrong_length_panics() {
+        bytes().copy_rows(&[0], &mut [0.0; 2]);
     }
 
     #[test]
@@ -440,39 +588,39 @@ mod tests {
     #[test]
     fn scale_is_one_over_the_biased_deviation_and_constants_keep_theirs() {
         // Column 0 holds 0, 10, 20: mean 10, variance 200 / 3.
-        let (mean, scale) = bytes().mean_and_scale(&[0, 1, 2], true);
+        let (mean, scale) = bytes().mean_and_scale(0, &[0, 1, 2], true);
         assert_eq!(mean[..2], [10.0, 7.0]);
         assert!((scale[0] - (3.0f32 / 200.0).sqrt()).abs() < 1e-7);
         assert_eq!(scale[1], 1.0);
         // 0.1 is not exact in binary; the mean of many is off by rounding, yet the feature is constant.
-        let (mean, scale) = numbers(1, vec![0.1; 1001]).mean_and_scale(&(0..1001).collect::<Vec<_>>(), true);
+        let (mean, scale) = numbers(1, vec![0.1; 1001]).mean_and_scale(0, &(0..1001).collect::<Vec<_>>(), true);
         assert_eq!((mean[0], scale[0]), (0.1, 1.0));
-        let (_, scale) = numbers(1, vec![0.0, 1e-45]).mean_and_scale(&[0, 1], true);
+        let (_, scale) = numbers(1, vec![0.0, 1e-45]).mean_and_scale(0, &[0, 1], true);
         assert_eq!(scale, [1.0]);
     }
 
     #[test]
     fn only_the_rows_named_are_measured() {
-        let (mean, _) = bytes().mean_and_scale(&[0, 1], true);
+        let (mean, _) = bytes().mean_and_scale(0, &[0, 1], true);
         assert_eq!(mean, [5.0, 7.0, 127.5]);
-        assert_eq!(bytes().mean_and_scale(&[], true), (vec![0.0; 3], vec![1.0; 3]));
-        assert_eq!(bytes().mean_and_scale(&[], false), (vec![0.0], vec![1.0]));
+        assert_eq!(bytes().mean_and_scale(0, &[], true), (vec![0.0; 3], vec![1.0; 3]));
+        assert_eq!(bytes().mean_and_scale(0, &[], false), (vec![0.0], vec![1.0]));
     }
 
     #[test]
     fn images_get_one_number_and_both_storages_agree() {
         let set = bytes();
-        let Samples::U8(values) = &set.samples else { unreachable!("made of bytes") };
+        let Samples::U8(values) = set.samples() else { unreachable!("made of bytes") };
         let same = numbers(3, values.iter().map(|&value| f32::from(value)).collect());
         for per_feature in [false, true] {
-            assert_eq!(set.mean_and_scale(&[0, 1, 2], per_feature), same.mean_and_scale(&[0, 1, 2], per_feature));
+            assert_eq!(set.mean_and_scale(0, &[0, 1, 2], per_feature), same.mean_and_scale(0, &[0, 1, 2], per_feature));
         }
-        assert_eq!(set.mean_and_scale(&[0], false).0.len(), 1);
+        assert_eq!(set.mean_and_scale(0, &[0], false).0.len(), 1);
     }
 
     #[test]
     fn a_large_offset_does_not_spoil_the_deviation() {
-        let (mean, scale) = numbers(1, vec![1e6, 1e6 + 1.0, 1e6 + 2.0]).mean_and_scale(&[0, 1, 2], true);
+        let (mean, scale) = numbers(1, vec![1e6, 1e6 + 1.0, 1e6 + 2.0]).mean_and_scale(0, &[0, 1, 2], true);
         assert_eq!(mean, [1e6 + 1.0]);
         assert!((scale[0] - 1.5f32.sqrt()).abs() < 1e-6);
     }

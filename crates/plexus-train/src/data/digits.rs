@@ -26,15 +26,10 @@ pub(super) fn open() -> DataSource {
     let (pixels, labels) = content.split_at(ROWS * PIXELS);
     let part = |test: bool| {
         let rows = || (0..ROWS).filter(move |row| (row % TEST_EVERY == TEST_EVERY - 1) == test);
-        Dataset {
-            name: "digits".to_string(),
-            input: Shape::new([1, 8, 8]),
-            samples: Samples::U8(rows().flat_map(|row| &pixels[row * PIXELS..(row + 1) * PIXELS]).copied().collect()),
-            targets: Targets::Classes {
-                names: (0..10).map(|digit| digit.to_string()).collect(),
-                indices: rows().map(|row| u32::from(labels[row])).collect(),
-            },
-        }
+        let samples = rows().flat_map(|row| &pixels[row * PIXELS..(row + 1) * PIXELS]).copied().collect();
+        let names = (0..10).map(|digit| digit.to_string()).collect();
+        let classes = Targets::classes(names, rows().map(|row| u32::from(labels[row])).collect());
+        Dataset::new("digits", Shape::new([1, 8, 8]), Samples::U8(samples), classes)
     };
     DataSource::fixed(part(false), part(true))
 }
@@ -44,7 +39,7 @@ mod tests {
     use super::*;
 
     fn sums(set: &Dataset) -> (u64, u64) {
-        let Samples::U8(values) = &set.samples else { unreachable!("digits are bytes") };
+        let Samples::U8(values) = set.samples() else { unreachable!("digits are bytes") };
         assert_eq!(values.len(), set.len() * set.row_len());
         values.iter().fold((0, 0), |(sum, squares), &value| (sum + u64::from(value), squares + u64::from(value).pow(2)))
     }
@@ -56,21 +51,21 @@ mod tests {
         let DataSource { train, test, table, .. } = open();
         assert!(table.is_none());
         assert_eq!((train.len(), test.len(), train.class_count()), (1438, 359, 10));
-        assert_eq!(train.input, Shape::new([1, 8, 8]));
+        assert_eq!(*train.input(), Shape::new([1, 8, 8]));
         let ((sum, squares), (test_sum, test_squares)) = (sums(&train), sums(&test));
         assert_eq!((sum + test_sum, squares + test_squares), (561_718, 6_907_012));
         assert_eq!(test.class_balance(), [27, 21, 34, 52, 34, 28, 31, 43, 47, 42]);
         let all: Vec<u64> = train.class_balance().iter().zip(test.class_balance()).map(|(a, b)| a + b).collect();
         assert_eq!(all, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
         let mut first = [0.0; 64];
-        train.gather(&[0], &mut first);
+        train.copy_rows(&[0], &mut first);
         assert_eq!(first[..12], [0.0, 0.0, 5.0, 13.0, 9.0, 1.0, 0.0, 0.0, 0.0, 0.0, 13.0, 15.0]);
         // The first ten images are 0 to 9; images 4 and 9 go to the test.
-        let mut classes = [0; 8];
-        train.gather_classes(&[0, 1, 2, 3, 4, 5, 6, 7], &mut classes);
-        assert_eq!(classes, [0, 1, 2, 3, 5, 6, 7, 8]);
-        let mut classes = [0; 2];
-        test.gather_classes(&[0, 1], &mut classes);
-        assert_eq!(classes, [4, 9]);
+        let classes = |set: &Dataset| match set.target() {
+            Targets::Classes { indices, .. } => indices.clone(),
+            Targets::Values { .. } => unreachable!("digits are classes"),
+        };
+        assert_eq!(classes(&train)[..8], [0, 1, 2, 3, 5, 6, 7, 8]);
+        assert_eq!(classes(&test)[..2], [4, 9]);
     }
 }

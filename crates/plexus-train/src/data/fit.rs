@@ -6,7 +6,7 @@ use super::scan::{FEW, Rows, Scan, distinct};
 use super::schema::MISSING;
 use super::table::Table;
 use super::text::{DATE_FEATURES, DATE_FORMATS, MissingTokens, date, number};
-use super::{Column, ColumnKind, DataOptions, Ignored, Missing, ReadAs, Reason, Schema, Task};
+use super::{Column, ColumnKind, DataOptions, Ignored, Missing, ReadAs, Reason, Schema, TargetColumn, Task};
 use crate::Remedy;
 use crate::error::{DataError, listed, nearest, shown};
 use std::collections::{BTreeMap, HashSet};
@@ -16,36 +16,35 @@ impl Schema {
     /// training rows only. `train` are the rows with a target that are learnt from, among those of `rows`.
     pub(super) fn fit(
         table: &Table,
-        target_index: usize,
+        targets: &[usize],
         rows: Rows<'_>,
         train: &[usize],
         options: &DataOptions,
     ) -> Result<(Schema, TableReport), DataError> {
-        let target = table.columns()[target_index].clone();
-        if table.columns().len() == 1 {
-            return Err(DataError::NoFeatures { path: table.path(), target: shown(&target) });
+        if table.columns().len() == targets.len() {
+            let names: Vec<String> = targets.iter().map(|&target| shown(&table.columns()[target])).collect();
+            return Err(DataError::NoFeatures { path: table.path(), target: names.join(", ") });
         }
-        let wishes = Wishes::of(table, target_index, options)?;
+        let wishes = Wishes::of(table, targets, options)?;
         let tokens = options.tokens();
-        let (mut schema, target_report) = fit_target(table, target_index, rows, train, options)?;
-        schema.missing = options.missing;
+        let fitted = targets.iter().map(|&target| fit_target(table, target, rows, train, options));
+        let (targets, target_reports): (Vec<TargetColumn>, Vec<ColumnReport>) =
+            fitted.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let is_target = |column: usize| targets.iter().position(|target| target.index == column);
         if options.missing == Missing::Reject {
-            let considered = |column: usize| column != target_index && wishes.left_out(column).is_none();
+            let considered = |column: usize| is_target(column).is_none() && wishes.left_out(column).is_none();
             refuse_missing(table, rows, &tokens, considered)?;
         }
-        let is_class = schema.task == Task::Classification;
-        let fit = Fit {
-            table,
-            rows,
-            options,
-            leaks: Leaks::new(table, target_index, is_class, train, &tokens),
-            tokens: &tokens,
-        };
+        let leaks = targets
+            .iter()
+            .map(|target| Leaks::new(table, target.index, target.task == Task::Classification, train, &tokens));
+        let fit = Fit { table, rows, options, leaks: leaks.collect(), tokens: &tokens };
+        let (mut columns, mut ignored) = (Vec::new(), Vec::new());
         let mut report =
             TableReport { rows: table.len(), without_target: table.len() - rows.all.len(), ..Default::default() };
         for column in 0..table.columns().len() {
-            if column == target_index {
-                report.columns.push(target_report.clone());
+            if let Some(target) = is_target(column) {
+                report.columns.push(target_reports[target].clone());
                 continue;
             }
             let (kind, found) = match wishes.left_out(column) {
@@ -54,16 +53,15 @@ impl Schema {
             };
             let name = table.columns()[column].clone();
             match kind {
-                Use::Take(kind) => schema.columns.push(Column { name, kind }),
-                Use::LeaveOut(why) => schema.ignored.push(Ignored { name, index: column, why }),
+                Use::Take(kind) => columns.push(Column { name, kind }),
+                Use::LeaveOut(why) => ignored.push(Ignored { name, index: column, why }),
             }
             report.columns.push(found);
         }
-        if schema.columns.is_empty() {
-            return Err(DataError::NothingLeft { path: table.path(), left_out: schema.ignored });
+        if columns.is_empty() {
+            return Err(DataError::NothingLeft { path: table.path(), left_out: ignored });
         }
-        schema.tokens = tokens;
-        Ok((schema, report))
+        Ok((Schema { columns, targets, missing: options.missing, ignored, tokens }, report))
     }
 }
 
@@ -75,7 +73,7 @@ struct Wishes {
 }
 
 impl Wishes {
-    fn of(table: &Table, target: usize, options: &DataOptions) -> Result<Wishes, DataError> {
+    fn of(table: &Table, targets: &[usize], options: &DataOptions) -> Result<Wishes, DataError> {
         let width = table.columns().len();
         let mut wishes = Wishes {
             dropped: vec![false; width],
@@ -90,7 +88,7 @@ impl Wishes {
                 suggestion: nearest(name, table.columns().iter().map(String::as_str)),
                 columns: listed(table.columns().iter()),
             })?;
-            if index == target {
+            if targets.contains(&index) {
                 let got = format!("{name}, which is the target");
                 return Err(DataError::BadOption { option, expected: "a column to predict from", got, remedy });
             }
@@ -145,7 +143,8 @@ struct Fit<'a> {
     rows: Rows<'a>,
     options: &'a DataOptions,
     tokens: &'a MissingTokens,
-    leaks: Leaks<'a>,
+    /// Of each target.
+    leaks: Vec<Leaks<'a>>,
 }
 
 impl Fit<'_> {
@@ -183,7 +182,7 @@ impl Fit<'_> {
             },
         };
         let is_number = matches!(kind, ColumnKind::Number { .. });
-        if let Some(what) = self.leaks.of(column, is_number) {
+        if let Some(what) = self.leaks.iter().find_map(|leaks| leaks.of(column, is_number)) {
             let what = format!("{what}; where it is known only after the answer, a score with it means nothing");
             report.warn(what, Some(Remedy::Drop { column: report.name.clone() }));
         }
@@ -365,7 +364,7 @@ fn fit_target(
     rows: Rows<'_>,
     train: &[usize],
     options: &DataOptions,
-) -> Result<(Schema, ColumnReport), DataError> {
+) -> Result<(TargetColumn, ColumnReport), DataError> {
     let name = table.columns()[column].clone();
     let tokens = options.tokens();
     let scan = Scan::of(table, column, rows, &tokens)?;
@@ -399,13 +398,13 @@ fn fit_target(
         done: String::new(),
         warnings: Vec::new(),
     };
-    let mut schema = Schema::of_target(&name, column, task);
+    let mut target = TargetColumn { task, ..TargetColumn::number(&name, column) };
     if report.missing > 0 {
         report.done = format!("{} rows without it are left out", report.missing);
     }
     if task == Task::Regression {
-        schema.target_dressed = scan.is_dressed();
-        return Ok((schema, report));
+        target.dressed = scan.is_dressed();
+        return Ok((target, report));
     }
     report.kind = FoundKind::Category { distinct: classes.len() };
     match classes.as_slice() {
@@ -413,23 +412,23 @@ fn fit_target(
         _ if classes.len() > options.max_categories => {
             return Err(too_many(table, column, classes.len(), options.max_categories, &classes[0]));
         }
-        _ => schema.classes = classes,
+        _ => target.classes = classes,
     }
-    warn_of_rare_classes(table, column, train, &schema, &mut report);
-    Ok((schema, report))
+    warn_of_rare_classes(table, train, &target, &mut report);
+    Ok((target, report))
 }
 
 /// Classes with hardly a row to learn from cannot be learnt.
-fn warn_of_rare_classes(table: &Table, column: usize, train: &[usize], schema: &Schema, report: &mut ColumnReport) {
+fn warn_of_rare_classes(table: &Table, train: &[usize], target: &TargetColumn, report: &mut ColumnReport) {
     const FEWEST: usize = 5;
     let mut counts = BTreeMap::<u32, usize>::new();
-    let mut finder = super::schema::ClassFinder::new(schema);
+    let mut finder = super::schema::ClassFinder::new(target);
     for &row in train {
-        if let Ok(class) = finder.find(|| table.place(row), table.cell(row, column)) {
+        if let Ok(class) = finder.find(|| table.place(row), table.cell(row, target.index)) {
             *counts.entry(class).or_default() += 1;
         }
     }
-    let rare: Vec<&String> = schema
+    let rare: Vec<&String> = target
         .classes
         .iter()
         .enumerate()
@@ -501,7 +500,7 @@ mod tests {
     fn fit(text: &str, target: usize, options: &DataOptions) -> Result<(Schema, TableReport), DataError> {
         let table = Table::parse("t.csv", text, &Default::default()).expect("is read");
         let all: Vec<usize> = (0..table.len()).collect();
-        Schema::fit(&table, target, Rows { all: &all, is_train: &vec![true; table.len()] }, &all, options)
+        Schema::fit(&table, &[target], Rows { all: &all, is_train: &vec![true; table.len()] }, &all, options)
     }
 
     fn fitted(text: &str, target: usize) -> (Schema, TableReport) {
@@ -625,7 +624,7 @@ mod tests {
     fn rows_without_a_target_are_counted() {
         let table = Table::parse("t.csv", "x,y\n1,2.5\n2,\n3,1.5\n", &Default::default()).expect("is read");
         let rows = Rows { all: &[0, 2], is_train: &[true, false, true] };
-        let (_, report) = Schema::fit(&table, 1, rows, &[0, 2], &DataOptions::default()).expect("is fitted");
+        let (_, report) = Schema::fit(&table, &[1], rows, &[0, 2], &DataOptions::default()).expect("is fitted");
         assert_eq!((report.rows, report.without_target), (3, 1));
         assert_eq!(report.columns[1].done, "1 rows without it are left out");
     }

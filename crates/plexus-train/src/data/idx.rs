@@ -92,12 +92,8 @@ impl Part {
     }
 
     fn into_dataset(self, name: String, names: Vec<String>) -> Dataset {
-        Dataset {
-            name,
-            input: Shape::new([1, self.size.0, self.size.1]),
-            samples: Samples::U8(self.pixels),
-            targets: Targets::Classes { names, indices: self.labels.into_iter().map(u32::from).collect() },
-        }
+        let classes = Targets::classes(names, self.labels.into_iter().map(u32::from).collect());
+        Dataset::new(name, Shape::new([1, self.size.0, self.size.1]), Samples::U8(self.pixels), classes)
     }
 }
 
@@ -293,9 +289,9 @@ mod tests {
     fn a_good_folder_opens_plain_dotted_and_gzipped() {
         let plain = open(folder(&[]).path(), "idx", 1).expect("opens");
         assert_eq!((plain.train.len(), plain.test.len(), plain.train.class_count()), (2, 1, 4));
-        assert_eq!(plain.train.input, Shape::new([1, 2, 3]));
+        assert_eq!(*plain.train.input(), Shape::new([1, 2, 3]));
         let mut row = [0.0; 6];
-        plain.train.gather(&[1], &mut row);
+        plain.train.copy_rows(&[1], &mut row);
         assert_eq!(row, [7.0, 8.0, 9.0, 10.0, 11.0, 255.0]);
         assert_eq!(plain.train.class_balance(), [1, 1, 0, 0]);
 
@@ -463,17 +459,17 @@ mod tests {
         let source = open(&folder, "mnist", 10).expect("MNIST opens");
         println!("MNIST opened in {:?}", started.elapsed());
         assert_eq!((source.train.len(), source.test.len(), source.train.class_count()), (60_000, 10_000, 10));
-        assert_eq!(source.train.input, Shape::new([1, 28, 28]));
+        assert_eq!(*source.train.input(), Shape::new([1, 28, 28]));
         // Counts as published; the mean and deviation are those that everybody uses, 0.1307 and 0.3081 of 255.
         assert_eq!(source.test.class_balance(), [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]);
-        let all: Vec<u32> = (0..60_000).collect();
+        let all: Vec<u64> = (0..60_000).collect();
         let started = std::time::Instant::now();
-        let (mean, scale) = source.train.mean_and_scale(&all, false);
+        let (mean, scale) = source.train.mean_and_scale(0, &all, false);
         println!("mean and scale measured in {:?}", started.elapsed());
         assert!((mean[0] / 255.0 - 0.1307).abs() < 5e-5 && (1.0 / scale[0] / 255.0 - 0.3081).abs() < 5e-5);
         let mut batch = vec![0.0; 60_000 * 784];
         let started = std::time::Instant::now();
-        source.train.gather(&all, &mut batch);
+        source.train.copy_rows(&all, &mut batch);
         println!("60,000 images gathered in {:?}", started.elapsed());
     }
 }

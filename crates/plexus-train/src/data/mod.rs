@@ -6,6 +6,7 @@
 //! for rows by their indices.
 
 mod augment;
+mod batch;
 mod csv;
 mod dataset;
 mod digits;
@@ -13,31 +14,39 @@ mod file;
 mod fit;
 mod idx;
 mod leak;
+mod loader;
 mod reason;
 mod report;
 mod scan;
 mod schema;
+mod source;
 mod table;
 mod text;
 
 pub use augment::{Augment, RowKey};
+pub use batch::Batch;
+pub(crate) use batch::Widths;
 pub use csv::{Parts, fingerprint, read_with_schema, split_rows};
-pub use dataset::{Changes, Dataset, Samples, Targets};
+pub use dataset::{Dataset, InputRows, Samples, Targets};
+pub(crate) use loader::Handing;
+pub use loader::Loader;
 pub use reason::Reason;
 pub use report::{ColumnReport, FoundKind, Role, TableReport, Warning};
-pub use schema::{Column, ColumnKind, Ignored, Missing, Schema, Task};
+pub use schema::{Column, ColumnKind, Ignored, Missing, Schema, TargetColumn, Task};
+pub use source::{GatherError, Rows, Source, TargetKind};
 pub use table::{Table, TableOptions};
 pub use text::MissingTokens;
 
 use crate::error::{DataError, nearest, shown};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Arc;
 
 /// What opening a source gives: a part to learn from, a part to test on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataSource {
-    /// Rows to learn from.
-    pub train: Dataset,
+    /// Rows to learn from; shared with the thread that gathers them ahead.
+    pub train: Arc<Dataset>,
     /// Rows held out; empty only where [`DataOptions::test_fraction`] is 0.
     pub test: Dataset,
     /// Rows to choose the best weights by, where a file of their own was named.
@@ -49,7 +58,7 @@ pub struct DataSource {
 impl DataSource {
     /// A source whose parts are fixed, without columns.
     fn fixed(train: Dataset, test: Dataset) -> Self {
-        DataSource { train, test, validation: None, table: None }
+        DataSource { train: train.into(), test, validation: None, table: None }
     }
 
     /// How fields of text become numbers, where the source is a table.
@@ -74,7 +83,7 @@ pub struct TableSource {
 /// # Examples
 /// ```
 /// use plexus_train::data::{DataOptions, Task};
-/// let options = DataOptions { target: Some("price".into()), task: Some(Task::Regression), ..DataOptions::default() };
+/// let options = DataOptions { target: vec!["price".into()], task: Some(Task::Regression), ..DataOptions::default() };
 /// assert_eq!(options.test_fraction, 0.2);
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,9 +93,9 @@ pub struct DataOptions {
     pub header: Option<bool>,
     /// CSV: the byte between fields; found out among comma, semicolon and tab where `None`.
     pub delimiter: Option<u8>,
-    /// CSV: the column to predict, by name or by number from 1; the last where `None`.
-    pub target: Option<String>,
-    /// CSV: what kind of answer is wanted; found out from the target where `None` (see [`Task`]).
+    /// CSV: the columns to predict, by name or by number from 1, in the order of the outputs; the last where there is none.
+    pub target: Vec<String>,
+    /// CSV: what kind of answer is wanted; found out from each target where `None` (see [`Task`]).
     pub task: Option<Task>,
     /// CSV: what to do about missing values.
     pub missing: Missing,
@@ -131,7 +140,7 @@ impl Default for DataOptions {
         DataOptions {
             header: None,
             delimiter: None,
-            target: None,
+            target: Vec::new(),
             task: None,
             missing: Missing::Impute,
             missing_target: MissingTarget::Fail,

@@ -44,12 +44,12 @@ const OTHER: &str = "(other)";
 ///
 /// # Examples
 /// ```
-/// use plexus_train::data::{Column, ColumnKind, Schema, Task};
+/// use plexus_train::data::{Column, ColumnKind, Schema, TargetColumn};
 /// let number = ColumnKind::Number { mean: 2.5, dressed: false };
 /// let colour = ColumnKind::Category { categories: vec!["blue".into(), "red".into()], other: false };
 /// let schema = Schema {
 ///     columns: vec![Column { name: "size".into(), kind: number }, Column { name: "colour".into(), kind: colour }],
-///     ..Schema::of_target("price", 2, Task::Regression)
+///     ..Schema::of_target(TargetColumn::number("price", 2))
 /// };
 /// let mut row = Vec::new();
 /// schema.encode(&["?", "red"], &mut row)?;
@@ -58,28 +58,70 @@ const OTHER: &str = "(other)";
 /// # Ok::<(), plexus_train::DataError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "SchemaText")]
 pub struct Schema {
     /// The columns to predict from, in the order of the file.
     pub columns: Vec<Column>,
-    /// The name of the target column.
-    pub target: String,
-    /// Its place among all columns of the file, from 0.
-    pub target_index: usize,
-    /// What kind of answer is wanted.
-    pub task: Task,
-    /// Names of the classes, in the order of the outputs; empty for regression.
-    pub classes: Vec<String>,
+    /// The columns to predict, in the order of the outputs; at least one.
+    pub targets: Vec<TargetColumn>,
     /// What to do about missing values.
     pub missing: Missing,
     /// Columns of the file that the model does not look at.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<Ignored>,
     /// The texts that mean a missing value.
-    #[serde(default = "MissingTokens::of_old_models")]
     pub tokens: MissingTokens,
-    /// Whether the target is written with signs or thousands, as `$1,200`.
+}
+
+/// A column to predict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetColumn {
+    /// Its name in the file.
+    pub name: String,
+    /// Its place among all columns of the file, from 0.
+    pub index: usize,
+    /// What kind of answer is wanted.
+    pub task: Task,
+    /// Names of the classes, in the order of the numbers of the output; empty for regression.
+    pub classes: Vec<String>,
+    /// Whether it is written with signs or thousands, as `$1,200`.
     #[serde(default, skip_serializing_if = "is_false")]
-    pub target_dressed: bool,
+    pub dressed: bool,
+}
+
+/// How a schema is written, today and in models that had one target beside the other fields.
+#[derive(Deserialize)]
+struct SchemaText {
+    columns: Vec<Column>,
+    #[serde(default)]
+    targets: Vec<TargetColumn>,
+    target: Option<String>,
+    target_index: Option<usize>,
+    task: Option<Task>,
+    #[serde(default)]
+    classes: Vec<String>,
+    #[serde(default)]
+    target_dressed: bool,
+    missing: Missing,
+    #[serde(default)]
+    ignored: Vec<Ignored>,
+    #[serde(default = "MissingTokens::of_old_models")]
+    tokens: MissingTokens,
+}
+
+impl TryFrom<SchemaText> for Schema {
+    type Error = &'static str;
+
+    fn try_from(text: SchemaText) -> Result<Self, Self::Error> {
+        let SchemaText { columns, mut targets, target, target_index, task, classes, target_dressed, .. } = text;
+        if let (Some(name), Some(index), Some(task)) = (target, target_index, task) {
+            targets.insert(0, TargetColumn { name, index, task, classes, dressed: target_dressed });
+        }
+        if targets.is_empty() {
+            return Err("no target column");
+        }
+        Ok(Schema { columns, targets, missing: text.missing, ignored: text.ignored, tokens: text.tokens })
+    }
 }
 
 /// One column to predict from.
@@ -137,17 +179,13 @@ fn is_false(value: &bool) -> bool {
 
 impl Schema {
     /// A schema with a target, no columns yet, and the defaults.
-    pub fn of_target(target: &str, target_index: usize, task: Task) -> Self {
+    pub fn of_target(target: TargetColumn) -> Self {
         Schema {
             columns: Vec::new(),
-            target: target.to_string(),
-            target_index,
-            task,
-            classes: Vec::new(),
+            targets: vec![target],
             missing: Missing::default(),
             ignored: Vec::new(),
             tokens: MissingTokens::default(),
-            target_dressed: false,
         }
     }
 
@@ -161,24 +199,24 @@ impl Schema {
         self.columns.iter().flat_map(Column::feature_names).collect()
     }
 
-    /// The number of columns of the training file, target and ignored columns among them.
+    /// The number of columns of the training file, targets and ignored columns among them.
     pub fn file_width(&self) -> usize {
-        self.columns.len() + self.ignored.len() + 1
+        self.columns.len() + self.ignored.len() + self.targets.len()
     }
 
     /// Where the columns stand in rows of `width` fields without names; `None` where such rows cannot be meant.
     ///
-    /// Rows may be whole, as in the training file; whole but for the target; or hold only the columns to predict from.
+    /// Rows may be whole, as in the training file; whole but for the targets; or hold only the columns to predict from.
     pub fn positions(&self, width: usize) -> Option<Vec<usize>> {
         let all = self.file_width();
         let used = self.columns.len();
-        let is_used =
-            |index: &usize| *index != self.target_index && !self.ignored.iter().any(|ignored| ignored.index == *index);
+        let is_target = |index: usize| self.targets.iter().any(|target| target.index == index);
+        let is_used = |index: &usize| !is_target(*index) && !self.ignored.iter().any(|ignored| ignored.index == *index);
         let positions: Vec<usize> = if width == all {
             (0..all).filter(is_used).collect()
-        } else if width == all - 1 {
-            let target = self.target_index;
-            (0..all).filter(is_used).map(|index| if index > target { index - 1 } else { index }).collect()
+        } else if width == all - self.targets.len() {
+            let before = |index: usize| self.targets.iter().filter(|target| target.index < index).count();
+            (0..all).filter(is_used).map(|index| index - before(index)).collect()
         } else {
             (0..width).collect()
         };
@@ -205,7 +243,7 @@ impl Schema {
     /// As [`Schema::encode`].
     pub fn encode_at(&self, place: &Place, fields: &[&str], out: &mut Vec<f32>) -> Result<(), DataError> {
         let Some(positions) = self.positions(fields.len()) else {
-            let hint = "; give the columns in the order of the training file, without the target";
+            let hint = "; give the columns in the order of the training file, without what is predicted";
             let (expected, got) = (self.columns.len(), fields.len());
             return Err(DataError::FieldCount { place: place.clone(), expected, got, hint });
         };
@@ -260,13 +298,25 @@ impl Schema {
         }
         Ok(())
     }
+}
 
-    /// Reads a field of the target as a number.
+impl TargetColumn {
+    /// A column of numbers.
+    pub fn number(name: &str, index: usize) -> Self {
+        TargetColumn { name: name.to_string(), index, task: Task::Regression, classes: Vec::new(), dressed: false }
+    }
+
+    /// A column of classes.
+    pub fn classes(name: &str, index: usize, classes: Vec<String>) -> Self {
+        TargetColumn { name: name.to_string(), index, task: Task::Classification, classes, dressed: false }
+    }
+
+    /// Reads a field as a number.
     ///
     /// # Errors
     /// [`DataError::NotANumber`], [`DataError::NotFinite`]
-    pub(super) fn target_number(&self, place: &Place, field: &str) -> Result<f32, DataError> {
-        text::number(place, &self.target, field, self.target_dressed)
+    pub(super) fn read_number(&self, place: &Place, field: &str) -> Result<f32, DataError> {
+        text::number(place, &self.name, field, self.dressed)
     }
 
     /// The position of a class by its name; numbers are compared as numbers, so `1.0` finds `1`.
@@ -348,24 +398,24 @@ pub(super) fn find_column<S: AsRef<str>>(place: &Place, header: &[S], name: &str
 
 /// Finds the class of each target, each distinct text once.
 pub(super) struct ClassFinder<'a> {
-    schema: &'a Schema,
+    target: &'a TargetColumn,
     known: HashMap<&'a str, u32>,
 }
 
 impl<'a> ClassFinder<'a> {
-    pub(super) fn new(schema: &'a Schema) -> Self {
-        ClassFinder { schema, known: HashMap::new() }
+    pub(super) fn new(target: &'a TargetColumn) -> Self {
+        ClassFinder { target, known: HashMap::new() }
     }
 
     pub(super) fn find(&mut self, place: impl Fn() -> Place, field: &'a str) -> Result<u32, DataError> {
         if let Some(&class) = self.known.get(field) {
             return Ok(class);
         }
-        let class = self.schema.class_index(field).ok_or_else(|| DataError::UnknownClass {
+        let class = self.target.class_index(field).ok_or_else(|| DataError::UnknownClass {
             place: place(),
-            column: shown(&self.schema.target),
+            column: shown(&self.target.name),
             value: shown(field),
-            classes: listed(self.schema.classes.iter()),
+            classes: listed(self.target.classes.iter()),
         })?;
         self.known.insert(field, class);
         Ok(class)
@@ -386,9 +436,8 @@ mod tests {
                 column("colour", ColumnKind::Category { categories, other: false }),
                 column("age", number(-1.0)),
             ],
-            classes: vec!["cat".into(), "dog".into()],
             missing,
-            ..Schema::of_target("kind", 1, Task::Classification)
+            ..Schema::of_target(TargetColumn::classes("kind", 1, vec!["cat".into(), "dog".into()]))
         }
     }
 
@@ -466,18 +515,18 @@ mod tests {
 
     #[test]
     fn classes_are_found_by_name_and_numbers_by_value() {
-        let mut schema = schema(Missing::Impute);
+        let mut target = schema(Missing::Impute).targets.remove(0);
         assert_eq!(
-            (schema.class_index("dog"), schema.class_index(" cat "), schema.class_index("cow")),
+            (target.class_index("dog"), target.class_index(" cat "), target.class_index("cow")),
             (Some(1), Some(0), None)
         );
-        schema.classes = vec!["1".into(), "2.5".into()];
+        target.classes = vec!["1".into(), "2.5".into()];
         assert_eq!(
-            (schema.class_index("1.0"), schema.class_index("2.50"), schema.class_index("x")),
+            (target.class_index("1.0"), target.class_index("2.50"), target.class_index("x")),
             (Some(0), Some(1), None)
         );
-        schema.classes = vec!["1".into(), "a".into()];
-        assert_eq!(schema.class_index("1.0"), None);
+        target.classes = vec!["1".into(), "a".into()];
+        assert_eq!(target.class_index("1.0"), None);
     }
 
     #[test]
@@ -504,11 +553,28 @@ mod tests {
     fn rows_without_names_may_be_whole_or_hold_what_is_used() {
         let ignored = |name: &str, index| Ignored { name: name.into(), index, why: Reason::Dropped };
         // In the file: id, size, kind (the target), note, colour, age.
-        let schema =
-            Schema { ignored: vec![ignored("id", 0), ignored("note", 3)], target_index: 2, ..schema(Missing::Impute) };
+        let mut schema = Schema { ignored: vec![ignored("id", 0), ignored("note", 3)], ..schema(Missing::Impute) };
+        schema.targets[0].index = 2;
         assert_eq!(schema.positions(6), Some(vec![1, 4, 5]));
         assert_eq!(schema.positions(5), Some(vec![1, 3, 4]));
         assert_eq!(schema.positions(3), Some(vec![0, 1, 2]));
         assert_eq!((schema.positions(4), schema.positions(7)), (None, None));
+        // One more target: id, size, kind, note, price, colour, age.
+        schema.targets.push(TargetColumn::number("price", 4));
+        assert_eq!(schema.positions(7), Some(vec![1, 5, 6]));
+        assert_eq!(schema.positions(5), Some(vec![1, 3, 4]));
+        assert_eq!((schema.positions(3), schema.positions(6)), (Some(vec![0, 1, 2]), None));
+    }
+
+    #[test]
+    fn a_schema_comes_back_from_json_and_one_without_a_target_does_not() {
+        let mut schema = schema(Missing::Impute);
+        schema.targets.push(TargetColumn { dressed: true, ..TargetColumn::number("price", 4) });
+        let json = serde_json::to_string(&schema).expect("is written");
+        assert_eq!(serde_json::from_str::<Schema>(&json).expect("is read"), schema);
+        let none = json.replace(&serde_json::to_string(&schema.targets).expect("is written"), "[]");
+        assert!(
+            serde_json::from_str::<Schema>(&none).is_err_and(|error| error.to_string().contains("no target column"))
+        );
     }
 }

@@ -73,15 +73,9 @@ pub fn train(
     if rows == 0 {
         return Err(Failure::Input(format!("--samples is {samples}, but must be at least --batch, {batch}")));
     }
-    let data = Dataset {
-        name: "random".into(),
-        input: which.input(),
-        samples: Samples::F32(numbers(samples * INPUTS)),
-        targets: Targets::Classes {
-            names: (0..OUTPUTS).map(|class| class.to_string()).collect(),
-            indices: (0..samples).map(|row| (row * 7 % OUTPUTS) as u32).collect(),
-        },
-    };
+    let names = (0..OUTPUTS).map(|class| class.to_string()).collect();
+    let classes = Targets::classes(names, (0..samples).map(|row| (row * 7 % OUTPUTS) as u32).collect());
+    let data = Dataset::new("random", which.input(), Samples::F32(numbers(samples * INPUTS)), classes);
     // PyTorch's defaults, and the rates of the other side of the comparison.
     let (name, learning_rate) = match optimizer {
         OptimizerArg::Sgd => ("sgd", 0.01),
@@ -90,30 +84,22 @@ pub fn train(
     let settings = Settings {
         epochs: 2,
         batch,
-        accumulate: 1,
         learning_rate,
         optimizer: Optimizer::named(name).expect("a name of the table"),
         schedule: Schedule::Constant,
-        warmup_steps: 0,
-        loss: Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None },
-        precision: Default::default(),
-        clip_norm: None,
-        patience: None,
-        smoothing: 1,
-        target_scale: Default::default(),
-        augment: None,
-        seed: 0,
+        ..Settings::new(Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None })
     };
     let params = Params::initialise(&network, 0);
     let mut trainer = Trainer::new(network, params, settings, context.clone()).map_err(plexus::Error::from)?;
-    let order: Vec<u32> = (0..rows as u32).collect();
+    let order: Vec<u64> = (0..rows as u64).collect();
+    let mut loader = trainer.loader(Arc::new(data), order.clone()).map_err(plexus::Error::from)?;
     let mut epoch = || -> Result<f64, Failure> {
         let start = Instant::now();
         for batch in order.chunks_exact(batch) {
-            trainer.step_on(&data, batch, rows).map_err(|error| Failure::Input(error.to_string()))?;
+            trainer.step_on(&mut loader, batch, rows as u64).map_err(|error| Failure::Input(error.to_string()))?;
         }
         let seconds = start.elapsed().as_secs_f64();
-        trainer.end_epoch(&data, &[]).map_err(plexus::Error::from)?;
+        trainer.end_epoch(&loader, &(0..0).into()).map_err(plexus::Error::from)?;
         Ok(seconds)
     };
     epoch()?;

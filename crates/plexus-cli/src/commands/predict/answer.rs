@@ -4,21 +4,19 @@ use super::input::Input;
 use crate::Failure;
 use crate::args::{Format, PredictArgs};
 use crate::output::{folded, number, percent};
-use plexus::Task;
+use plexus::{OutputTask, Task};
 use serde_json::Value;
 use std::io::{self, Write};
 
 /// Writes one answer after the other.
 pub(super) struct Answers<'a, W: Write> {
-    task: &'a Task,
+    outputs: &'a [OutputTask],
     args: &'a PredictArgs,
     out: Sink<W>,
     /// Columns of the terminal that lines are folded for, where they go to one.
     width: Option<usize>,
     /// The input that the columns of the table are those of, and these columns; once there is one.
     table: Option<(String, Vec<String>)>,
-    /// Classes in the order of an answer; kept so that it need not be allocated for each.
-    order: Vec<usize>,
 }
 
 /// Where answers go.
@@ -31,10 +29,10 @@ enum Sink<W: Write> {
 pub(super) struct Answered<'a> {
     pub input: &'a Input,
     pub row: usize,
-    /// Probabilities, or numbers.
-    pub outputs: &'a [f32],
-    /// What the probabilities were made of; empty where nobody wants them.
-    pub scores: &'a [f32],
+    /// Of each output probabilities, or numbers.
+    pub outputs: Vec<&'a [f32]>,
+    /// What the probabilities were made of.
+    pub scores: Vec<&'a [f32]>,
     /// The true answer, where it is known.
     pub truth: Option<&'a str>,
 }
@@ -43,11 +41,16 @@ pub(super) struct Answered<'a> {
 const INPUT: &str = "input";
 
 impl<'a, W: Write> Answers<'a, W> {
-    pub(super) fn new(task: &'a Task, args: &'a PredictArgs, out: W, width: Option<usize>) -> Result<Self, Failure> {
-        let classes = is_class(task).then_some(task.names().len());
+    pub(super) fn new(
+        outputs: &'a [OutputTask],
+        args: &'a PredictArgs,
+        out: W,
+        width: Option<usize>,
+    ) -> Result<Self, Failure> {
         let refuse = |message: String| Err(Failure::Input(message));
-        match (args.threshold, task) {
+        match (args.threshold, &outputs[0].task) {
             (None, _) => {}
+            (Some(_), _) if outputs.len() > 1 => return refuse("--threshold is for models of one output".to_string()),
             (Some(_), Task::Classification { classes }) if classes.len() == 2 => {}
             (Some(_), Task::Classification { classes }) => {
                 return refuse(format!("--threshold is for two classes, but the model knows {}", classes.len()));
@@ -59,7 +62,7 @@ impl<'a, W: Write> Answers<'a, W> {
             }
             (Some(_), _) => return refuse("--threshold is for two classes, but the model answers with numbers".into()),
         }
-        if args.probabilities && classes.is_none() {
+        if args.probabilities && !outputs.iter().any(|output| is_class(&output.task)) {
             return refuse("--probabilities is for classes, but the model answers with numbers".to_string());
         }
         let out = match args.format() {
@@ -71,12 +74,7 @@ impl<'a, W: Write> Answers<'a, W> {
             }
             Format::Text | Format::Json => Sink::Lines(out),
         };
-        Ok(Answers { task, args, out, width, table: None, order: Vec::new() })
-    }
-
-    /// Whether an answer also needs the scores that its probabilities were made of.
-    pub(super) fn wants_scores(&self) -> bool {
-        self.args.format() == Format::Json && is_class(self.task)
+        Ok(Answers { outputs, args, out, width, table: None })
     }
 
     /// Begins with an input: a table gets its header, and takes no rows of other columns.
@@ -93,8 +91,11 @@ impl<'a, W: Write> Answers<'a, W> {
             )));
         }
         let mut header = columns.clone();
-        for name in answer_columns(self.task, self.args.probabilities) {
-            header.push(free_name(&name, &header));
+        for output in self.outputs {
+            let own = (self.outputs.len() > 1).then_some(&output.name[..]);
+            for name in answer_columns(&output.task, own, self.args.probabilities) {
+                header.push(free_name(&name, &header));
+            }
         }
         if with_truth {
             header.push(free_name("true", &header));
@@ -105,9 +106,6 @@ impl<'a, W: Write> Answers<'a, W> {
 
     /// Writes one answer.
     pub(super) fn answer(&mut self, answered: &Answered<'_>) -> io::Result<()> {
-        if is_class(self.task) {
-            self.sort(answered.outputs);
-        }
         match self.args.format() {
             Format::Csv => self.table_row(answered),
             Format::Json => {
@@ -130,20 +128,20 @@ impl<'a, W: Write> Answers<'a, W> {
     }
 
     /// The classes: the answer first, then the likeliest; NaN last, and among equals the first class first.
-    fn sort(&mut self, outputs: &[f32]) {
-        self.order.clear();
-        self.order.extend(0..outputs.len());
-        self.order.sort_by(|&a, &b| {
+    fn order(&self, outputs: &[f32]) -> Vec<usize> {
+        if let (Some(threshold), [_, second]) = (self.args.threshold, outputs) {
+            return if *second >= threshold { vec![1, 0] } else { vec![0, 1] };
+        }
+        let mut order: Vec<usize> = (0..outputs.len()).collect();
+        order.sort_by(|&a, &b| {
             outputs[b].partial_cmp(&outputs[a]).unwrap_or_else(|| outputs[a].is_nan().cmp(&outputs[b].is_nan()))
         });
-        if let (Some(threshold), [_, second]) = (self.args.threshold, outputs) {
-            self.order = if *second >= threshold { vec![1, 0] } else { vec![0, 1] };
-        }
+        order
     }
 
     /// How many classes are shown.
     fn shown(&self) -> usize {
-        if self.args.probabilities { self.order.len() } else { self.args.top }
+        if self.args.probabilities { usize::MAX } else { self.args.top }
     }
 
     fn line(&mut self, line: &str) -> io::Result<()> {
@@ -154,42 +152,65 @@ impl<'a, W: Write> Answers<'a, W> {
     }
 
     fn text(&self, answered: &Answered<'_>) -> String {
-        let names = self.task.names();
-        let outputs = answered.outputs;
-        let (answers, true_what): (Vec<String>, _) = if is_class(self.task) {
-            let shown = self.order.iter().take(self.shown().max(1));
-            (shown.map(|&class| format!("{} {}", names[class], percent(outputs[class]))).collect(), "class")
-        } else {
-            let shown = names.iter().zip(outputs);
-            (shown.map(|(name, value)| format!("{name} {}", number(f64::from(*value)))).collect(), "value")
-        };
+        let parts: Vec<String> =
+            self.outputs.iter().zip(&answered.outputs).map(|(output, values)| self.text_of(output, values)).collect();
+        let true_what = if is_class(&self.outputs[0].task) { "class" } else { "value" };
+        let true_what = if self.outputs.len() > 1 { "values" } else { true_what };
         let truth = answered.truth.map_or(String::new(), |truth| format!("   (true {true_what}: {truth})"));
-        format!("{}: {}{truth}", answered.input.label(answered.row), answers.join(", "))
+        format!("{}: {}{truth}", answered.input.label(answered.row), parts.join("; "))
+    }
+
+    fn text_of(&self, output: &OutputTask, values: &[f32]) -> String {
+        let names = output.task.names();
+        if !is_class(&output.task) {
+            let shown = names.iter().zip(values).map(|(name, value)| format!("{name} {}", number(f64::from(*value))));
+            return shown.collect::<Vec<String>>().join(", ");
+        }
+        let order = self.order(values);
+        let shown =
+            order.iter().take(self.shown().max(1)).map(|&class| format!("{} {}", names[class], percent(values[class])));
+        let shown = shown.collect::<Vec<String>>().join(", ");
+        if self.outputs.len() > 1 { format!("{} {shown}", output.name) } else { shown }
     }
 
     fn json(&self, answered: &Answered<'_>) -> Value {
-        let names = self.task.names();
-        let (outputs, label) = (answered.outputs, answered.input.label(answered.row));
-        if !is_class(self.task) {
-            let outputs: serde_json::Map<String, Value> =
-                names.iter().cloned().zip(outputs.iter().map(|value| Value::from(*value))).collect();
-            return serde_json::json!({ "input": label, "outputs": outputs, "target": answered.truth });
+        let label = answered.input.label(answered.row);
+        let mut parts = self.outputs.iter().enumerate().map(|(index, output)| {
+            (output.name.clone(), self.json_of(&output.task, answered.outputs[index], answered.scores[index]))
+        });
+        if self.outputs.len() > 1 {
+            let outputs: serde_json::Map<String, Value> = parts.collect();
+            return serde_json::json!({ "input": label, "outputs": outputs, "true": answered.truth });
         }
-        let class = |&class: &usize| {
-            serde_json::json!({
-                "label": names[class], "probability": outputs[class], "score": answered.scores.get(class),
-            })
-        };
+        let (_, part) = parts.next().expect("a model has an output");
+        if !is_class(&self.outputs[0].task) {
+            return serde_json::json!({ "input": label, "outputs": part, "target": answered.truth });
+        }
+        let mut line = serde_json::json!({ "input": label });
+        if let (Value::Object(line), Value::Object(part)) = (&mut line, part) {
+            line.extend(part);
+        }
+        line["true"] = answered.truth.into();
+        line
+    }
+
+    fn json_of(&self, task: &Task, values: &[f32], scores: &[f32]) -> Value {
+        let names = task.names();
+        if !is_class(task) {
+            let named = names.iter().cloned().zip(values.iter().map(|value| Value::from(*value)));
+            return Value::Object(named.collect());
+        }
+        let order = self.order(values);
+        let class = |&class: &usize| serde_json::json!({ "label": names[class], "probability": values[class], "score": scores[class] });
         serde_json::json!({
-            "input": label,
-            "label": self.order.first().map(|&class| &names[class]),
-            "probability": self.order.first().map(|&class| outputs[class]),
-            "top": self.order.iter().take(self.shown()).map(class).collect::<Vec<Value>>(),
-            "true": answered.truth,
+            "label": order.first().map(|&class| &names[class]),
+            "probability": order.first().map(|&class| values[class]),
+            "top": order.iter().take(self.shown()).map(class).collect::<Vec<Value>>(),
         })
     }
 
     fn table_row(&mut self, answered: &Answered<'_>) -> io::Result<()> {
+        let orders: Vec<Vec<usize>> = answered.outputs.iter().map(|values| self.order(values)).collect();
         let Sink::Table(out) = &mut self.out else { unreachable!("the format is a table's") };
         match answered.input.columns() {
             Some(columns) => {
@@ -199,14 +220,16 @@ impl<'a, W: Write> Answers<'a, W> {
             }
             None => out.write_field(answered.input.label(answered.row))?,
         }
-        if is_class(self.task) {
-            let answer = self.order.first().copied().unwrap_or(0);
-            out.write_field(&self.task.names()[answer])?;
-            out.write_field(answered.outputs[answer].to_string())?;
-        }
-        if self.args.probabilities || !is_class(self.task) {
-            for value in answered.outputs {
-                out.write_field(value.to_string())?;
+        for ((OutputTask { task, .. }, values), order) in self.outputs.iter().zip(&answered.outputs).zip(orders) {
+            if is_class(task) {
+                let answer = order.first().copied().unwrap_or(0);
+                out.write_field(&task.names()[answer])?;
+                out.write_field(values[answer].to_string())?;
+            }
+            if self.args.probabilities || !is_class(task) {
+                for value in *values {
+                    out.write_field(value.to_string())?;
+                }
             }
         }
         if let Some(truth) = answered.truth {
@@ -221,13 +244,17 @@ fn is_class(task: &Task) -> bool {
     matches!(task, Task::Classification { .. } | Task::MultiLabel { .. })
 }
 
-/// The columns of an answer.
-fn answer_columns(task: &Task, probabilities: bool) -> Vec<String> {
+/// The columns of an answer; of one of several outputs, which has a name.
+fn answer_columns(task: &Task, output: Option<&str>, probabilities: bool) -> Vec<String> {
     match task {
         Task::Classification { classes } | Task::MultiLabel { classes } => {
-            let mut columns = vec!["prediction".to_string(), "probability".to_string()];
+            let (answer, probability) = match output {
+                Some(output) => (format!("{output}_predicted"), format!("{output}_probability")),
+                None => ("prediction".to_string(), "probability".to_string()),
+            };
+            let mut columns = vec![answer, probability.clone()];
             if probabilities {
-                columns.extend(classes.iter().map(|class| format!("probability_{class}")));
+                columns.extend(classes.iter().map(|class| format!("{probability}_{class}")));
             }
             columns
         }
@@ -259,12 +286,14 @@ mod tests {
     fn each_task_has_its_columns() {
         let words = |words: &[&str]| words.iter().map(|word| word.to_string()).collect::<Vec<String>>();
         let classes = Task::Classification { classes: words(&["no", "yes"]) };
-        assert_eq!(answer_columns(&classes, false), ["prediction", "probability"]);
-        assert_eq!(answer_columns(&classes, true)[2..], ["probability_no", "probability_yes"]);
+        assert_eq!(answer_columns(&classes, None, false), ["prediction", "probability"]);
+        assert_eq!(answer_columns(&classes, None, true)[2..], ["probability_no", "probability_yes"]);
+        let of_one = answer_columns(&classes, Some("kind"), true);
+        assert_eq!(of_one, ["kind_predicted", "kind_probability", "kind_probability_no", "kind_probability_yes"]);
         let price = Task::Regression { outputs: words(&["price"]) };
-        assert_eq!(answer_columns(&price, false), ["price_predicted"]);
+        assert_eq!(answer_columns(&price, None, false), ["price_predicted"]);
         let outputs = words(&["price q0.1", "price q0.9"]);
         let interval = Task::Quantiles { target: "price".to_string(), quantiles: vec![0.1, 0.9], outputs };
-        assert_eq!(answer_columns(&interval, false), ["price_predicted_q0.1", "price_predicted_q0.9"]);
+        assert_eq!(answer_columns(&interval, None, false), ["price_predicted_q0.1", "price_predicted_q0.9"]);
     }
 }

@@ -27,7 +27,7 @@ pub fn run(args: PredictArgs) -> Result<(), Failure> {
     let Some(path) = &args.out else {
         let out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
         let failed = |error| -> Failure { output::cannot_print(&error) };
-        let answers = Answers::new(model.task(), &args, out, output::width())?;
+        let answers = Answers::new(model.outputs(), &args, out, output::width())?;
         // Between rows on a terminal a bar would only flicker.
         let bar = !args.quiet && output::width().is_none();
         Answering { model: &model, args: &args, answers, failed: &failed, bar }.answer(inputs)?;
@@ -36,7 +36,7 @@ pub fn run(args: PredictArgs) -> Result<(), Failure> {
     refuse_own_input(&args, path)?;
     let failed = |error| Failure::from(files::save_failed(path, error));
     let rows = files::write_with(path, |file| {
-        let answers = Answers::new(model.task(), &args, BufWriter::with_capacity(1 << 16, file), None)?;
+        let answers = Answers::new(model.outputs(), &args, BufWriter::with_capacity(1 << 16, file), None)?;
         Answering { model: &model, args: &args, answers, failed: &failed, bar: !args.quiet }.answer(inputs)
     })?;
     if !args.quiet {
@@ -126,25 +126,25 @@ impl<W: Write> Answering<'_, W> {
         }
         let bar = self.bar.then(|| Bar::after(PATIENCE, Streams::new()));
         let started = std::time::Instant::now();
-        let (mut workspace, mut scores) = (Workspace::default(), Vec::new());
+        let mut workspace = Workspace::default();
+        let widths: Vec<usize> = model.outputs().iter().map(|output| output.task.names().len()).collect();
         for batch in batches {
             numbers.clear();
             input.encode(model, batch.clone(), &mut numbers)?;
             if batch.start == 0 {
                 self.answers.begin(input, truth.is_some())?.map_err(self.failed)?;
             }
-            let width = model.network().output_len();
-            if self.answers.wants_scores() {
-                scores.clear();
-                let rows = model.scores(&numbers, batch.len(), &mut workspace);
-                scores.extend_from_slice(rows.map_err(|error| at_its_row(error, input, batch.start))?);
-            }
-            let outputs = model.predict(&numbers, batch.len(), &mut workspace);
+            let outputs = model.predict_all(&[&numbers], batch.len(), &mut workspace);
             let outputs = outputs.map_err(|error| at_its_row(error, input, batch.start))?;
             for (index, row) in batch.clone().enumerate() {
-                let own = index * width..(index + 1) * width;
-                let scores = scores.get(own.clone()).unwrap_or_default();
-                let answered = Answered { input, row, outputs: &outputs[own], scores, truth };
+                let own = |output: usize| index * widths[output]..(index + 1) * widths[output];
+                let answered = Answered {
+                    input,
+                    row,
+                    outputs: (0..widths.len()).map(|output| &outputs.at(output)[own(output)]).collect(),
+                    scores: (0..widths.len()).map(|output| &outputs.scores(output)[own(output)]).collect(),
+                    truth,
+                };
                 self.answers.answer(&answered).map_err(self.failed)?;
             }
             self.answers.flush().map_err(self.failed)?;
@@ -168,15 +168,16 @@ impl<W: Write> Answering<'_, W> {
             return Err(Failure::Input(format!("--row is {row}, but there are rows 0 to {last}")));
         }
         let mut values = vec![0.0; data.row_len()];
-        data.gather(&[row as u32], &mut values);
-        let truth = match &data.targets {
-            Targets::Classes { names, indices } => names[indices[row] as usize].clone(),
-            Targets::Values { names, values } => {
+        data.copy_rows(&[row as u64], &mut values);
+        let truths = data.targets.iter().map(|targets| match targets {
+            Targets::Classes { names, indices, .. } => names[indices[row] as usize].clone(),
+            Targets::Values { names, values, .. } => {
                 let row = &values[row * names.len()..][..names.len()];
                 row.iter().map(|value| number(f64::from(*value))).collect::<Vec<_>>().join(", ")
             }
-        };
-        if let ([1, height, width], Format::Text, None) = (data.input.axes(), self.args.format(), &self.args.out)
+        });
+        let truth = truths.collect::<Vec<String>>().join("; ");
+        if let ([1, height, width], Format::Text, None) = (data.input().axes(), self.args.format(), &self.args.out)
             && *width <= 64
         {
             print_image(&values, *height, *width);
@@ -187,7 +188,7 @@ impl<W: Write> Answering<'_, W> {
 
 /// Says of a number that is refused where it comes from; `first` is the first row of its batch.
 fn at_its_row(error: plexus::Error, input: &Input, first: usize) -> Failure {
-    let plexus::Error::Input { row, column, value } = error else { return error.into() };
+    let plexus::Error::Input { row, column, value, .. } = error else { return error.into() };
     let place = input.place(first + row);
     Failure::Input(format!("{place}: number {} is {value}, and a prediction takes finite numbers only", column + 1))
 }
@@ -222,7 +223,7 @@ mod tests {
     #[test]
     fn a_number_that_is_refused_is_shown_with_its_row() {
         let input = Input::numbers("new.json", vec!["a".to_string(), "new.json row 2".to_string()], vec![0.0; 4]);
-        let error = plexus::Error::Input { row: 0, column: 1, value: f32::INFINITY };
+        let error = plexus::Error::Input { input: None, row: 0, column: 1, value: f32::INFINITY };
         let shown = at_its_row(error, &input, 1).to_string();
         assert_eq!(shown, "new.json row 2: number 2 is inf, and a prediction takes finite numbers only");
     }

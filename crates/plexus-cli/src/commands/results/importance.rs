@@ -58,8 +58,8 @@ impl Importances {
         let error = |data: &Dataset| -> Result<f64, Failure> {
             let evaluation = model.evaluate(data)?;
             let evaluation = match threshold {
-                Some(_) => Results::new(model, &evaluation, (data, part), threshold)?.evaluation,
-                None => evaluation,
+                Some(_) => Results::new((model, 0), &evaluation, (data, part), threshold)?.evaluation,
+                None => evaluation.first().clone(),
             };
             watch.step();
             Ok(match &evaluation.answers {
@@ -75,7 +75,7 @@ impl Importances {
         let (usual, found) = measured?;
         let mut columns: Vec<(String, Importance)> = names.into_iter().zip(found).collect();
         columns.sort_by(|a, b| b.1.mean().total_cmp(&a.1.mean()));
-        let number = match &data.targets {
+        let number = match data.target() {
             Targets::Values { names, .. } => Some((names.join(", "), variance)),
             Targets::Classes { .. } => None,
         };

@@ -1,16 +1,37 @@
 //! Results for programs.
 
 use super::{Results, Rows};
-use plexus_train::evaluate::Answers;
+use plexus_train::evaluate::{Answers, Evaluation};
 use plexus_train::metrics::{Calibration, Point, Ranking};
 use serde_json::{Value, json};
 
 /// A curve of so many points can be drawn again.
 const CURVE_POINTS: usize = 200;
 
+/// Adds the results of all outputs to a JSON object, each key with a prefix; of several outputs each has an object of its own.
+pub(crate) fn add_to(results: &[Results<'_>], all: &Evaluation, line: &mut Value, prefix: &str, curves: bool) {
+    let put = |results: &Results<'_>, line: &mut Value, prefix: &str| {
+        results.add_to(line, prefix);
+        if curves {
+            results.add_curves_to(line, prefix);
+        }
+    };
+    if let [only] = results {
+        return put(only, line, prefix);
+    }
+    line[format!("{prefix}loss")] = all.loss.into();
+    let mut outputs = json!({});
+    for results in results {
+        let mut object = json!({});
+        put(results, &mut object, "");
+        outputs[results.output_name().unwrap_or_default()] = object;
+    }
+    line[format!("{prefix}outputs")] = outputs;
+}
+
 impl Results<'_> {
     /// Adds the results to a JSON object, each key with a prefix.
-    pub(crate) fn add_to(&self, line: &mut Value, prefix: &str) {
+    fn add_to(&self, line: &mut Value, prefix: &str) {
         let mut put = |key: &str, value: Value| line[format!("{prefix}{key}")] = value;
         put("loss", self.evaluation.loss.into());
         put("better_than_baseline", self.is_better_than_baseline().into());
@@ -18,7 +39,7 @@ impl Results<'_> {
             (Answers::Classes { confusion, top_5 }, Rows::Classes(classes)) => {
                 put("accuracy", confusion.accuracy().into());
                 put("correct", confusion.correct().into());
-                put("top_5_accuracy", (*top_5 as f64 / self.evaluation.rows as f64).into());
+                put("top_5_accuracy", (*top_5 as f64 / self.data.len() as f64).into());
                 put("baseline_accuracy", confusion.baseline_accuracy().into());
                 put("most_frequent_class", confusion.most_frequent().map(|class| self.names()[class].as_str()).into());
                 put("balanced_accuracy", confusion.balanced_accuracy().into());
@@ -61,7 +82,7 @@ impl Results<'_> {
                 put("r2", metrics.r2().into());
                 put("baseline_rmse", metrics.baseline_root_mean_squared_error().into());
                 if let Some(interval) = &self.evaluation.interval {
-                    put("interval_coverage", (interval.inside as f64 / self.evaluation.rows as f64).into());
+                    put("interval_coverage", (interval.inside as f64 / self.data.len() as f64).into());
                     put("interval_width", interval.width.into());
                 }
             }
@@ -70,7 +91,7 @@ impl Results<'_> {
     }
 
     /// Adds the points of the curves, which `train` leaves to `evaluate`.
-    pub(crate) fn add_curves_to(&self, line: &mut Value, prefix: &str) {
+    fn add_curves_to(&self, line: &mut Value, prefix: &str) {
         if let Some((_, ranking)) = self.two_classes() {
             line[format!("{prefix}curve")] = curve(ranking);
         }

@@ -8,23 +8,26 @@ mod pictures;
 mod text;
 
 pub(crate) use importance::Importances;
+pub(crate) use json::add_to;
 
 use crate::Failure;
-use plexus::{Model, Task, Workspace};
-use plexus_train::data::{Dataset, Targets};
-use plexus_train::evaluate::{Answers, Evaluation};
+use plexus::{Model, Pool, Task, Workspace};
+use plexus_train::data::{Batch, Dataset, Targets};
+use plexus_train::evaluate::{Answers, Evaluation, OutputEvaluation};
 use plexus_train::metrics::{Calibration, ConfusionMatrix, Ranking, argmax, brier, macro_roc_auc, middle};
 
 /// Above so many probabilities they are not kept, and the mean area under the ROC curves is not computed: sorting them
 /// would take longer than everything else.
 const MOST_KEPT: usize = 1 << 22;
 
-/// A model on some rows: what it said, and how good that is.
+/// One output of a model on some rows: what it said, and how good that is.
 pub(crate) struct Results<'a> {
     model: &'a Model,
     data: &'a Dataset,
     part: &'a str,
-    pub(crate) evaluation: Evaluation,
+    /// Which output.
+    output: usize,
+    pub(crate) evaluation: OutputEvaluation,
     rows: Rows,
 }
 
@@ -50,17 +53,27 @@ struct Classes {
 }
 
 impl<'a> Results<'a> {
+    /// The results of each output.
+    pub(crate) fn all(
+        model: &'a Model,
+        evaluation: &Evaluation,
+        data: (&'a Dataset, &'a str),
+        threshold: Option<f64>,
+    ) -> Result<Vec<Self>, Failure> {
+        (0..model.outputs().len()).map(|output| Results::new((model, output), evaluation, data, threshold)).collect()
+    }
+
     /// Looks at every row again. With a threshold, the last of two classes is answered from this probability on.
     pub(crate) fn new(
-        model: &'a Model,
+        (model, output): (&'a Model, usize),
         evaluation: &Evaluation,
         (data, part): (&'a Dataset, &'a str),
         threshold: Option<f64>,
     ) -> Result<Self, Failure> {
-        let mut evaluation = evaluation.clone();
+        let mut evaluation = evaluation.outputs[output].clone();
         let rows = match &mut evaluation.answers {
             Answers::Classes { confusion, .. } => {
-                let classes = classes(model, data, threshold)?;
+                let classes = classes((model, output), data, threshold)?;
                 if let Some(threshold) = threshold {
                     let ranking = classes.ranking.as_ref().ok_or_else(|| {
                         let rows = confusion.unanswered();
@@ -72,14 +85,30 @@ impl<'a> Results<'a> {
                 }
                 Rows::Classes(Box::new(classes))
             }
-            Answers::Values(_) => Rows::Values(values(model, data)?),
+            Answers::Values(_) => Rows::Values(values((model, output), data)?),
         };
-        Ok(Results { model, data, part, evaluation, rows })
+        Ok(Results { model, data, part, output, evaluation, rows })
+    }
+
+    /// What the output means.
+    fn task(&self) -> &'a Task {
+        &self.model.outputs()[self.output].task
+    }
+
+    /// What it should have said.
+    fn targets(&self) -> &'a Targets {
+        &self.data.targets[self.output]
+    }
+
+    /// The name of the output, where there are several.
+    pub(crate) fn output_name(&self) -> Option<&'a str> {
+        let outputs = self.model.outputs();
+        (outputs.len() > 1).then(|| &outputs[self.output].name[..])
     }
 
     /// The names of the classes, or of the targets.
     fn names(&self) -> &'a [String] {
-        match &self.data.targets {
+        match self.targets() {
             Targets::Classes { names, .. } | Targets::Values { names, .. } => names,
         }
     }
@@ -96,7 +125,7 @@ impl<'a> Results<'a> {
     fn threshold(&self) -> Option<f64> {
         let Rows::Classes(classes) = &self.rows else { return None };
         // Without one, the larger of two probabilities that sum to 1.
-        let is_half = matches!(self.model.task(), Task::Classification { classes } if classes.len() == 2);
+        let is_half = matches!(self.task(), Task::Classification { classes } if classes.len() == 2);
         classes.threshold.or(is_half.then_some(0.5))
     }
 }
@@ -105,6 +134,9 @@ impl<'a> Results<'a> {
 pub(crate) fn check_threshold(model: &Model, threshold: Option<f64>) -> Result<(), Failure> {
     if threshold.is_none() {
         return Ok(());
+    }
+    if model.outputs().len() > 1 {
+        return Err(Failure::Input("--threshold is for models of one output. Leave it out".to_string()));
     }
     let refused = match model.task() {
         Task::Classification { classes } | Task::MultiLabel { classes } if classes.len() == 2 => return Ok(()),
@@ -119,29 +151,33 @@ pub(crate) fn check_threshold(model: &Model, threshold: Option<f64>) -> Result<(
 }
 
 /// Answers all rows and hands them on, `[rows, outputs]`, with the index of the first.
-fn answer(model: &Model, data: &Dataset, mut each: impl FnMut(usize, &[f32])) -> Result<(), Failure> {
-    let rows: Vec<u32> = (0..data.len() as u32).collect();
-    let batch = model.rows_per_batch();
-    let (mut workspace, mut inputs) = (Workspace::default(), vec![0.0; batch.min(rows.len()) * data.row_len()]);
-    for (chunk, indices) in rows.chunks(batch).enumerate() {
-        let inputs = &mut inputs[..indices.len() * data.row_len()];
-        data.gather(indices, inputs);
-        each(chunk * batch, model.predict(inputs, indices.len(), &mut workspace)?);
+fn answer(
+    (model, output): (&Model, usize),
+    data: &Dataset,
+    mut each: impl FnMut(usize, &[f32]),
+) -> Result<(), Failure> {
+    let (step, mut workspace, mut batch) = (model.rows_per_batch(), Workspace::default(), Batch::default());
+    for first in (0..data.len()).step_by(step) {
+        let rows: Vec<u64> = (first as u64..data.len().min(first + step) as u64).collect();
+        batch.take(data, &rows, &Pool::single()).map_err(plexus::Error::from)?;
+        let inputs: Vec<&[f32]> = (0..data.inputs.len()).map(|input| batch.input(input)).collect();
+        each(first, model.predict_all(&inputs, rows.len(), &mut workspace)?.at(output));
     }
     Ok(())
 }
 
-fn classes(model: &Model, data: &Dataset, threshold: Option<f64>) -> Result<Classes, Failure> {
-    let Targets::Classes { indices: targets, .. } = &data.targets else {
+fn classes((model, output): (&Model, usize), data: &Dataset, threshold: Option<f64>) -> Result<Classes, Failure> {
+    let Targets::Classes { indices: targets, .. } = &data.targets[output] else {
         unreachable!("classes are measured against classes");
     };
-    let cols = model.task().names().len();
-    let is_probability = matches!(model.task(), Task::Classification { .. } | Task::MultiLabel { .. });
+    let task = &model.outputs()[output].task;
+    let cols = task.names().len();
+    let is_probability = matches!(task, Task::Classification { .. } | Task::MultiLabel { .. });
     let is_kept = cols > 2 && cols.saturating_mul(targets.len()) <= MOST_KEPT;
     let (mut calibration, mut squares) = (Calibration::default(), 0.0);
     // Of two classes the last; of more all, where they are not too many.
     let mut scores = Vec::new();
-    answer(model, data, |first, answers| {
+    answer((model, output), data, |first, answers| {
         for (row, &target) in answers.chunks_exact(cols).zip(&targets[first..]) {
             let target = target as usize;
             match row {
@@ -177,13 +213,14 @@ fn confusion_at(ranking: &Ranking, threshold: f64) -> ConfusionMatrix {
     ConfusionMatrix::from_counts(2, vec![passed, at.false_positives, missed, at.true_positives])
 }
 
-fn values(model: &Model, data: &Dataset) -> Result<Vec<f32>, Failure> {
-    let cols = model.task().names().len();
-    let first = match model.task() {
+fn values((model, output): (&Model, usize), data: &Dataset) -> Result<Vec<f32>, Failure> {
+    let task = &model.outputs()[output].task;
+    let cols = task.names().len();
+    let first = match task {
         Task::Quantiles { quantiles, .. } => middle(quantiles),
         _ => 0,
     };
     let mut values = Vec::with_capacity(data.len());
-    answer(model, data, |_, answers| values.extend(answers.iter().skip(first).step_by(cols)))?;
+    answer((model, output), data, |_, answers| values.extend(answers.iter().skip(first).step_by(cols)))?;
     Ok(values)
 }

@@ -17,12 +17,14 @@ impl Results<'_> {
     ///
     /// For classes the confusion matrix, for two classes also ROC and precision-recall curve, and calibration where the
     /// model gives probabilities; for numbers predictions and residuals.
-    pub(crate) fn save_pictures(&self, folder: &Path, theme: Theme) -> Result<Vec<&'static str>, Failure> {
+    pub(crate) fn save_pictures(&self, folder: &Path, theme: Theme) -> Result<Vec<String>, Failure> {
         let title = self.title();
         let mut saved = Vec::new();
-        let mut save = |name, picture| {
+        let mut save = |name: &str, picture| {
+            let name = self.output_name().map_or(name.to_string(), |output| format!("{}-{name}", file_name(output)));
+            save_picture(folder, &name, &picture, theme)?;
             saved.push(name);
-            save_picture(folder, name, &picture, theme)
+            Ok::<(), Failure>(())
         };
         match (&self.evaluation.answers, &self.rows) {
             (Answers::Classes { confusion, .. }, Rows::Classes(classes)) => {
@@ -38,7 +40,7 @@ impl Results<'_> {
                 }
             }
             (Answers::Values(_), Rows::Values(predicted)) => {
-                let Targets::Values { names, values } = &self.data.targets else {
+                let Targets::Values { names, values, .. } = self.targets() else {
                     unreachable!("numbers are measured against numbers");
                 };
                 let first = names.first().map_or("target", String::as_str);
@@ -54,6 +56,15 @@ impl Results<'_> {
 
     /// The data set and the part of it.
     pub(super) fn title(&self) -> String {
-        format!("{}, {}", self.data.name, self.part)
+        match self.output_name() {
+            Some(output) => format!("{}, {}, {output}", self.data.name, self.part),
+            None => format!("{}, {}", self.data.name, self.part),
+        }
     }
+}
+
+/// A name that every file system takes.
+fn file_name(output: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '_' };
+    output.chars().map(plain).take(60).collect()
 }

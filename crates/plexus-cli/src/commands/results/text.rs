@@ -105,12 +105,15 @@ impl Results<'_> {
 
     /// Prints everything, tables included.
     pub(crate) fn print(&self) {
+        if let Some(name) = self.output_name() {
+            say!();
+            say!("Output {}", shown(name));
+        }
         match (&self.evaluation.answers, &self.rows) {
             (Answers::Classes { confusion, top_5 }, Rows::Classes(classes)) => {
                 let mut likely = String::new();
                 if self.names().len() > 5 {
-                    likely =
-                        format!(", among the five likeliest {}", accuracy(*top_5 as f64 / self.evaluation.rows as f64));
+                    likely = format!(", among the five likeliest {}", accuracy(*top_5 as f64 / self.data.len() as f64));
                 }
                 say!(
                     "accuracy {} ({} right), balanced accuracy {}, loss {}{likely}",
@@ -146,7 +149,7 @@ impl Results<'_> {
         let interval = self.evaluation.interval?;
         Some(format!(
             "{} of the targets lie between the quantiles {} and {} (wanted {}); mean width {}",
-            accuracy(interval.inside as f64 / self.evaluation.rows as f64),
+            accuracy(interval.inside as f64 / self.data.len() as f64),
             interval.low,
             interval.high,
             accuracy(f64::from(interval.high) - f64::from(interval.low)),

@@ -37,15 +37,15 @@ pub(super) fn announce(run: &Run, json: bool) {
     say!(
         "Data      {}: {} rows to learn from, {} for validation, {} held out for the test; input {}",
         run.source().train.name,
-        grouped(train as u64),
-        grouped(validation as u64),
+        grouped(train),
+        grouped(validation),
         grouped(test as u64),
         network.input().describe()
     );
     if let Some(table) = &run.source().table {
         columns(&flags::report(&table.report));
     }
-    if let Targets::Classes { names, .. } = &run.source().train.targets {
+    if let Targets::Classes { names, .. } = run.source().train.target() {
         let balance = run.source().train.class_balance();
         let (least, most) = (balance.iter().min().unwrap_or(&0), balance.iter().max().unwrap_or(&0));
         let list = if names.len() <= 12 { format!(": {}", names.join(", ")) } else { String::new() };
@@ -69,7 +69,7 @@ pub(super) fn announce(run: &Run, json: bool) {
         optimizer_name(&settings.optimizer),
         settings.learning_rate,
         settings.schedule.name(),
-        settings.loss.name(),
+        settings.objectives.iter().map(|objective| objective.loss.name()).collect::<Vec<_>>().join(" + "),
         settings.seed
     );
     if let Some(hint) = hint(run) {
@@ -104,8 +104,8 @@ fn optimizer_name(optimizer: &Optimizer) -> &'static str {
 fn hint(run: &Run) -> Option<String> {
     const FAR: f64 = 1.0;
     let data = &run.source().train;
-    let Targets::Values { names, values } = &data.targets else { return None };
-    let skew = skewness(data).filter(|skew| *skew > FAR)?;
+    let Targets::Values { names, values, .. } = data.target() else { return None };
+    let skew = skewness(data.target()).filter(|skew| *skew > FAR)?;
     let fits = run.spec().target_scale == ScaleKind::Standard && values.iter().all(|value| *value > 0.0);
     fits.then(|| {
         format!(

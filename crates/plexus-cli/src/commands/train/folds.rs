@@ -39,7 +39,7 @@ pub(super) fn run(args: &TrainArgs, count: usize, context: &Context, interrupted
             print_json(&line);
         } else {
             let told = scores(&test).iter().map(|(name, value)| told(name, *value)).collect::<Vec<_>>();
-            say!("Fold {}/{count}  {} on {} rows", index + 1, told.join(", "), grouped(test.rows as u64));
+            say!("Fold {}/{count}  {} on {} rows", index + 1, told.join(", "), grouped(test.rows));
         }
         results.push(scores(&test));
     }
@@ -82,7 +82,7 @@ pub(super) fn run(args: &TrainArgs, count: usize, context: &Context, interrupted
 
 /// The scores that are averaged.
 fn scores(test: &Evaluation) -> Vec<(&'static str, f64)> {
-    match &test.answers {
+    match &test.first().answers {
         Answers::Classes { confusion, .. } => vec![("accuracy", confusion.accuracy()), ("loss", test.loss)],
         Answers::Values(metrics) => vec![
             ("RMSE", metrics.root_mean_squared_error()),

@@ -18,7 +18,7 @@ const COLUMNS: usize = 8;
 
 /// The pictures that this model and data have, with their names.
 pub(super) fn looks(model: &Model, test: &Dataset) -> Result<Vec<(&'static str, Picture)>, Failure> {
-    let &[channels, height, width] = test.input.axes() else { return Ok(Vec::new()) };
+    let &[channels, height, width] = test.input().axes() else { return Ok(Vec::new()) };
     if test.is_empty() || !(channels == 1 || channels == 3) {
         return Ok(Vec::new());
     }
@@ -78,7 +78,7 @@ fn activations(model: &Model, test: &Dataset) -> Result<Option<Picture>, Failure
     let params = model.params();
     let plan = Plan::with(Arc::new(network.clone()), &params, options, Context::single());
     let mut image = vec![0.0; test.row_len()];
-    test.gather(&[0], &mut image);
+    test.copy_rows(&[0], &mut image);
     let mut workspace = plexus_nn::Workspace::default();
     plan.run(network.batch(&image, 1)?, &mut workspace);
     let mut tiles = Vec::new();
@@ -88,7 +88,7 @@ fn activations(model: &Model, test: &Dataset) -> Result<Option<Picture>, Failure
         let caption = |index: usize| if channels == 1 { name.to_string() } else { format!("{name} {}", index + 1) };
         planes.map(|(index, values)| Tile { caption: caption(index), height, width, values: values.to_vec() }).collect()
     };
-    tiles.extend(maps("image", test.input.axes(), &image));
+    tiles.extend(maps("image", test.input().axes(), &image));
     for (value, name) in shown {
         let Some(view) = plan.value(&workspace, value) else { continue };
         tiles.extend(maps(name, network.shape(value).axes(), &view.channels_first()));
@@ -102,16 +102,16 @@ fn activations(model: &Model, test: &Dataset) -> Result<Option<Picture>, Failure
 
 /// The images of the test part that the model is most wrong about.
 fn mistakes(model: &Model, test: &Dataset, [height, width]: [usize; 2]) -> Result<Option<Picture>, Failure> {
-    let (Targets::Classes { names, indices }, Task::Classification { .. }) = (&test.targets, model.task()) else {
+    let (Targets::Classes { names, indices, .. }, Task::Classification { .. }) = (test.target(), model.task()) else {
         return Ok(None);
     };
     const ROWS: usize = 256;
     let (mut workspace, mut inputs) = (Workspace::default(), Vec::new());
     let mut wrong: Vec<(f32, usize, usize, f32)> = Vec::new();
-    let rows: Vec<u32> = (0..test.len() as u32).collect();
+    let rows: Vec<u64> = (0..test.len() as u64).collect();
     for chunk in rows.chunks(ROWS) {
         inputs.resize(chunk.len() * test.row_len(), 0.0);
-        test.gather(chunk, &mut inputs);
+        test.copy_rows(chunk, &mut inputs);
         let answers = model.predict(&inputs, chunk.len(), &mut workspace)?;
         for (row, answer) in chunk.iter().zip(answers.chunks_exact(names.len().max(1))) {
             let truth = indices[*row as usize] as usize;
@@ -128,7 +128,7 @@ fn mistakes(model: &Model, test: &Dataset, [height, width]: [usize; 2]) -> Resul
         .iter()
         .take(MOST)
         .map(|(_, row, said, sure)| {
-            test.gather(&[*row as u32], &mut image);
+            test.copy_rows(&[*row as u64], &mut image);
             let truth = &names[indices[*row] as usize];
             let caption = format!("{truth}, not {} ({:.0} %)", names[*said], 100.0 * sure);
             Tile { caption, height, width, values: gray(&image, height * width) }

@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn every_setting_of_a_run_has_a_flag() {
         /// What nobody sets by a flag: groups of settings, and what the program knows by itself.
-        const NONE: [&str; 4] = ["data_options", "max_categories", "reading", "settings"];
+        const NONE: [&str; 5] = ["data_options", "max_categories", "objectives", "reading", "settings"];
         let Command::Train(args) = Args::parse_from(["plexus", "train", "--network", "mlp:"]).command else {
             panic!("it is the command train");
         };
@@ -226,7 +226,8 @@ mod tests {
         let run = start(&args, source, options, folder.path(), Context::single()).expect("it starts");
         let spec = serde_json::to_value(run.spec()).expect("plain data has a JSON form");
         let mut fields = Vec::new();
-        for group in [&spec, &spec["settings"], &spec["data_options"]] {
+        let settings = &spec["settings"];
+        for group in [&spec, settings, &settings["objectives"][0], &spec["data_options"]] {
             fields.extend(group.as_object().expect("an object").keys().cloned());
         }
         assert!(fields.len() > 30, "{fields:?}");

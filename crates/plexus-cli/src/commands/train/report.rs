@@ -3,14 +3,14 @@
 use super::looks::looks;
 use crate::Failure;
 use crate::args::TrainArgs;
-use crate::commands::results::Results;
+use crate::commands::results::{Results, add_to};
 use crate::commands::{describe, save_picture, summary};
-use crate::output::{accuracy, grouped, number, print_json, program, quoted, say};
+use crate::output::{accuracy, grouped, number, print_json, program, quoted, say, shown};
 use crate::pictures::Theme;
 use crate::pictures::curves::{Curves, learning_curves};
 use plexus::{Finished, Run};
 use plexus_train::data::{Dataset, Samples, Targets};
-use plexus_train::evaluate::{Answers, Evaluation};
+use plexus_train::evaluate::Answers;
 use plexus_train::trainer::EpochRecord;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,15 +23,16 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, args: &T
     plexus::files::write(&folder.join("summary.txt"), format!("{text}\n").as_bytes())?;
     let test_part = (&run.source().test, "test part");
     let results =
-        finished.test.as_ref().map(|test| Results::new(&finished.model, test, test_part, None)).transpose()?;
-    let mut pictures = vec!["learning-curves"];
+        finished.test.as_ref().map(|test| Results::all(&finished.model, test, test_part, None)).transpose()?;
+    let results = results.unwrap_or_default();
+    let mut pictures = vec!["learning-curves".to_string()];
     save_picture(folder, "learning-curves", &learning_curves(&curves(run)), Theme::Light)?;
-    if let Some(results) = &results {
+    for results in &results {
         pictures.extend(results.save_pictures(folder, Theme::Light)?);
     }
     for (name, picture) in looks(&finished.model, &run.source().test)? {
         save_picture(folder, name, &picture, Theme::Light)?;
-        pictures.push(name);
+        pictures.push(name.to_string());
     }
     let example = save_example(folder, &run.source().test)?;
     let seconds = elapsed.as_secs_f64();
@@ -44,8 +45,8 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, args: &T
             "epochs": run.progress().epoch,
             "seconds": (seconds * 1000.0).round() / 1000.0,
         });
-        if let Some(results) = &results {
-            results.add_to(&mut line, "test_");
+        if let Some(test) = &finished.test {
+            add_to(&results, test, &mut line, "test_", false);
         }
         print_json(&line);
         return Ok(());
@@ -55,24 +56,36 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, args: &T
     }
     let best = run.progress().best_epoch;
     match &finished.test {
-        Some(Evaluation { rows, loss, answers: Answers::Classes { confusion, .. }, .. }) => say!(
-            "Test      accuracy {} ({} of {} rows), loss {}; weights of epoch {best}",
-            accuracy(confusion.accuracy()),
-            grouped(confusion.correct()),
-            grouped(*rows as u64),
-            number(*loss)
-        ),
-        Some(Evaluation { rows, answers: Answers::Values(metrics), .. }) => say!(
-            "Test      {}RMSE {}, MAE {}, R2 {} on {} rows; weights of epoch {best}",
-            target_name(run),
-            number(metrics.root_mean_squared_error()),
-            number(metrics.mean_absolute_error()),
-            number(metrics.r2()),
-            grouped(*rows as u64)
-        ),
+        Some(test) if test.outputs.len() > 1 => {
+            let rows = grouped(test.rows);
+            say!("Test      loss {} on {rows} rows; weights of epoch {best}", number(test.loss));
+        }
+        Some(_) => {}
         None => say!("Test      no rows were held out; weights of epoch {best}"),
     }
-    if let Some(results) = &results {
+    for (index, results) in results.iter().enumerate() {
+        let label = match results.output_name() {
+            Some(name) => format!("{:<8}  ", shown(name)),
+            None => "Test      ".to_string(),
+        };
+        let end = if results.output_name().is_some() { String::new() } else { format!("; weights of epoch {best}") };
+        match &results.evaluation.answers {
+            Answers::Classes { confusion, .. } => say!(
+                "{label}accuracy {} ({} of {} rows), loss {}{end}",
+                accuracy(confusion.accuracy()),
+                grouped(confusion.correct()),
+                grouped(confusion.total()),
+                number(results.evaluation.loss)
+            ),
+            Answers::Values(metrics) => say!(
+                "{label}{}RMSE {}, MAE {}, R2 {} on {} rows{end}",
+                target_name(run, index),
+                number(metrics.root_mean_squared_error()),
+                number(metrics.mean_absolute_error()),
+                number(metrics.r2()),
+                grouped(metrics.rows())
+            ),
+        }
         if let Some(interval) = results.interval() {
             say!("Interval  {interval}");
         }
@@ -104,8 +117,8 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, args: &T
 }
 
 /// The column that errors are in the unit of.
-fn target_name(run: &Run) -> String {
-    match &run.source().train.targets {
+fn target_name(run: &Run, output: usize) -> String {
+    match &run.source().train.targets[output] {
         Targets::Values { names, .. } if run.source().table.is_some() => format!("{}: ", names[0]),
         _ => String::new(),
     }
@@ -128,7 +141,7 @@ fn curves(run: &Run) -> Curves {
     let history = &run.progress().history;
     let column = |of: fn(&EpochRecord) -> f64| history.iter().map(of).collect::<Vec<f64>>();
     let optional = |of: fn(&EpochRecord) -> Option<f64>| gapped(history.iter().map(of).collect());
-    let metric_name = match run.source().train.targets {
+    let metric_name = match run.source().train.target() {
         Targets::Classes { .. } => "accuracy",
         Targets::Values { .. } => "root mean squared error",
     };
@@ -155,7 +168,7 @@ fn gapped(results: Vec<Option<f64>>) -> Vec<f64> {
 
 /// The first test image as a PNG to try `predict` on, where samples are gray images.
 fn save_example(folder: &Path, data: &Dataset) -> Result<Option<PathBuf>, Failure> {
-    let (Samples::U8(values), [1, height, width]) = (&data.samples, data.input.axes()) else { return Ok(None) };
+    let (Samples::U8(values), [1, height, width]) = (data.samples(), data.input().axes()) else { return Ok(None) };
     if data.is_empty() {
         return Ok(None);
     }

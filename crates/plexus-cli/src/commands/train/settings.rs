@@ -3,7 +3,7 @@
 use crate::Failure;
 use crate::args::LearningArgs;
 use plexus_train::data::{DataSource, Dataset, Targets};
-use plexus_train::loss::{LOSSES, Loss};
+use plexus_train::loss::{LOSSES, Loss, Objective};
 use plexus_train::optim::{OPTIMIZERS, Optimizer};
 use plexus_train::schedule::{SCHEDULES, Schedule};
 use plexus_train::target::ScaleKind;
@@ -47,16 +47,9 @@ pub(super) fn settings(args: &LearningArgs, source: &DataSource) -> Result<Setti
     let chosen_length = args.epochs.is_some() || args.steps.is_some();
     let patience = args.patience.or((!chosen_length).then_some(epochs.div_ceil(3)));
     let smoothing = args.smoothing.unwrap_or_else(|| in_steps(SMOOTHING_STEPS).clamp(1, epochs.div_ceil(10).max(1)));
-    let unknown = |option: &str, got: &str, names: Vec<&str>| {
-        let near = names.iter().map(|name| (strsim::damerau_levenshtein(got, name), name)).min();
-        let hint = match near {
-            Some((distance, name)) if distance <= 2 => format!(" Did you mean {name}?"),
-            _ => String::new(),
-        };
-        Failure::Input(format!("{option} is \"{got}\", but must be one of {}.{hint}", names.join(", ")))
-    };
-    let mut optimizer = Optimizer::named(&args.optimizer)
-        .ok_or_else(|| unknown("--optimizer", &args.optimizer, OPTIMIZERS.iter().map(|row| row.name).collect()))?;
+    let mut optimizer = Optimizer::named(&args.optimizer).ok_or_else(|| {
+        unknown("--optimizer", &args.optimizer, &OPTIMIZERS.iter().map(|row| row.name).collect::<Vec<_>>())
+    })?;
     let row = OPTIMIZERS.iter().find(|row| row.name == args.optimizer).expect("it was found by this name");
     match &mut optimizer {
         Optimizer::Sgd { momentum, nesterov, .. } => {
@@ -78,16 +71,97 @@ pub(super) fn settings(args: &LearningArgs, source: &DataSource) -> Result<Setti
         let got = decay.weight_decay;
         return Err(Failure::Input(format!("--weight-decay is {got}, but must be a number of at least 0")));
     }
-    let schedule = Schedule::named(&args.schedule, epochs)
-        .ok_or_else(|| unknown("--schedule", &args.schedule, SCHEDULES.iter().map(|(name, _)| *name).collect()))?;
-    let usual = match data.targets {
-        Targets::Classes { .. } => "cross_entropy",
-        Targets::Values { .. } => "mean_squared_error",
+    let schedule = Schedule::named(&args.schedule, epochs).ok_or_else(|| {
+        unknown("--schedule", &args.schedule, &SCHEDULES.iter().map(|(name, _)| *name).collect::<Vec<_>>())
+    })?;
+    let objectives = objectives(args, source)?;
+    Ok(Settings {
+        epochs,
+        batch: args.batch,
+        accumulate: args.accumulate,
+        learning_rate: args.lr.unwrap_or(match (&source.table, args.optimizer.as_str()) {
+            (Some(_), "adam" | "adamw") => TABLE_LEARNING_RATE,
+            _ => row.learning_rate,
+        }),
+        optimizer,
+        schedule,
+        warmup_steps: args.warmup,
+        objectives,
+        precision: args.precision.into(),
+        clip_norm: args.clip_norm,
+        patience,
+        smoothing,
+        augment: args.augment,
+        seed: args.seed,
+    })
+}
+
+fn unknown(option: &str, got: &str, names: &[&str]) -> Failure {
+    let near = names.iter().map(|name| (strsim::damerau_levenshtein(got, name), name)).min();
+    let hint = match near {
+        Some((distance, name)) if distance <= 2 => format!(" Did you mean {name}?"),
+        _ => String::new(),
     };
-    let written = args.loss.as_deref().unwrap_or(usual);
+    Failure::Input(format!("{option} is \"{got}\", but must be one of {}.{hint}", names.join(", ")))
+}
+
+/// What each target is learnt with. The scale of a number is fitted when the run starts.
+fn objectives(args: &LearningArgs, source: &DataSource) -> Result<Vec<Objective>, Failure> {
+    let data = &*source.train;
+    let names: Vec<&str> = match source.schema() {
+        Some(schema) => schema.targets.iter().map(|target| target.name.as_str()).collect(),
+        None => vec![data.name.as_str()],
+    };
+    let (losses, weights) =
+        (of_targets("--loss", &args.loss, &names)?, of_targets("--loss-weight", &args.loss_weight, &names)?);
+    let mut objectives = Vec::new();
+    for (index, targets) in data.targets.iter().enumerate() {
+        let usual = match targets {
+            Targets::Classes { .. } => "cross_entropy",
+            Targets::Values { .. } => "mean_squared_error",
+        };
+        let loss = loss(args, losses[index].unwrap_or(usual), targets)?;
+        let weight = weights[index].map_or(Ok(1.0), |text| match text.parse::<f64>() {
+            Ok(weight) if weight.is_finite() && weight >= 0.0 => Ok(weight),
+            _ => Err(Failure::Input(format!("--loss-weight is \"{text}\", but must be a number of at least 0"))),
+        })?;
+        objectives.push(Objective { weight, ..loss.into() });
+    }
+    let is_cross_entropy = |objective: &Objective| matches!(objective.loss, Loss::CrossEntropy { .. });
+    if !objectives.iter().any(is_cross_entropy) {
+        let given =
+            [("--label-smoothing", args.label_smoothing.is_some()), ("--class-weights", args.class_weights.is_some())];
+        if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
+            let names: Vec<&str> = objectives.iter().map(|objective| objective.loss.name()).collect();
+            return Err(Failure::Input(format!(
+                "{option} goes with --loss cross_entropy only, but the loss is {}",
+                names.join(" and ")
+            )));
+        }
+    }
+    Ok(objectives)
+}
+
+/// What was said for each target: as `TARGET=VALUE`, or as `VALUE` for all of them.
+fn of_targets<'a>(option: &str, said: &'a [String], names: &[&str]) -> Result<Vec<Option<&'a str>>, Failure> {
+    let mut found = vec![None; names.len()];
+    for text in said {
+        match text.rsplit_once('=') {
+            None => found.iter_mut().filter(|found| found.is_none()).for_each(|found| *found = Some(&text[..])),
+            Some((name, value)) => match names.iter().position(|other| *other == name.trim()) {
+                Some(index) => found[index] = Some(value),
+                None => return Err(unknown(option, name, names)),
+            },
+        }
+    }
+    Ok(found)
+}
+
+/// The loss that was written, with its constants.
+fn loss(args: &LearningArgs, written: &str, targets: &Targets) -> Result<Loss, Failure> {
     let (name, constants) = written.split_once(':').map_or((written, None), |(name, rest)| (name, Some(rest)));
-    let mut loss =
-        Loss::named(name).ok_or_else(|| unknown("--loss", name, LOSSES.iter().map(|(name, _)| *name).collect()))?;
+    let mut loss = Loss::named(name)
+        .ok_or_else(|| unknown("--loss", name, &LOSSES.iter().map(|(name, _)| *name).collect::<Vec<_>>()))?;
     if let Some(constants) = constants {
         let numbers: Result<Vec<f32>, _> = constants.split(',').map(|number| number.trim().parse::<f32>()).collect();
         match (&mut loss, numbers) {
@@ -100,60 +174,29 @@ pub(super) fn settings(args: &LearningArgs, source: &DataSource) -> Result<Setti
             }
         }
     }
-    match (&mut loss, &data.targets) {
-        (Loss::CrossEntropy { .. }, Targets::Values { .. }) => {
-            return Err(Failure::Input(
-                "--loss cross_entropy needs classes, but the target is a number; use mean_squared_error, or \
-                 --task classification"
-                    .to_string(),
-            ));
-        }
-        (Loss::CrossEntropy { label_smoothing, class_weights }, Targets::Classes { names, .. }) => {
+    match (&mut loss, targets) {
+        (Loss::CrossEntropy { .. }, Targets::Values { .. }) => Err(Failure::Input(
+            "--loss cross_entropy needs classes, but the target is a number; use mean_squared_error, or \
+             --task classification"
+                .to_string(),
+        )),
+        (Loss::CrossEntropy { label_smoothing, class_weights }, Targets::Classes { .. }) => {
             *label_smoothing = args.label_smoothing.unwrap_or(LABEL_SMOOTHING);
-            *class_weights = args.class_weights.as_deref().map(|text| weights(text, data, names)).transpose()?;
+            *class_weights = args.class_weights.as_deref().map(|text| weights(text, targets)).transpose()?;
+            Ok(loss)
         }
-        _ => {
-            let given = [
-                ("--label-smoothing", args.label_smoothing.is_some()),
-                ("--class-weights", args.class_weights.is_some()),
-            ];
-            if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
-                return Err(Failure::Input(format!(
-                    "{option} goes with --loss cross_entropy only, but the loss is {name}"
-                )));
-            }
-        }
+        _ => Ok(loss),
     }
-    Ok(Settings {
-        epochs,
-        batch: args.batch,
-        accumulate: args.accumulate,
-        learning_rate: args.lr.unwrap_or(match (&source.table, args.optimizer.as_str()) {
-            (Some(_), "adam" | "adamw") => TABLE_LEARNING_RATE,
-            _ => row.learning_rate,
-        }),
-        optimizer,
-        schedule,
-        warmup_steps: args.warmup,
-        loss,
-        precision: args.precision.into(),
-        clip_norm: args.clip_norm,
-        patience,
-        smoothing,
-        // Fitted when the run starts.
-        target_scale: Default::default(),
-        augment: args.augment,
-        seed: args.seed,
-    })
 }
 
-/// The scale on which the target is learnt: its own spread, unless the user says otherwise.
+/// The scale on which numbers are learnt: their own spread, unless the user says otherwise.
 pub(super) fn target_scale(args: &LearningArgs, data: &Dataset) -> Result<ScaleKind, Failure> {
-    match (args.target_scale, &data.targets) {
-        (None, Targets::Values { .. }) => Ok(ScaleKind::Standard),
-        (Some(scale), Targets::Values { .. }) => Ok(scale.into()),
-        (None, Targets::Classes { .. }) => Ok(ScaleKind::None),
-        (Some(_), Targets::Classes { .. }) => Err(Failure::Input(
+    let has_numbers = data.targets.iter().any(|targets| matches!(targets, Targets::Values { .. }));
+    match (args.target_scale, has_numbers) {
+        (None, true) => Ok(ScaleKind::Standard),
+        (Some(scale), true) => Ok(scale.into()),
+        (None, false) => Ok(ScaleKind::None),
+        (Some(_), false) => Err(Failure::Input(
             "--target-scale is for numbers, but the target is a class; pass --task regression if it is a number"
                 .to_string(),
         )),
@@ -177,11 +220,12 @@ fn refuse_idle_options(args: &LearningArgs, optimizer: &Optimizer) -> Result<(),
 }
 
 /// `balanced` or a list of numbers, one for each class.
-fn weights(text: &str, data: &Dataset, names: &[String]) -> Result<Vec<f32>, Failure> {
+fn weights(text: &str, targets: &Targets) -> Result<Vec<f32>, Failure> {
+    let names = targets.names();
     if text == "balanced" {
         // rows / (classes · rows of the class), as scikit-learn.
-        let balance = data.class_balance();
-        let (rows, classes) = (data.len() as f32, names.len() as f32);
+        let balance = targets.class_balance();
+        let (rows, classes) = (balance.iter().sum::<u64>() as f32, names.len() as f32);
         return Ok(balance.iter().map(|&count| rows / (classes * (count.max(1) as f32))).collect());
     }
     let weights: Result<Vec<f32>, _> = text.split(',').map(|weight| weight.trim().parse::<f32>()).collect();

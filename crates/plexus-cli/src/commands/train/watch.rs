@@ -33,7 +33,7 @@ pub(super) struct Watch<S: Screen> {
 
 impl<S: Screen> Watch<S> {
     pub(super) fn new(run: &Run, json: bool, screen: S) -> Self {
-        let metric = match run.source().train.targets {
+        let metric = match run.source().train.target() {
             Targets::Classes { .. } => "accuracy",
             Targets::Values { .. } => "RMSE",
         };
@@ -59,9 +59,8 @@ impl<S: Screen> Watch<S> {
         self.epoch_rows += stepped.step.rows;
         match &stepped.epoch {
             None => {
-                let progress = run.progress();
-                let score = progress.score / progress.scored;
-                let score = if self.metric == "accuracy" { score } else { score.sqrt() };
+                let first = run.progress().outputs.first();
+                let score = first.map_or(f64::NAN, |first| first.metric(self.metric == "accuracy"));
                 self.standing = (stepped.step.loss, score);
             }
             Some(record) => {
