@@ -443,7 +443,8 @@ fn standardise_layers(network: &Network, data: &Dataset) -> Vec<(String, Standar
             1 => "standardise".to_string(),
             _ => format!("{}.standardise", input.name),
         };
-        (name, Standardise { per_feature: matches!(rows.samples, Samples::F32(_)) })
+        // Columns have units of their own; the numbers of a picture share one, however they are stored.
+        (name, Standardise { per_feature: rows.shape.axes().len() == 1 })
     });
     named.collect()
 }

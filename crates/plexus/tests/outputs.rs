@@ -1,5 +1,6 @@
 //! A run of a network with two inputs and two outputs, from rows to a model file and back.
 
+use plexus::nn::Shape;
 use plexus::train::data::{DataOptions, DataSource, Dataset, InputRows, Samples, Targets};
 use plexus::train::evaluate::Answers;
 use plexus::train::loss::{Loss, Objective};
@@ -159,6 +160,23 @@ fn two_inputs_and_two_outputs_are_trained_saved_opened_measured_and_asked() {
     let one = Dataset { targets: test.targets[..1].to_vec(), ..test };
     let error = model.evaluate(&one).expect_err("a target is missing").to_string();
     assert!(error.contains("2 outputs: kind, price"), "{error}");
+}
+
+/// Columns have a mean each, pictures have one for all pixels, whether they are bytes or numbers.
+#[test]
+fn pictures_are_told_from_tables_by_their_shape() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let means = |name: &str, shape: &[usize], samples: Samples| {
+        let rows = Dataset::new("made", Shape::new(shape), samples, Targets::values(names(&["y"]), vec![1.0, 2.0]));
+        let source = DataSource { train: rows.clone().into(), test: rows, validation: None, table: None };
+        let spec = RunSpec { validation: 0.0, ..spec(Path::new("mlp:2"), vec![Loss::MeanSquaredError.into()]) };
+        let run = Run::start(spec, source, &folder.path().join(name), Context::single()).expect("it begins");
+        run.trainer().params().by_name("standardise.mean").expect("it is standardised").len()
+    };
+    let numbers = || Samples::F32((0..8).map(|at| at as f32).collect());
+    assert_eq!(means("columns", &[4], numbers()), 4);
+    assert_eq!(means("pictures", &[1, 2, 2], numbers()), 1);
+    assert_eq!(means("bytes", &[1, 2, 2], Samples::U8((0..8).collect())), 1);
 }
 
 #[test]
