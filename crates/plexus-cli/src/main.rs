@@ -12,7 +12,6 @@ mod pictures;
 mod progress;
 
 use args::{Args, Command};
-use clap::Parser;
 use std::process::ExitCode;
 
 /// What ends a command before its end, said for a person.
@@ -73,7 +72,7 @@ impl Failure {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::of_program();
     let result = match plexus::Isa::from_environment() {
         Err(error) => Err(Failure::Input(error.to_string())),
         Ok(_) => match args.command {

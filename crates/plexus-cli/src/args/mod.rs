@@ -16,9 +16,10 @@ pub use predict::{Format, PredictArgs};
 pub use shell::{CompletionsArgs, ManArgs};
 pub use train::{LearningArgs, TrainArgs};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use plexus_kernels::gemm::Precision;
 use plexus_nn::PlanOptions;
+use std::ffi::OsString;
 
 /// Fully connected networks, end to end: train, look inside, run.
 #[derive(Debug, Parser)]
@@ -27,6 +28,24 @@ pub struct Args {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Args {
+    /// Reads the arguments of this program; what does not read ends it with a message.
+    pub fn of_program() -> Args {
+        let mut command = Args::command();
+        command.build();
+        Args::of(&mut command, std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    fn of(command: &mut clap::Command, words: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
+        let matches = command.try_get_matches_from_mut(words)?;
+        if let (Some((name, matches)), true) = (matches.subcommand(), matches.subcommand_matches("train").is_some()) {
+            let train = command.find_subcommand_mut(name).expect("it was found by its name");
+            train::check_resume(train, matches)?;
+        }
+        Args::from_arg_matches(&matches)
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -101,6 +120,36 @@ impl From<FloatPrecision> for Precision {
             FloatPrecision::Highest => Precision::Highest,
             FloatPrecision::High => Precision::High,
             FloatPrecision::Medium => Precision::Medium,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_goes_on_takes_few_options() {
+        let read = |words: &str| {
+            let mut command = Args::command();
+            command.build();
+            Args::of(&mut command, words.split_whitespace().map(OsString::from))
+        };
+        for words in ["", "DIR --epochs 3 --lr 0.1", "--quiet --json --threads 2", "DIR --network mlp --data digits"] {
+            assert!(read(&format!("plexus train --resume {words}")).is_ok(), "{words}");
+        }
+        for (words, said) in [
+            ("--batch 8", "'--batch <N>'"),
+            ("--loss-weight a=1", "'--loss-weight <TARGET=WEIGHT>'"),
+            ("--seed=0", "'--seed <SEED>'"),
+            ("--nesterov", "'--nesterov'"),
+            ("--as a=number", "'--as <COLUMN=KIND>'"),
+        ] {
+            let error = read(&format!("plexus train --resume DIR {words}")).expect_err(words);
+            assert_eq!(error.exit_code(), 2);
+            let text = error.to_string();
+            assert!(text.contains("'--resume [<DIR>]' cannot be used with") && text.contains(said), "{words}: {text}");
+            assert!(read(&format!("plexus train {words}")).is_ok(), "{words} without --resume");
         }
     }
 }

@@ -1,7 +1,9 @@
 //! `plexus train`
 
 use super::{FloatPrecision, TableArgs, thread_count};
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Args as ClapArgs, Command, ValueEnum};
 use plexus_train::data::Augment;
 use plexus_train::target::ScaleKind;
 use std::path::PathBuf;
@@ -18,15 +20,15 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DATA", conflicts_with = "source")]
     pub data: Option<String>,
     /// The network: mlp, mlp:512,256, mlp:64?activation=tanh, lenet5, lenet5?variant=original, or a TOML
-    /// file
-    #[arg(long, value_name = "SPEC", default_value = "mlp:128")]
-    pub network: String,
+    /// file [default: mlp:128]
+    #[arg(long, value_name = "SPEC")]
+    pub network: Option<String>,
     /// The run folder [default: runs/NAME-N, the next free number]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Go on with a run, exactly as if it had never stopped; without DIR the newest one in runs/. --epochs, --lr and
     /// --clip-norm may be other ones
-    #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with_all = FIXED_AT_START)]
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
     #[expect(clippy::option_option, reason = "absent, present, present with a folder")]
     pub resume: Option<Option<PathBuf>>,
     /// Options of the data source
@@ -52,47 +54,40 @@ pub struct TrainArgs {
     pub json: bool,
 }
 
-/// What a run keeps from its start; with `--resume` it would be ignored, so it is refused. Network and data may be said
-/// again where they are the same.
-const FIXED_AT_START: [&str; 37] = [
-    "target",
-    "task",
-    "header",
-    "delimiter",
-    "missing",
-    "missing_target",
-    "na",
-    "drop",
-    "only",
-    "read_as",
-    "rare",
-    "test_fraction",
-    "split_seed",
-    "test_data",
-    "validation_data",
-    "folds",
-    "steps",
-    "batch",
-    "accumulate",
-    "optimizer",
-    "momentum",
-    "nesterov",
-    "weight_decay",
-    "decoupled",
-    "schedule",
-    "warmup",
-    "loss",
-    "target_scale",
-    "label_smoothing",
-    "class_weights",
-    "precision",
-    "patience",
-    "smoothing",
-    "augment",
-    "validation",
-    "no_standardise",
-    "seed",
+impl TrainArgs {
+    /// The network where none is named.
+    pub const NETWORK: &str = "mlp:128";
+}
+
+/// What may be said with `--resume`: what changes the run from now on or does not change it, and what says again how it was
+/// started.
+const WITH_RESUME: [&str; 13] = [
+    "resume",
+    "source",
+    "data",
+    "network",
+    "out",
+    "epochs",
+    "lr",
+    "clip_norm",
+    "threads",
+    "checkpoint_every",
+    "pause_after_steps",
+    "quiet",
+    "json",
 ];
+
+/// Refuses, beside `--resume`, what a run keeps from its start: it would be ignored.
+pub(super) fn check_resume(command: &mut Command, matches: &ArgMatches) -> Result<(), clap::Error> {
+    let said = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    if !said("resume") {
+        return Ok(());
+    }
+    let fixed = |arg: &&Arg| said(arg.get_id().as_str()) && !WITH_RESUME.contains(&arg.get_id().as_str());
+    let Some(fixed) = command.get_arguments().find(fixed).map(Arg::to_string) else { return Ok(()) };
+    let what = format!("the argument '--resume [<DIR>]' cannot be used with '{fixed}'");
+    Err(command.error(ErrorKind::ArgumentConflict, what))
+}
 
 const TRAIN_EXAMPLES: &str = "\
 Examples:

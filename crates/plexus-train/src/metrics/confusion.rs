@@ -74,16 +74,6 @@ impl ConfusionMatrix {
         }
     }
 
-    /// Adds the counts of another part of the rows.
-    ///
-    /// # Panics
-    /// Where the other has another number of classes.
-    pub fn merge(&mut self, other: &ConfusionMatrix) {
-        assert_eq!(self.classes, other.classes, "merge: both must have the same classes");
-        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
-        self.unanswered.iter_mut().zip(&other.unanswered).for_each(|(count, more)| *count += more);
-    }
-
     /// The number of classes.
     pub fn classes(&self) -> usize {
         self.classes
@@ -269,9 +259,6 @@ mod tests {
         matrix.add(0, argmax(&[f32::NAN, 0.0]));
         assert_eq!((matrix.total(), matrix.correct(), matrix.unanswered(), matrix.support(0)), (2, 1, 1, 2));
         assert_eq!((matrix.accuracy(), matrix.recall(0), matrix.precision(0)), (0.5, 0.5, 1.0));
-        let mut twice = matrix.clone();
-        twice.merge(&matrix);
-        assert_eq!((twice.total(), twice.accuracy()), (4, 0.5));
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn start(
     let spec = RunSpec {
         data: data_name(args).to_string(),
         data_options: options,
-        network: args.network.clone(),
+        network: args.network.clone().unwrap_or_else(|| TrainArgs::NETWORK.to_string()),
         settings,
         validation: args.learning.validation,
         standardise: !args.learning.no_standardise,
@@ -180,13 +180,8 @@ fn resume(args: &TrainArgs, folder: Option<PathBuf>, context: Context) -> Result
     };
     let LearningArgs { epochs, lr, clip_norm, .. } = args.learning;
     let run = Run::resume(&folder, Resume { epochs, learning_rate: lr, clip_norm }, context)?;
-    let given: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    let said = |option: &str| given.iter().any(|word| word == option || word.starts_with(&format!("{option}=")));
     let data = args.source.as_ref().or(args.data.as_ref());
-    let differs = [
-        ("--network", said("--network").then_some(&args.network), &run.spec().network),
-        ("--data", data, &run.spec().data),
-    ];
+    let differs = [("--network", args.network.as_ref(), &run.spec().network), ("--data", data, &run.spec().data)];
     for (option, asked, was) in differs {
         if let Some(asked) = asked.filter(|asked| *asked != was) {
             return Err(Failure::Input(format!(
