@@ -299,10 +299,10 @@ fn fit_output(network: &CheckedNetwork, index: usize, kind: TargetKind, loss: &L
     })
 }
 
-/// Checks that samples are pictures, where they are to be changed.
+/// Checks that samples are pictures, where they are to be changed, and that their targets stay true then.
 ///
 /// # Errors
-/// [`Unfit`] for samples of another shape.
+/// [`Unfit`] for samples or targets of another shape.
 pub fn check_changes(augment: Option<&Augment>, source: &dyn Source) -> Result<(), Unfit> {
     if augment.is_none() {
         return Ok(());
@@ -312,9 +312,21 @@ pub fn check_changes(augment: Option<&Augment>, source: &dyn Source) -> Result<(
         let got: Vec<String> = inputs.iter().map(|shape| shape.to_string()).collect();
         return unfit("samples that are changed", "pictures: [channels, height, width]", got.join(" and "));
     }
-    let maps = |kind: &TargetKind| matches!(kind, TargetKind::Values { shape, .. } if shape.axes().len() > 1);
-    if source.targets().iter().any(maps) {
-        return unfit("targets of pictures that are changed", "classes, or numbers for the whole picture", "maps");
+    // What belongs to a place has to move with it: classes of pixels do, where there is one for each pixel.
+    let is_of_size = |positions: &[usize]| {
+        let pictures = inputs.iter().map(|shape| shape.axes()).filter(|axes| axes.len() == 3);
+        positions.is_empty() || { pictures }.all(|picture| &picture[1..] == positions)
+    };
+    for kind in source.targets() {
+        let (moves, shape) = match &kind {
+            TargetKind::Classes { positions, .. } => (is_of_size(positions.axes()), positions),
+            TargetKind::Values { shape, .. } => (shape.axes().len() <= 1, shape),
+        };
+        if !moves {
+            let expected = "one class or some numbers for the whole picture, or a class for each pixel";
+            let what = if matches!(kind, TargetKind::Classes { .. }) { "classes" } else { "numbers" };
+            return unfit("targets of pictures that are changed", expected, format!("{what} at {shape}"));
+        }
     }
     Ok(())
 }

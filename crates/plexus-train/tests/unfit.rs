@@ -154,6 +154,39 @@ fn a_step_that_cannot_be_done_is_an_error_and_changes_nothing() {
     assert!(error.to_string().contains("one that this trainer has made"), "{error}");
 }
 
+#[test]
+fn pictures_are_changed_only_where_their_targets_can_follow() {
+    let layers: [Layer; 1] = [Conv2d::new(2, 3).padded(1).into()];
+    let network = Arc::new(Network::chain(Shape::new([1, 4, 6]), layers).check().expect("it fits"));
+    let flat: [Layer; 2] = [Flatten::default().into(), Linear::new(2).into()];
+    let flat = Arc::new(Network::chain(Shape::new([1, 4, 6]), flat).check().expect("it fits"));
+    let changed = |network: &Arc<CheckedNetwork>, loss: Loss, sample: &[usize], targets: Targets| {
+        let augment = Some("shift=1".parse().expect("it reads"));
+        let settings = Settings { augment, ..settings(loss) };
+        let params = Params::initialise(network, 1);
+        let trainer = Trainer::new(network.clone(), params, settings, Context::single()).expect("they fit");
+        let pixels = Samples::U8(vec![1; 8 * 24]);
+        let data = Dataset::new("made", Shape::new(sample), pixels, targets);
+        trainer.loader(Arc::new(data), 0..8).map(|_| ()).map_err(|error| error.to_string())
+    };
+    let of_pixels = |positions: [usize; 2]| Targets::Classes {
+        names: names(2),
+        axis: 0,
+        positions: positions.into(),
+        indices: vec![0; 8 * 24],
+    };
+    assert_eq!(changed(&network, cross_entropy(), &[1, 4, 6], of_pixels([4, 6])), Ok(()));
+    assert_eq!(changed(&flat, cross_entropy(), &[1, 4, 6], Targets::classes(names(2), vec![0; 8])), Ok(()));
+    // As many numbers, in another shape: the picture would move and its classes otherwise.
+    let says = changed(&network, cross_entropy(), &[1, 6, 4], of_pixels([4, 6])).expect_err("of another size");
+    assert!(says.contains("or a class for each pixel, got classes at [4, 6]"), "{says}");
+    let maps = Targets::Values { names: names(2), shape: [2, 4, 6].into(), values: vec![0.0; 8 * 48] };
+    let says = changed(&network, Loss::MeanSquaredError, &[1, 4, 6], maps).expect_err("heights do not move");
+    assert!(says.contains("got numbers at [2, 4, 6]"), "{says}");
+    let says = changed(&flat, cross_entropy(), &[24], Targets::classes(names(2), vec![0; 8])).expect_err("no picture");
+    assert!(says.contains("pictures: [channels, height, width]"), "{says}");
+}
+
 /// A source on a disk with a bad place.
 struct BadDisk;
 

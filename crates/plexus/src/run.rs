@@ -655,26 +655,20 @@ fn check_losses(network: &CheckedNetwork, objectives: &[Objective], data: &Datas
     Ok(())
 }
 
-/// Losses of classes need classes, and as many class weights as there are.
+/// Losses of classes need classes, those of numbers numbers.
 fn check_loss(loss: &Loss, targets: &Targets) -> Result<(), Error> {
-    let refuse = |got: String, expected: &str, other: Option<data::Task>| {
-        let (expected, remedy) = (expected.to_string(), other.map(Remedy::Task));
+    let refuse = |got: String, expected: &str, other: data::Task| {
+        let (expected, remedy) = (expected.to_string(), Some(Remedy::Task(other)));
         Err(Error::Setting { name: "loss", got, expected, remedy })
     };
     match (loss, targets) {
         (Loss::CrossEntropy { .. } | Loss::BinaryCrossEntropy, Targets::Values { .. }) => {
             let got = format!("{}, but the target is a number", loss.name());
-            refuse(got, "a loss for numbers, as mean_squared_error", Some(data::Task::Classification))
+            refuse(got, "a loss for numbers, as mean_squared_error", data::Task::Classification)
         }
         (Loss::Quantile { .. }, Targets::Classes { .. }) => {
             let got = "quantile, but the target is a class".to_string();
-            refuse(got, "a loss for classes, as cross_entropy", Some(data::Task::Regression))
-        }
-        (Loss::CrossEntropy { class_weights: Some(weights), .. }, Targets::Classes { names, .. })
-            if weights.len() != names.len() =>
-        {
-            let got = format!("cross_entropy with {} class weights", weights.len());
-            refuse(got, &format!("given one weight for each of the {} classes", names.len()), None)
+            refuse(got, "a loss for classes, as cross_entropy", data::Task::Regression)
         }
         _ => Ok(()),
     }

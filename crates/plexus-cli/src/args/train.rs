@@ -94,6 +94,7 @@ Examples:
   plexus train
   plexus train houses.csv --target price           a number; its errors are told in the unit of the price
   plexus train houses.csv --target price --target-scale log --loss quantile:0.1,0.5,0.9
+  plexus train houses.csv --target price --target kind          one model for both; predict answers with both
   plexus train cars.csv --target mpg --drop name --as origin=category --na unknown
   plexus train iris.csv --folds 5                  five runs, each with another fifth held out: mean and spread
   plexus train --data mnist:DIR --network mlp:512,256 --epochs 15

@@ -29,10 +29,6 @@ pub(super) fn open(path: &Path, options: &DataOptions) -> Result<DataSource, Dat
         None => target_indices(&table, &options.target)?,
     };
     let rows = rows_with_targets(&table, &targets, options)?;
-    if rows.len() > u32::MAX as usize {
-        let what = format!("{} rows, the most is {}", rows.len(), u32::MAX);
-        return Err(DataError::TooLarge { path: table.path(), what });
-    }
     let parts = match (options.test_data.is_some(), rows.len()) {
         (true, count) => (0..count).collect::<Vec<_>>().into(),
         // No test part can be taken from a single row.
