@@ -1,5 +1,6 @@
 //! Why a file is refused.
 
+#[cfg(feature = "toml")]
 use crate::text::TextError;
 use plexus_nn::ShapeError;
 use thiserror::Error;
@@ -7,12 +8,12 @@ use thiserror::Error;
 /// Why a file is refused, or cannot be written.
 ///
 /// Functions that read bytes do not know where the bytes are from: whoever opened a model file puts its path before the
-/// message. [`parse_network`](crate::parse_network) is told the name of its text, so mistakes there carry file, line and
-/// column already.
+/// message. `parse_network` is told the name of its text, so mistakes there carry file, line and column already.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[non_exhaustive]
 pub enum FormatError {
     /// A mistake at a place in the text of a network.
+    #[cfg(feature = "toml")]
     #[error("{0}")]
     Text(Box<TextError>),
     /// The text of a network is longer than any network needs.

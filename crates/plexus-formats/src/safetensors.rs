@@ -21,8 +21,7 @@ mod reader;
 
 use crate::error::FormatError;
 use crate::format::{ReadModel, Source, open_model};
-use crate::limits::{MAX_HEADER_BYTES, MAX_LAYERS};
-use crate::text::is_name;
+use crate::limits::{MAX_HEADER_BYTES, MAX_LAYERS, is_name};
 use header::{check_dtype, read_header};
 use plexus_nn::{CheckedNetwork, LayerParams, Network, ParamEntry, Params, Tensor, bytes};
 use reader::Reader;

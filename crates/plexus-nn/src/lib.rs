@@ -8,6 +8,8 @@
 //!
 //! Deliberately not here: files, data sets, losses, devices.
 #![forbid(unsafe_code)]
+// A program that only predicts leaves out what calls the parts of training, but not every part.
+#![cfg_attr(not(feature = "train"), allow(dead_code))]
 
 pub mod bytes;
 pub mod check;
@@ -25,8 +27,10 @@ mod program;
 mod scratch;
 mod shape;
 pub mod summary;
+#[cfg(feature = "train")]
 pub mod testing;
 pub mod trace;
+#[cfg(feature = "train")]
 mod train_plan;
 mod view;
 pub mod zoo;
@@ -40,5 +44,6 @@ pub use plan::{Plan, PlanOptions, Workspace};
 pub use prepared::Prepared;
 pub use scratch::Scratch;
 pub use shape::Shape;
+#[cfg(feature = "train")]
 pub use train_plan::{TrainOptions, TrainPlan};
 pub use view::{DType, View, ViewMut};

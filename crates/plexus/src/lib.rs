@@ -15,27 +15,68 @@
 //! Deliberately not here: arguments, printing, sockets.
 #![forbid(unsafe_code)]
 
-mod choose;
 mod error;
+#[doc(hidden)]
 pub mod files;
+#[cfg(feature = "train")]
+mod fit;
+#[cfg(feature = "train")]
+mod measure;
 mod model;
+mod predict;
+#[cfg(feature = "train")]
+mod prepare;
+mod task;
+
+#[cfg(feature = "table")]
+mod choose;
+#[cfg(all(feature = "table", feature = "toml"))]
 mod run;
+#[cfg(all(feature = "table", feature = "toml"))]
 mod spec;
+#[cfg(feature = "table")]
 mod split;
 
-pub use choose::{Chosen, Part};
 pub use error::Error;
-pub use model::{Answers, Model, OutputTask, Outputs, Task, Workspace};
+pub use model::Model;
+pub use predict::{Answers, Class, Workspace};
+pub use task::{OutputTask, Outputs, Task};
+
+pub use plexus_formats::{FORMATS, Format, FormatError};
 pub use plexus_kernels::Context;
 pub use plexus_kernels::gemm::Precision;
 pub use plexus_kernels::isa::Isa;
+pub use plexus_kernels::map::Function;
 pub use plexus_kernels::threads::Pool;
-pub use plexus_train::Remedy;
+/// The layer kinds.
+pub use plexus_nn::layers;
+/// Networks with names.
+pub use plexus_nn::zoo;
+pub use plexus_nn::{
+    CheckedNetwork, INPUT, Input, NamedLayer, Network, Params, PlanOptions, Shape, ShapeError, Tensor,
+};
+
+#[cfg(feature = "train")]
+pub use fit::{Ended, Event, Fitted, Flow, Settings, fit};
+#[cfg(feature = "train")]
+pub use plexus_train::{
+    Remedy,
+    data::{Dataset, InputRows, IntoSource, Samples, Source, TargetKind, Targets},
+    loss::{Loss, Objective},
+    optim::{Adam, Optimizer, RmsProp, Sgd},
+    schedule::Schedule,
+    trainer::{EpochRecord, StepReport},
+};
+
+#[cfg(feature = "table")]
+pub use choose::{Chosen, Part};
+#[cfg(all(feature = "table", feature = "toml"))]
 pub use run::{Finished, Resume, Run, Stepped};
+#[cfg(all(feature = "table", feature = "toml"))]
 pub use spec::{NetworkSpec, RunSpec};
+#[cfg(feature = "table")]
 pub use split::{Sketch, Split};
 
-/// What networks are made of.
-pub use plexus_nn as nn;
-/// How they learn.
+/// How networks learn: settings, losses, optimizers, data, the trainer.
+#[cfg(feature = "train")]
 pub use plexus_train as train;

@@ -3,6 +3,7 @@
 use super::source::{Source, list, nearest, suggestion};
 use super::{called, shape, size};
 use crate::error::FormatError;
+use crate::limits::is_name;
 use plexus_nn::layers::{Activation, Dense, KINDS, Layer, Normaliser};
 use plexus_nn::{Init, NamedLayer};
 use serde::Deserialize;
@@ -381,11 +382,6 @@ impl Reader<'_> {
         }
         self.error(value.span(), message.clone(), "")
     }
-}
-
-/// Whether a name can stand in files, paths and terminals.
-pub(crate) fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().count() <= 200 && !name.chars().any(char::is_control)
 }
 
 /// The functions, from the list that the layer itself gives when it knows a name not.
