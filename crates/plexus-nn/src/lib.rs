@@ -12,8 +12,11 @@
 pub mod bytes;
 pub mod check;
 pub mod convert;
+pub mod custom;
 mod execute;
 mod fold;
+pub mod gradcheck;
+mod graph;
 pub mod init;
 pub mod layer;
 pub mod layers;
@@ -25,6 +28,7 @@ mod program;
 mod scratch;
 mod shape;
 pub mod summary;
+#[doc(hidden)]
 pub mod testing;
 pub mod trace;
 mod train_plan;
@@ -32,7 +36,9 @@ mod view;
 pub mod zoo;
 
 pub use check::{CheckedBatch, CheckedNetwork, ShapeError, ValueId};
+pub use custom::{CustomLayer, register};
 pub use execute::Observer;
+pub use graph::{Graph, GraphError, Node};
 pub use init::Init;
 pub use network::{INPUT, Input, NamedLayer, Network};
 pub use params::{LayerParams, ParamEntry, ParamLayout, Params, Tensor};
