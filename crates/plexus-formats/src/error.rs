@@ -2,6 +2,7 @@
 
 use crate::text::TextError;
 use plexus_nn::ShapeError;
+use plexus_nn::custom::NotRegistered;
 use thiserror::Error;
 
 /// Why a file is refused, or cannot be written.
@@ -150,6 +151,9 @@ pub enum FormatError {
         /// What is wrong.
         message: String,
     },
+    /// The network has a layer of a kind that this program does not know.
+    #[error(transparent)]
+    NotRegistered(Box<NotRegistered>),
     /// The network does not check.
     #[error("the network does not fit together: {0}")]
     Network(Box<ShapeError>),
