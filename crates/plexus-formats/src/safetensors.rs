@@ -204,7 +204,7 @@ fn not_registered(json: &str) -> Option<NotRegistered> {
         kind: Cow<'a, str>,
     }
     let outline: Outline<'_> = serde_json::from_str(json).ok()?;
-    outline.layers.iter().find_map(|layer| NotRegistered::find(&header::shown(&layer.name), &layer.kind))
+    outline.layers.iter().find_map(|layer| NotRegistered::find(&layer.name, &layer.kind))
 }
 
 /// The network as JSON that is known to read back the same.

@@ -564,10 +564,12 @@ fn an_unknown_kind_says_layer_kind_and_crate() {
 }
 
 #[test]
-fn fields_that_every_layer_has_are_refused_when_written() {
+fn what_cannot_be_written_is_refused_by_the_check() {
     let network = Network::chain([3], [WithName { name: 1 }.into()]);
     let error = serde_json::to_string(&network).unwrap_err().to_string();
     assert!(error.contains("test/with_name") && error.contains("field `name`"), "{error}");
+    let error = network.check().unwrap_err().to_string();
+    assert!(error.contains("layers.0 (test/with_name)") && error.contains("field `name`"), "{error}");
 }
 
 #[test]

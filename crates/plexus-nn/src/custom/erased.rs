@@ -85,16 +85,15 @@ impl<T: CustomLayer> Erased for Typed<T> {
     }
 
     fn keys(&self) -> Result<Map<String, Value>, String> {
-        let kind = T::KIND;
         match serde_json::to_value(&self.0) {
             Ok(Value::Object(keys)) => match TAKEN.iter().find(|key| keys.contains_key(**key)) {
-                Some(key) => Err(format!("a layer of kind {kind} has a field `{key}`, a key that every layer has")),
+                Some(key) => Err(format!("a field `{key}`, a key that every layer has")),
                 None => Ok(keys),
             },
             // A struct without fields.
             Ok(Value::Null) => Ok(Map::new()),
-            Ok(_) => Err(format!("a layer of kind {kind} is not a struct with named fields")),
-            Err(error) => Err(format!("a layer of kind {kind}: {error}")),
+            Ok(_) => Err("no struct with named fields".to_string()),
+            Err(error) => Err(error.to_string()),
         }
     }
 }
@@ -116,6 +115,11 @@ impl<T: CustomLayer> LayerKind for Typed<T> {
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
+        // What cannot be written is refused before anything is trained.
+        self.keys().map_err(|got| {
+            let help = "This is a mistake in the layer itself.";
+            Mismatch::new("the type of the layer", "a struct with named fields that serde can write", got, help)
+        })?;
         self.0.infer(inputs)
     }
 

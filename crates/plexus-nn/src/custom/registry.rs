@@ -122,10 +122,12 @@ pub struct NotRegistered {
 }
 
 impl NotRegistered {
-    /// The refusal of a layer, where its kind is of the form `crate/kind` and not registered.
+    /// The refusal of a layer, where its kind is of the form `crate/kind` and not registered. Of a name that no layer can
+    /// have, the beginning is kept, without what drives a terminal.
     pub fn find(layer: &str, kind: &str) -> Option<Self> {
+        let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
         let unknown = is_kind(kind) && !is_registered(kind);
-        unknown.then(|| NotRegistered { layer: layer.to_string(), kind: kind.to_string() })
+        unknown.then(|| NotRegistered { layer: layer.chars().take(200).map(clean).collect(), kind: kind.to_string() })
     }
 }
 

@@ -107,7 +107,8 @@ macro_rules! layers {
                 match self {
                     $(Layer::$kind(layer) => BuiltIn::$kind(layer).serialize(serializer),)*
                     Layer::Custom(layer) => {
-                        let keys = layer.keys().map_err(S::Error::custom)?;
+                        let keys = layer.keys();
+                        let keys = keys.map_err(|got| S::Error::custom(format_args!("a layer of kind {}: {got}", self.kind())))?;
                         let mut map = serializer.serialize_map(Some(keys.len() + 1))?;
                         map.serialize_entry("kind", self.kind())?;
                         keys.iter().try_for_each(|(key, value)| map.serialize_entry(key, value))?;
