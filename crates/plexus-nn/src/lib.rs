@@ -14,8 +14,12 @@
 pub mod bytes;
 pub mod check;
 pub mod convert;
+pub mod custom;
 mod execute;
 mod fold;
+#[cfg(feature = "train")]
+pub mod gradcheck;
+mod graph;
 pub mod init;
 pub mod layer;
 pub mod layers;
@@ -28,6 +32,7 @@ mod scratch;
 mod shape;
 pub mod summary;
 #[cfg(feature = "train")]
+#[doc(hidden)]
 pub mod testing;
 pub mod trace;
 #[cfg(feature = "train")]
@@ -36,7 +41,9 @@ mod view;
 pub mod zoo;
 
 pub use check::{CheckedBatch, CheckedNetwork, ShapeError, ValueId};
+pub use custom::{CustomLayer, register};
 pub use execute::Observer;
+pub use graph::{Graph, GraphError, Node};
 pub use init::Init;
 pub use network::{INPUT, Input, NamedLayer, Network};
 pub use params::{LayerParams, ParamEntry, ParamLayout, Params, Tensor};

@@ -167,6 +167,11 @@ impl Optimizer {
     }
 
     /// The weight decay.
+    pub fn decay(mut self) -> Decay {
+        *self.decay_mut()
+    }
+
+    /// The weight decay, to be changed.
     pub fn decay_mut(&mut self) -> &mut Decay {
         match self {
             Optimizer::Sgd(Sgd { decay, .. })

@@ -38,10 +38,10 @@ fn networks() -> Vec<(&'static str, Arc<CheckedNetwork>)> {
         layer("last", &[], Linear::new(3)),
     ];
     let maps = vec![
-        layer("first", &[], Conv2d::new(6, 3).padded(1)),
+        layer("first", &[], Conv2d::new(6, 3).with_padding(1)),
         layer("norm", &[], BatchNorm::default()),
         layer("bent", &[], relu()),
-        layer("second", &[], Conv2d::new(6, 3).padded(1)),
+        layer("second", &[], Conv2d::new(6, 3).with_padding(1)),
         layer("sum", &["second", "bent"], Add {}),
         layer("joined", &["sum", "first", "input"], Concat::default()),
         layer("third", &[], Conv2d::new(8, 3)),
@@ -137,7 +137,7 @@ fn cases() -> Vec<Case> {
 
     // A class for each pixel, some left out, and a map of numbers.
     let layers = vec![
-        layer("conv", &["input"], Conv2d::new(4, 3).padded(1)),
+        layer("conv", &["input"], Conv2d::new(4, 3).with_padding(1)),
         layer("bent", &[], relu()),
         layer("pixels", &["bent"], Conv2d::new(3, 1)),
         layer("heights", &["bent"], Conv2d::new(2, 1)),

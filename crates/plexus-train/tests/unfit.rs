@@ -180,7 +180,7 @@ fn a_step_that_cannot_be_done_is_an_error_and_changes_nothing() {
 
 #[test]
 fn pictures_are_changed_only_where_their_targets_can_follow() {
-    let layers: [Layer; 1] = [Conv2d::new(2, 3).padded(1).into()];
+    let layers: [Layer; 1] = [Conv2d::new(2, 3).with_padding(1).into()];
     let network = Arc::new(Network::chain(Shape::new([1, 4, 6]), layers).check().expect("it fits"));
     let flat: [Layer; 2] = [Flatten::default().into(), Linear::new(2).into()];
     let flat = Arc::new(Network::chain(Shape::new([1, 4, 6]), flat).check().expect("it fits"));
@@ -324,9 +324,9 @@ fn a_run_of_foreign_numbers_or_with_a_loss_of_another_width_does_not_begin() {
 /// Maps of 64 channels: a row takes some megabytes.
 fn maps() -> Arc<CheckedNetwork> {
     let layers: [Layer; 5] = [
-        Conv2d::new(64, 3).padded(1).into(),
+        Conv2d::new(64, 3).with_padding(1).into(),
         BatchNorm::default().into(),
-        Conv2d::new(64, 3).padded(1).into(),
+        Conv2d::new(64, 3).with_padding(1).into(),
         Flatten::default().into(),
         Linear::new(2).into(),
     ];

@@ -4,7 +4,7 @@
 //! `{:#}` of `anyhow` does, reads each cause once.
 
 use plexus_formats::FormatError;
-use plexus_nn::ShapeError;
+use plexus_nn::{GraphError, ShapeError};
 #[cfg(feature = "train")]
 use plexus_train::{
     Remedy,
@@ -60,6 +60,9 @@ pub enum Error {
     /// Something does not fit something else.
     #[error(transparent)]
     Shape(Box<ShapeError>),
+    /// The calls that built a network contradict each other.
+    #[error(transparent)]
+    Graph(Box<GraphError>),
     /// A setting has a value that cannot be.
     #[cfg(feature = "train")]
     #[error("{name} is {got}, but must be {expected}{}", Remedy::ending(remedy.as_ref()))]
@@ -179,7 +182,7 @@ macro_rules! from {
     };
 }
 
-from! { FormatError => Network, ShapeError => Shape }
+from! { FormatError => Network, ShapeError => Shape, GraphError => Graph }
 #[cfg(feature = "train")]
 from! { Unfit => Unfit, GatherError => Gather }
 #[cfg(feature = "table")]

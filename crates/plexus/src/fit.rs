@@ -241,15 +241,13 @@ pub struct Fitted {
 ///
 /// # Examples
 /// ```
-/// use plexus::{Dataset, Event, Loss, Network, Settings, layers::{Activation, Linear}};
+/// use plexus::layers::{linear, relu};
+/// use plexus::{Dataset, Event, Loss, Network, Settings};
 /// // Is the sum of two numbers above one?
 /// let x: Vec<f32> = (0..400).map(|i| ((i * 37) % 101) as f32 / 100.0).collect();
 /// let y: Vec<u32> = x.chunks(2).map(|pair| (pair[0] + pair[1] > 1.0) as u32).collect();
 /// let data = Dataset::classes([2], x, y, ["no", "yes"])?;
-/// let network = Network::chain(
-///     [2].into(),
-///     [Linear::new(8).into(), Activation::new(plexus::Function::Relu).into(), Linear::new(2).into()],
-/// );
+/// let network = Network::chain([2], [linear(8), relu(), linear(2)]);
 /// let fitted = plexus::fit(network, &data, Settings::new(Loss::cross_entropy()).epochs(60), |event| {
 ///     if let Event::Epoch(record) = event {
 ///         println!("epoch {}: loss {:.3}", record.epoch, record.train_loss);

@@ -1,18 +1,4 @@
-//! The face of Plexus: fully connected networks, trained, saved, opened and run.
-//!
-//! Is this the crate you want? Yes, for any program that uses a model: [`Model::open`] gives a network that is checked,
-//! planned and ready to predict; [`Run`] trains one and keeps everything about it in a folder.
-//!
-//! ```no_run
-//! use plexus::{Context, Model, Workspace};
-//! let model = Model::open("model.safetensors", Context::single())?;
-//! let mut workspace = Workspace::default();
-//! let probabilities = model.predict(&[0.0; 64], 1, &mut workspace)?;
-//! println!("{:?}", probabilities);
-//! # Ok::<(), plexus::Error>(())
-//! ```
-//!
-//! Deliberately not here: arguments, printing, sockets.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod error;
@@ -48,12 +34,18 @@ pub use plexus_kernels::gemm::Precision;
 pub use plexus_kernels::isa::Isa;
 pub use plexus_kernels::map::Function;
 pub use plexus_kernels::threads::Pool;
+/// Layers of your own.
+pub use plexus_nn::custom;
+/// The derivatives of a layer held against differences.
+#[cfg(feature = "train")]
+pub use plexus_nn::gradcheck;
 /// The layer kinds.
 pub use plexus_nn::layers;
 /// Networks with names.
 pub use plexus_nn::zoo;
 pub use plexus_nn::{
-    CheckedNetwork, INPUT, Input, NamedLayer, Network, Params, PlanOptions, Shape, ShapeError, Tensor,
+    CheckedNetwork, CustomLayer, Graph, GraphError, INPUT, Init, Input, NamedLayer, Network, Node, Params, PlanOptions,
+    Shape, ShapeError, Tensor, register,
 };
 
 #[cfg(feature = "train")]

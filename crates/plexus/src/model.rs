@@ -50,7 +50,7 @@ impl Model {
     /// # Examples
     /// ```
     /// use plexus::{Context, Model, Network, Params, Task, layers::Linear};
-    /// let network = Network::chain([2].into(), [Linear::new(1).into()]).check()?;
+    /// let network = Network::chain([2], [Linear::new(1).into()]).check()?;
     /// let params = Params::zeros(&network);
     /// let task = Task::Regression { outputs: vec!["price".into()] };
     /// let model = Model::new(network, &params, task, Context::single())?;

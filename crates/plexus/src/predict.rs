@@ -90,7 +90,7 @@ impl Model {
     /// # Examples
     /// ```
     /// # use plexus::{Context, Model, Network, Params, Task, layers::Linear};
-    /// # let network = Network::chain([2].into(), [Linear::new(2).into()]).check()?;
+    /// # let network = Network::chain([2], [Linear::new(2).into()]).check()?;
     /// # let mut params = Params::zeros(&network);
     /// # params.set("layers.0.bias", &[0.0, 2.0]);
     /// # let task = Task::Classification { classes: vec!["cat".into(), "dog".into()] };

@@ -14,6 +14,8 @@ use plexus_train::check::Fit;
 use plexus_train::data::{Source, TargetKind, TaskKind};
 use plexus_train::loss::{Loss, Objective};
 use plexus_train::memory::training_bytes;
+use plexus_train::optim::{Optimizer, Sgd};
+use plexus_train::schedule::Schedule;
 use plexus_train::target::{ScaleKind, TargetScale};
 use plexus_train::trainer::{Settings, Trainer};
 use std::borrow::Cow;
@@ -216,7 +218,16 @@ pub(crate) fn check_settings(settings: &Settings) -> Result<(), Error> {
     if settings.smoothing == 0 {
         return refuse("smoothing", "0".to_string(), "at least 1");
     }
+    check_constants(settings)?;
     objectives.iter().try_for_each(|objective| match &objective.loss {
+        Loss::Huber { delta } if !(delta.is_finite() && *delta > 0.0) => {
+            refuse("loss", format!("huber with delta {delta}"), "one with a positive delta")
+        }
+        Loss::CrossEntropy { class_weights: Some(weights), .. }
+            if weights.iter().any(|weight| !(weight.is_finite() && *weight >= 0.0)) =>
+        {
+            refuse("class_weights", format!("{weights:?}"), "numbers of at least 0")
+        }
         Loss::Quantile { quantiles }
             if !(quantiles.iter().all(|quantile| *quantile > 0.0 && *quantile < 1.0)
                 && quantiles.windows(2).all(|pair| pair[0] < pair[1])
@@ -230,6 +241,44 @@ pub(crate) fn check_settings(settings: &Settings) -> Result<(), Error> {
         }
         _ => Ok(()),
     })
+}
+
+/// Checks the constants of the optimizer and of the schedule.
+fn check_constants(settings: &Settings) -> Result<(), Error> {
+    let share = |name, value: f64| match (0.0..1.0).contains(&value) {
+        true => Ok(()),
+        false => Err(setting(name, value.to_string(), "in 0..1")),
+    };
+    let epsilon = |value: f64| match value.is_finite() && value > 0.0 {
+        true => Ok(()),
+        false => Err(setting("epsilon", value.to_string(), "a positive number")),
+    };
+    match settings.optimizer {
+        Optimizer::Sgd(Sgd { momentum, .. }) => share("momentum", momentum)?,
+        Optimizer::Adam(adam) => {
+            share("beta1", adam.beta1)?;
+            share("beta2", adam.beta2)?;
+            epsilon(adam.epsilon)?;
+        }
+        Optimizer::RmsProp(rms_prop) => {
+            share("momentum", rms_prop.momentum)?;
+            share("alpha", rms_prop.alpha)?;
+            epsilon(rms_prop.epsilon)?;
+        }
+        _ => {}
+    }
+    let decay = settings.optimizer.decay().weight_decay;
+    if !(decay.is_finite() && decay >= 0.0) {
+        return Err(setting("weight_decay", decay.to_string(), "a number of at least 0"));
+    }
+    match settings.schedule {
+        Schedule::Step { factor, .. } | Schedule::ReduceOnPlateau { factor, .. }
+            if !(factor.is_finite() && factor > 0.0) =>
+        {
+            Err(setting("schedule", format!("one with the factor {factor}"), "one with a positive factor"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn setting(name: &'static str, got: String, expected: &str) -> Error {

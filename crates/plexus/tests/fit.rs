@@ -39,7 +39,7 @@ fn prices() -> Dataset {
 fn network(outputs: usize) -> Network {
     let layers: [Layer; 3] =
         [Linear::new(16).into(), Activation::new(Function::Tanh).into(), Linear::new(outputs).into()];
-    Network::chain([2].into(), layers)
+    Network::chain([2], layers)
 }
 
 fn settings() -> Settings {
@@ -159,7 +159,7 @@ fn a_run_goes_on_with_more_epochs_and_with_nothing_else() {
         (refused(network(2), other, settings()), "other data"),
         (refused(network(2), classes(), settings().seed(4)), "other settings"),
         (refused(network(2), classes(), settings().standardize(false)), "other settings"),
-        (refused(Network::chain([2].into(), [Linear::new(2).into()]), classes(), settings()), "another network"),
+        (refused(Network::chain([2], [Linear::new(2).into()]), classes(), settings()), "another network"),
     ] {
         assert!(why.contains(says), "{why}");
     }
@@ -247,7 +247,7 @@ fn pictures_of_bytes_are_learnt_from() {
         Linear::new(2).into(),
     ];
     let settings = Settings::new(Loss::cross_entropy()).optimizer(Adam::decoupled(0.01)).epochs(8).batch(8);
-    let fitted = plexus::fit(Network::chain([1, 8, 8].into(), layers), &data, settings, |_| {}).expect("it learns");
+    let fitted = plexus::fit(Network::chain([1, 8, 8], layers), &data, settings, |_| {}).expect("it learns");
     assert_eq!(fitted.model.evaluate(&data).expect("it fits").outputs[0].metric(), 1.0);
 }
 
@@ -257,10 +257,10 @@ fn what_cannot_be_learnt_is_refused_before_it_begins() {
         plexus::fit(network, data, settings, |_| -> Flow { panic!("it has begun") }).expect_err("it does not fit")
     };
     let none = || Dataset::classes([2], Vec::<f32>::new(), [], ["a", "b"]).expect("no rows fit");
-    let softmax = Network::chain([2].into(), [Linear::new(2).into(), plexus::layers::Softmax {}.into()]);
+    let softmax = Network::chain([2], [Linear::new(2).into(), plexus::layers::Softmax {}.into()]);
     let cases: Vec<(&str, Error, &str)> = vec![
         ("three outputs", refused(network(3), classes(), settings()), "for 2 classes, got output [3]"),
-        ("another width", refused(Network::chain([3].into(), [Linear::new(2).into()]), classes(), settings()), "a row"),
+        ("another width", refused(Network::chain([3], [Linear::new(2).into()]), classes(), settings()), "a row"),
         ("no rows", refused(network(2), none(), settings()), "at least one row"),
         (
             "a rate that is none",

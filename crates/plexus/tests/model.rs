@@ -22,7 +22,7 @@ fn model(task: Task, context: Context) -> Model {
         BatchNorm::default().into(),
         Activation::new(Function::LeakyRelu { slope: 0.2 }).into(),
         Dropout { probability: 0.5 }.into(),
-        Linear::new(70).without_bias().into(),
+        Linear::new(70).with_bias(false).into(),
         LayerNorm::default().into(),
         Linear::new(outputs).into(),
     ];

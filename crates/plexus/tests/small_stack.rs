@@ -63,7 +63,7 @@ fn network() -> Network {
         Linear::new(70).into(),
         BatchNorm::default().into(),
         Dropout { probability: 0.1 }.into(),
-        Linear::new(33).without_bias().into(),
+        Linear::new(33).with_bias(false).into(),
         LayerNorm::default().into(),
     ];
     for row in FUNCTIONS {

@@ -36,6 +36,19 @@ fn half() -> f32 {
     0.5
 }
 
+impl Dropout {
+    /// Drops this share of the elements.
+    pub fn new(probability: f32) -> Self {
+        Dropout { probability }
+    }
+}
+
+impl Default for Dropout {
+    fn default() -> Self {
+        Dropout::new(half())
+    }
+}
+
 impl LayerKind for Dropout {
     fn kind(&self) -> &'static str {
         "dropout"

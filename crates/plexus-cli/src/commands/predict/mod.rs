@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn a_number_that_is_refused_is_shown_with_its_row() {
         let input = Input::numbers("new.json", vec!["a".to_string(), "new.json row 2".to_string()], vec![0.0; 4]);
-        let network = plexus::Network::chain([2].into(), [plexus::layers::Linear::new(1).into()]).check().unwrap();
+        let network = plexus::Network::chain([2], [plexus::layers::Linear::new(1).into()]).check().unwrap();
         let (params, task) =
             (plexus::Params::zeros(&network), plexus::Task::Regression { outputs: vec!["y".to_string()] });
         let model = Model::new(network, &params, task, Context::single()).unwrap();
