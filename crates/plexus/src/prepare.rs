@@ -10,7 +10,7 @@ use plexus_kernels::random::{Random, Stream};
 use plexus_nn::layers::{Activation, Layer, Standardise};
 use plexus_nn::{CheckedNetwork, Network, Params, Plan, Shape, ValueId};
 use plexus_train::Remedy;
-use plexus_train::check::Fit;
+use plexus_train::check::{Fit, Unfit};
 use plexus_train::data::{Source, TargetKind, TaskKind};
 use plexus_train::loss::{Loss, Objective};
 use plexus_train::memory::training_bytes;
@@ -44,7 +44,8 @@ pub(crate) fn trainer(
 ) -> Result<Trainer, Error> {
     check_settings(&settings)?;
     if rows.is_empty() {
-        return Err(setting("data", format!("{}, without rows to learn from", source.name()), "at least one row"));
+        let (what, expected) = (format!("the rows of {} to learn from", source.name()), "at least one".to_string());
+        return Err(Unfit { what, expected, got: "none".to_string(), help: String::new() }.into());
     }
     let (inputs, targets) = (source.inputs(), source.targets());
     let standardised = if scaling.standardise { standardise_layers(&network, &inputs) } else { Vec::new() };
