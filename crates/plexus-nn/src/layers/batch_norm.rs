@@ -50,6 +50,7 @@ pub struct BatchNorm {
 /// Which variance of a batch is averaged for inference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum RunningVariance {
     /// Divided by `rows − 1`, as PyTorch.
     #[default]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// What stands in the place of the bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Normaliser {
     /// Batch normalisation: decay 0.999, epsilon 0.001, centred, not scaled, biased running variance.
     BatchNorm,

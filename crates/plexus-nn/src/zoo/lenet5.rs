@@ -23,6 +23,7 @@ pub struct LeNet5 {
 
 /// The two forms of LeNet-5.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Variant {
     /// As it is built today: full connections between the maps, maxima or means, a linear output.
     #[default]
