@@ -460,7 +460,7 @@ impl Model {
 
 /// How models are planned unless it is said otherwise.
 fn folding() -> PlanOptions {
-    PlanOptions { fold: true, ..PlanOptions::default() }
+    PlanOptions::default().with_fold(true)
 }
 
 /// The loss that a model is measured with.

@@ -132,7 +132,7 @@ impl Run {
         }
         check_memory(&network, &spec.settings, train_rows.len(), &context)?;
         let mut params = Params::initialise(&network, spec.settings.seed);
-        for (index, (name, Standardise { per_feature })) in standardised.iter().enumerate() {
+        for (index, (name, Standardise { per_feature, .. })) in standardised.iter().enumerate() {
             let (mean, scale) = source.train.mean_and_scale(index, &train_rows, *per_feature);
             params.set(&format!("{name}.mean"), &mean);
             params.set(&format!("{name}.scale"), &scale);
@@ -412,7 +412,7 @@ impl Run {
             outputs => format!("{}.{name}", learnt.name(outputs[index])),
         };
         for (index, scale) in scales.iter().enumerate().filter(|(_, scale)| !scale.is_none()) {
-            let layer = Standardise { per_feature: false };
+            let layer = Standardise::new();
             network.push_behind_output(index, &name(index, TARGET_SCALE), layer.into());
             if scale.kind == ScaleKind::Log {
                 network.push_behind_output(index, &name(index, TARGET_EXP), Activation::new(Function::Exp).into());
@@ -444,7 +444,7 @@ fn standardise_layers(network: &Network, data: &Dataset) -> Vec<(String, Standar
             _ => format!("{}.standardise", input.name),
         };
         // Columns have units of their own; the numbers of a picture share one, however they are stored.
-        (name, Standardise { per_feature: rows.shape.axes().len() == 1 })
+        (name, Standardise::new().with_per_feature(rows.shape.axes().len() == 1))
     });
     named.collect()
 }

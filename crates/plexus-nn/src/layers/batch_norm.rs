@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 /// Ioffe and Szegedy 2015 (arXiv 1502.03167); defaults as PyTorch's `BatchNorm1d` and `BatchNorm2d`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct BatchNorm {
     /// Added to the variance.
     #[serde(default = "default_epsilon")]

@@ -29,6 +29,7 @@ pub enum Normaliser {
 /// # Source
 /// `tf.contrib.layers.fully_connected` (TensorFlow 1.15) for the order, the normaliser's defaults and the start values.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Dense {
     /// Size of the last axis of the output.
     pub out_features: usize,

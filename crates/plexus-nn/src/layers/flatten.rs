@@ -50,6 +50,7 @@ impl Order {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Flatten {
     /// Of maps.
     #[serde(default, skip_serializing_if = "Order::is_default")]
