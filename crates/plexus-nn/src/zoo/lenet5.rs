@@ -92,11 +92,12 @@ const TABLE: [&[usize]; 16] = [
 ///
 /// # Examples
 /// ```
-/// use plexus_nn::{Shape, zoo};
-/// let network = zoo::lenet5(Shape::new([1, 28, 28]), 10, zoo::LeNet5::default()).unwrap().check().unwrap();
+/// use plexus_nn::zoo;
+/// let network = zoo::lenet5([1, 28, 28], 10, zoo::LeNet5::default()).unwrap().check().unwrap();
 /// assert_eq!(network.layout().weights_len(), 61_706);
 /// ```
-pub fn lenet5(input: Shape, outputs: usize, options: LeNet5) -> Result<Network, Mismatch> {
+pub fn lenet5(input: impl Into<Shape>, outputs: usize, options: LeNet5) -> Result<Network, Mismatch> {
+    let input = input.into();
     let &[_, height, width] = input.axes() else {
         return Err(Mismatch::new(
             "the input",
