@@ -78,7 +78,7 @@ impl Vectorized for Chains {
     type Output = (f32, u64);
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> (f32, u64) {
-        if S::ISA == Isa::Portable {
+        if matches!(S::ISA, Isa::Portable | Isa::Simd128) {
             chains::<S, CHAINS_PORTABLE>(s, self.rounds)
         } else {
             chains::<S, CHAINS>(s, self.rounds)
