@@ -7,7 +7,7 @@ use crate::output::{quoted, shown};
 use clap::CommandFactory;
 use plexus::{Error, Remedy};
 use plexus_train::DataError;
-use plexus_train::data::{ReadAs, Reason, TableReport, Task, Warning};
+use plexus_train::data::{ReadAs, Reason, TableReport, TaskKind, Warning};
 
 /// The flags, by the names of what they set in the library.
 pub(crate) const FLAGS: &[(&str, &str)] = &[
@@ -80,7 +80,19 @@ pub(crate) fn error(mut error: Error) -> String {
         },
         _ => {}
     }
-    flags.map_or_else(|| error.to_string(), |flags| format!("{error}: {flags}"))
+    let text = chain(&error);
+    flags.map_or_else(|| text.clone(), |flags| format!("{text}: {flags}"))
+}
+
+/// The text of an error and of what caused it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// Why a column is left out; where it was asked for, by which flag.
@@ -124,8 +136,8 @@ fn remedy_flags(remedy: &Remedy) -> Option<String> {
         Remedy::FewerTexts { column } => format!("--rare N or --drop {}", word(column)),
         Remedy::MissingText { text } => format!("--na {}", word(text)),
         Remedy::DropRows => "--missing-target drop".to_string(),
-        Remedy::Task(Task::Classification) => "--task classification".to_string(),
-        Remedy::Task(Task::Regression) => "--task regression".to_string(),
+        Remedy::Task(TaskKind::Classification) => "--task classification".to_string(),
+        Remedy::Task(TaskKind::Regression) => "--task regression".to_string(),
         Remedy::NoStandardise => "--no-standardise".to_string(),
         Remedy::Resume { folder } => format!("--resume {}", quoted(&folder.display().to_string())),
         Remedy::OtherFolder => "--out DIR".to_string(),
@@ -170,8 +182,8 @@ mod tests {
             (Remedy::FewerTexts { column: "a".to_string() }, "--rare N or --drop a"),
             (Remedy::MissingText { text: "\u{1b}[1m".to_string() }, "--na '\u{fffd}[1m'"),
             (Remedy::DropRows, "--missing-target drop"),
-            (Remedy::Task(Task::Classification), "--task classification"),
-            (Remedy::Task(Task::Regression), "--task regression"),
+            (Remedy::Task(TaskKind::Classification), "--task classification"),
+            (Remedy::Task(TaskKind::Regression), "--task regression"),
             (Remedy::NoStandardise, "--no-standardise"),
             (Remedy::Resume { folder: "my runs".into() }, "--resume 'my runs'"),
             (Remedy::OtherFolder, "--out DIR"),

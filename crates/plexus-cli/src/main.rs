@@ -62,7 +62,10 @@ impl Failure {
 
     fn exit_code(&self) -> u8 {
         match self {
-            Failure::Library(error) => error.exit_code(),
+            // 2 is for input that cannot be used, 1 for what went wrong later.
+            Failure::Library(plexus::Error::NotFinite(_) | plexus::Error::Locked { .. }) => 1,
+            Failure::Library(plexus::Error::Io { action, .. }) if *action == plexus::files::SAVE => 1,
+            Failure::Library(_) => 2,
             Failure::Input(_) => 2,
             Failure::Picture(_) | Failure::Diverged { .. } => 1,
             // What shells report for a program ended by Ctrl-C.

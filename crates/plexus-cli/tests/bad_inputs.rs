@@ -470,7 +470,7 @@ fn network_cases() -> Vec<Case> {
             &format!(
                 "[[layer]]\nname = \"standardise\"\nkind = \"standardise\"\n[[layer]]\nkind = \"flatten\"\n{last}"
             ),
-            &["--network is net.toml", "\"standardise\"", "rename yours", "--no-standardise"],
+            &["--network is one with a layer named", "\"standardise\"", "rename yours", "--no-standardise"],
         ),
         toml_case("outputs that are no list", &last, &["outputs", "10 classes"]),
         short("no such file", "no.toml", &["cannot read no.toml"]),

@@ -1,19 +1,23 @@
 //! Why a file is refused.
 
+#[cfg(feature = "toml")]
 use crate::text::TextError;
 use plexus_nn::ShapeError;
+use plexus_nn::custom::NotRegistered;
 use thiserror::Error;
 
 /// Why a file is refused, or cannot be written.
 ///
+/// An error with a [source](std::error::Error::source) does not repeat its words, so that who prints both tells each once.
+///
 /// Functions that read bytes do not know where the bytes are from: whoever opened a model file puts its path before the
-/// message. [`parse_network`](crate::parse_network) is told the name of its text, so mistakes there carry file, line and
-/// column already.
+/// message. `parse_network` is told the name of its text, so mistakes there carry file, line and column already.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[non_exhaustive]
 pub enum FormatError {
     /// A mistake at a place in the text of a network.
-    #[error("{0}")]
+    #[cfg(feature = "toml")]
+    #[error(transparent)]
     Text(Box<TextError>),
     /// The text of a network is longer than any network needs.
     #[error("{file}: {bytes} bytes are too many for the text of a network: at most {limit}. Is it a model file?")]
@@ -150,11 +154,14 @@ pub enum FormatError {
         /// What is wrong.
         message: String,
     },
+    /// The network has a layer of a kind that this program does not know.
+    #[error(transparent)]
+    NotRegistered(Box<NotRegistered>),
     /// The network does not check.
-    #[error("the network does not fit together: {0}")]
-    Network(Box<ShapeError>),
+    #[error("the network does not fit together")]
+    Network(#[source] Box<ShapeError>),
     /// The weights are not those of the network.
-    #[error("{0}")]
+    #[error(transparent)]
     Weights(Box<ShapeError>),
     /// The network declares far more numbers than the file can hold.
     #[error("the network needs {declared} numbers, the file holds {found}: these weights belong to another network")]

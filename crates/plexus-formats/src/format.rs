@@ -5,6 +5,7 @@ use crate::safetensors;
 use plexus_nn::{CheckedNetwork, LayerParams};
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom, Write as Writer};
+use std::path::Path;
 use std::sync::Arc;
 
 /// What a model is read from: a file, or bytes in a [`Cursor`](std::io::Cursor).
@@ -51,6 +52,14 @@ pub struct Format {
     pub open: Open,
     /// Writes one.
     pub write: Write,
+}
+
+impl Format {
+    /// The format that a file of this name has, by its extension.
+    pub fn of_path(path: &Path) -> Option<&'static Format> {
+        let extension = path.extension()?.to_str()?;
+        FORMATS.iter().find(|format| format.extensions.iter().any(|known| known.eq_ignore_ascii_case(extension)))
+    }
 }
 
 /// Every format; the first is the one that models are written in.

@@ -17,9 +17,11 @@ mod error;
 pub mod format;
 pub mod limits;
 mod safetensors;
+#[cfg(feature = "toml")]
 mod text;
 
 pub use error::FormatError;
 pub use format::{FORMATS, Format, ReadModel, open_model, sniff};
 pub use safetensors::{FORMAT_VERSION, ModelFile, read_model, read_weights, write_model, write_model_to};
+#[cfg(feature = "toml")]
 pub use text::{NetworkText, TextError, parse_network, write_network};

@@ -19,3 +19,8 @@ pub const MAX_TENSORS: usize = 4 * MAX_LAYERS;
 ///
 /// Below it, a file whose network declares more numbers than there are still gets the full list of differences.
 pub const MAX_UNBACKED_ELEMENTS: usize = 1 << 24;
+
+/// Whether a name can stand in files, paths and terminals.
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().count() <= 200 && !name.chars().any(char::is_control)
+}

@@ -9,6 +9,7 @@ use plexus_formats::{parse_network, read_model, read_weights, sniff, write_model
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::error::Error;
 
 /// The allocator of the system, with a count of the bytes that each thread asks of it.
 struct Counting;
@@ -212,7 +213,7 @@ fn hostile_texts_are_refused_with_the_reason() {
     for (name, fragments) in TEXTS {
         let text = text(name);
         let (refusal, asked) = counted(|| parse_network(&text, "net.toml").err());
-        let message = refusal.unwrap_or_else(|| panic!("{name}: accepted")).to_string();
+        let message = told(&refusal.unwrap_or_else(|| panic!("{name}: accepted")));
         let missing = fragments.iter().filter(|fragment| !message.contains(**fragment));
         wrong.extend(missing.map(|fragment| format!("{name}: `{fragment}` is not in:\n{message}")));
         assert!(message.len() < 2000 && !message.contains('\u{1b}'), "{name}:\n{message}");
@@ -349,6 +350,19 @@ fn model(name: &str) -> Vec<u8> {
         "network with a name that drives the terminal" => {
             network("{\"name\":\"\\u001b[2J\",\"kind\":\"linear\",\"out_features\":1}")
         }
+        "network of a kind that is not registered" => {
+            let name = "\\u001b[2J".repeat(10_000);
+            network(&format!("{{\"name\":\"{name}\",\"kind\":\"some-crate/some_kind\"}}"))
+        }
+        "network of many kinds that are not registered" => {
+            let layers: Vec<String> = (0..20_000).map(|at| format!("{{\"name\":\"{at}\",\"kind\":\"a/b\"}}")).collect();
+            network(&layers.join(","))
+        }
+        "network of a kind like a path" => network("{\"name\":\"a\",\"kind\":\"../../b\"}"),
+        "network of a kind twice" => network("{\"name\":\"a\",\"kind\":\"relu\",\"kind\":\"flatten\"}"),
+        "network of deep keys" => {
+            network(&format!("{{\"name\":\"a\",\"kind\":\"flatten\",\"x\":{}", "[".repeat(100_000)))
+        }
         "network of too many layers" => {
             let layers: Vec<String> =
                 (0..20_000).map(|at| format!("{{\"name\":\"{at}\",\"kind\":\"flatten\"}}")).collect();
@@ -424,10 +438,30 @@ const MODELS: &[(&str, &[&str])] = &[
     ("network of many large layers", &["the file holds 0"]),
     ("network with a name twice", &["\"a\" again"]),
     ("network with a name that drives the terminal", &["cannot be used"]),
+    (
+        "network of a kind that is not registered",
+        &["layer `\u{fffd}[2J", "kind `some_kind` of the crate `some-crate`", "has not registered"],
+    ),
+    ("network of many kinds that are not registered", &["layer `0` is of the kind `b` of the crate `a`"]),
+    ("network of a kind like a path", &["unknown variant `../../b`"]),
+    ("network of a kind twice", &["duplicate field `kind`"]),
+    ("network of deep keys", &["recursion limit"]),
     ("network of too many layers", &["more than 10000 layers"]),
     ("too many tensors", &["more than 40000 tensors"]),
     ("many unexpected tensors", &["missing: a.weight", "not in the network: 0 [0], 1 [0]", "… and more"]),
 ];
+
+/// An error with its causes, each once.
+fn told(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        assert!(!text.contains(&error.to_string()), "told twice: {text}: {error}");
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
 
 #[test]
 fn hostile_files_are_refused_with_the_reason() {
@@ -435,7 +469,7 @@ fn hostile_files_are_refused_with_the_reason() {
     for (name, fragments) in MODELS {
         let bytes = model(name);
         let (refusal, asked) = counted(|| read_model(&bytes).err());
-        let message = refusal.unwrap_or_else(|| panic!("{name}: accepted")).to_string();
+        let message = told(&refusal.unwrap_or_else(|| panic!("{name}: accepted")));
         let missing = fragments.iter().filter(|fragment| !message.contains(**fragment));
         wrong.extend(missing.map(|fragment| format!("{name}: `{fragment}` is not in:\n{message}")));
         assert!(message.len() < 10_000 && !message.contains('\u{1b}'), "{name}:\n{message}");

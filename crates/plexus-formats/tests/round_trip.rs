@@ -37,6 +37,14 @@ fn a_model_written_to_bytes_is_read_back_the_same() {
         assert_eq!(bits(&read_params), bits(&params), "seed {seed}");
         assert_eq!(read_metadata, metadata, "seed {seed}");
         assert_eq!(write_model(&read_network, &read_params, &read_metadata).unwrap(), bytes, "seed {seed}");
+        let theirs =
+            safetensors::SafeTensors::deserialize(&bytes).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert_eq!(theirs.len(), params.tensors().count(), "seed {seed}");
+        for (entry, values) in params.tensors() {
+            let tensor = theirs.tensor(&entry.name).unwrap();
+            let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            assert_eq!((tensor.shape(), tensor.data()), (&entry.shape[..], &raw[..]), "seed {seed}: {}", entry.name);
+        }
     }
     assert_eq!(kinds, KINDS.iter().copied().collect(), "the generator makes every kind");
 }

@@ -24,6 +24,7 @@ pub mod map;
 pub mod norm;
 pub mod pool;
 pub mod probe;
+#[cfg(feature = "random")]
 pub mod random;
 pub mod rbf;
 pub mod reduce;

@@ -6,7 +6,7 @@ use crate::layer::Mismatch;
 use crate::network::{NamedLayer, Network};
 use crate::params::ParamLayout;
 use crate::shape::Shape;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -305,7 +305,13 @@ pub fn check_network(network: Network) -> Result<CheckedNetwork, ShapeError> {
         let shape = layer.layer.infer(&entering);
         let shape = shape.map_err(|mismatch| at_layer(&network, index, &reads, &entering, mismatch))?;
         check_size(&shape, Some(&label), "the output shape")?;
+        let mut roles = HashSet::new();
         for spec in layer.layer.params(&entering) {
+            if !roles.insert(spec.role) {
+                let got = format!("\"{}\" twice", spec.role);
+                let help = "This is a mistake in the layer itself: give its tensors roles of their own.";
+                return Err(refused(Some(label), "the tensors of the layer", "each role once", got, help));
+            }
             check_size(&Shape::new(spec.shape), Some(&label), spec.role)?;
         }
         if names.insert(&layer.name, ValueId::at(shapes.len())).is_some() {
@@ -417,7 +423,9 @@ fn refused(
 }
 
 fn check_size(shape: &Shape, layer: Option<&str>, what: &str) -> Result<(), ShapeError> {
-    match shape.len() {
+    // Beside an axis of length zero the others have to be countable too: parts of a shape are multiplied by themselves.
+    let mut axes = shape.axes().iter().filter(|axis| **axis > 0);
+    match axes.try_fold(1usize, |product, &axis| product.checked_mul(axis)) {
         Some(len) if len <= MAX_ELEMENTS => Ok(()),
         _ => Err(ShapeError {
             layer: layer.map(str::to_string),

@@ -2,6 +2,7 @@
 
 mod digits;
 
+#[cfg(feature = "train")]
 use plexus_kernels::random::{Random, Stream};
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,7 @@ pub enum Init {
     },
 }
 
+#[cfg(feature = "train")]
 impl Init {
     /// Fills a tensor. The numbers depend on the seed, the position of the tensor in its network and the shape alone.
     pub fn fill(self, shape: &[usize], seed: u64, tensor: u64, values: &mut [f32]) {
@@ -81,6 +83,7 @@ impl Init {
 }
 
 /// Uniform within ±bound.
+#[cfg(feature = "train")]
 fn uniform(random: &mut Random, bound: f64, values: &mut [f32]) {
     random.uniform(-bound as f32, bound as f32, values);
 }

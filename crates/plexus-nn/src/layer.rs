@@ -51,6 +51,16 @@ pub struct ParamSpec {
 }
 
 impl ParamSpec {
+    /// A tensor that gradients change.
+    pub fn new(role: &'static str, shape: impl Into<Vec<usize>>, init: Init) -> Self {
+        ParamSpec { role, shape: shape.into(), init, trainable: true }
+    }
+
+    /// A tensor that they do not: constants, running statistics.
+    pub fn constant(role: &'static str, shape: impl Into<Vec<usize>>, init: Init) -> Self {
+        ParamSpec { trainable: false, ..ParamSpec::new(role, shape, init) }
+    }
+
     /// Number of elements.
     pub fn len(&self) -> usize {
         self.shape.iter().product()

@@ -8,12 +8,18 @@
 //!
 //! Deliberately not here: files, data sets, losses, devices.
 #![forbid(unsafe_code)]
+// A program that only predicts leaves out what calls the parts of training, but not every part.
+#![cfg_attr(not(feature = "train"), allow(dead_code))]
 
 pub mod bytes;
 pub mod check;
 pub mod convert;
+pub mod custom;
 mod execute;
 mod fold;
+#[cfg(feature = "train")]
+pub mod gradcheck;
+mod graph;
 pub mod init;
 pub mod layer;
 pub mod layers;
@@ -25,14 +31,19 @@ mod program;
 mod scratch;
 mod shape;
 pub mod summary;
+#[cfg(feature = "train")]
+#[doc(hidden)]
 pub mod testing;
 pub mod trace;
+#[cfg(feature = "train")]
 mod train_plan;
 mod view;
 pub mod zoo;
 
 pub use check::{CheckedBatch, CheckedNetwork, ShapeError, ValueId};
+pub use custom::{CustomLayer, register};
 pub use execute::Observer;
+pub use graph::{Graph, GraphError, Node};
 pub use init::Init;
 pub use network::{INPUT, Input, NamedLayer, Network};
 pub use params::{LayerParams, ParamEntry, ParamLayout, Params, Tensor};
@@ -40,5 +51,6 @@ pub use plan::{Plan, PlanOptions, Workspace};
 pub use prepared::Prepared;
 pub use scratch::Scratch;
 pub use shape::Shape;
+#[cfg(feature = "train")]
 pub use train_plan::{TrainOptions, TrainPlan};
 pub use view::{DType, View, ViewMut};

@@ -1,21 +1,49 @@
 //! A network: named inputs, named layers, names of outputs.
 
 use crate::check::{CheckedNetwork, ShapeError, check_network};
-use crate::layers::Layer;
+use crate::layers::{Keys, Layer};
 use crate::shape::Shape;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 /// A layer and its name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NamedLayer {
     /// Unique in its network; the first part of the names of its tensors.
     pub name: String,
     /// The inputs and layers above whose values it reads; empty for the layer above.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<String>,
     /// What it does.
     #[serde(flatten)]
     pub layer: Layer,
+}
+
+impl NamedLayer {
+    /// A layer and its name, reading the layer above it.
+    pub fn new(name: impl Into<String>, layer: impl Into<Layer>) -> Self {
+        NamedLayer { name: name.into(), inputs: Vec::new(), layer: layer.into() }
+    }
+
+    /// The same, reading these values.
+    #[must_use]
+    pub fn with_inputs(self, inputs: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        NamedLayer { inputs: inputs.into_iter().map(Into::into).collect(), ..self }
+    }
+}
+
+impl<'de> Deserialize<'de> for NamedLayer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Keys(mut keys) = Keys::deserialize(deserializer)?;
+        let read = |keys: &mut Map<String, Value>| {
+            let name = keys.remove("name").ok_or_else(|| serde_json::Error::missing_field("name"))?;
+            let name = String::deserialize(name)?;
+            let inputs = keys.remove("inputs").map_or(Ok(Vec::new()), Vec::deserialize)?;
+            Ok(NamedLayer { layer: Layer::from_keys(&name, std::mem::take(keys))?, name, inputs })
+        };
+        read(&mut keys).map_err(|error: serde_json::Error| D::Error::custom(error))
+    }
 }
 
 /// Something that enters a network.
@@ -38,24 +66,14 @@ pub const INPUT: &str = "input";
 ///
 /// # Examples
 /// ```
-/// use plexus_nn::{Network, Shape, layers::{Activation, Linear}};
-/// use plexus_kernels::map::Function;
-/// let network = Network::chain(
-///     Shape::new([784]),
-///     [Linear::new(100).into(), Activation::new(Function::Relu).into(), Linear::new(10).into()],
-/// );
-/// let checked = network.check().unwrap();
+/// use plexus_nn::{Network, layers::{dropout, linear, relu}};
+/// let network = Network::chain([784], [linear(100), relu(), dropout(0.1), linear(10)]);
+/// let checked = network.check()?;
 /// assert_eq!(checked.layout().weights_len(), 79_510);
+/// # Ok::<(), plexus_nn::ShapeError>(())
 /// ```
 ///
-/// A skip around two layers:
-/// ```
-/// use plexus_nn::{NamedLayer, Network, Shape, layers::{Add, Linear}};
-/// let mut network = Network::chain(Shape::new([8]), [Linear::new(8).into(), Linear::new(8).into()]);
-/// let inputs = vec!["layers.0".to_string(), "layers.1".to_string()];
-/// network.layers.push(NamedLayer { name: "sum".to_string(), inputs, layer: Add {}.into() });
-/// assert_eq!(network.check().unwrap().output(), &Shape::new([8]));
-/// ```
+/// What is no chain is built with a [`Graph`](crate::Graph).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Text", from = "Text")]
 pub struct Network {
@@ -101,12 +119,12 @@ impl From<Text> for Network {
 
 impl Network {
     /// A network with one input, called `input`, and the last layer as its output.
-    pub fn new(input: Shape, layers: Vec<NamedLayer>) -> Self {
-        Network { inputs: vec![Input { name: INPUT.to_string(), shape: input }], layers, outputs: Vec::new() }
+    pub fn new(input: impl Into<Shape>, layers: Vec<NamedLayer>) -> Self {
+        Network { inputs: vec![Input { name: INPUT.to_string(), shape: input.into() }], layers, outputs: Vec::new() }
     }
 
     /// A chain of layers, named `layers.0`, `layers.1`, …
-    pub fn chain(input: Shape, layers: impl IntoIterator<Item = Layer>) -> Self {
+    pub fn chain(input: impl Into<Shape>, layers: impl IntoIterator<Item = Layer>) -> Self {
         let layers = layers.into_iter().enumerate();
         let layers =
             layers.map(|(index, layer)| NamedLayer { name: format!("layers.{index}"), inputs: Vec::new(), layer });

@@ -213,6 +213,7 @@ impl Params {
     }
 
     /// First values as each layer declares them; the same seed gives the same numbers everywhere.
+    #[cfg(feature = "train")]
     pub fn initialise(network: &CheckedNetwork, seed: u64) -> Self {
         let mut params = Params::zeros(network);
         let layout = params.layout.clone();

@@ -79,3 +79,28 @@ impl<const N: usize> From<[usize; N]> for Shape {
         Shape(axes.to_vec())
     }
 }
+
+impl From<Vec<usize>> for Shape {
+    fn from(axes: Vec<usize>) -> Self {
+        Shape(axes)
+    }
+}
+
+impl From<&[usize]> for Shape {
+    fn from(axes: &[usize]) -> Self {
+        Shape(axes.to_vec())
+    }
+}
+
+/// One axis.
+impl From<usize> for Shape {
+    fn from(features: usize) -> Self {
+        Shape(vec![features])
+    }
+}
+
+impl From<&Shape> for Shape {
+    fn from(shape: &Shape) -> Self {
+        shape.clone()
+    }
+}

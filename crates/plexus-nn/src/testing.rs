@@ -1,12 +1,13 @@
-//! For tests: runs layers by themselves, and checks their gradients.
+//! For tests: runs layers by themselves, and checks their gradients. [`crate::gradcheck`] is what of it is for users.
 //!
 //! A check takes what it runs as an [`Engine`], so that `tests/faults.rs` can show that it refuses a wrong one.
 
 use crate::check::{CheckedBatch, CheckedNetwork};
+use crate::gradcheck::{GradcheckError, Report};
 use crate::layer::RandomKey;
 use crate::layers::Layer;
-use crate::network::Network;
-use crate::params::Params;
+use crate::network::{Input, Network};
+use crate::params::{ParamEntry, ParamLayout, Params};
 use crate::plan::{Plan, Workspace};
 use crate::shape::Shape;
 use crate::train_plan::{TrainOptions, TrainPlan};
@@ -166,6 +167,17 @@ impl Runner {
             .collect()
     }
 
+    /// The gradients of all inputs, of the numbers of all of them.
+    fn inputs<'a>(&self, rows: usize, grads: &'a [f32]) -> Vec<Numbers<'a>> {
+        let inputs = self.network.network().inputs.iter().zip(self.cut(grads, rows));
+        let numbers = |(input, values): (&Input, &'a [f32])| Numbers {
+            name: format!("the input \"{}\"", input.name),
+            shape: [&[rows], input.shape.axes()].concat(),
+            values,
+        };
+        inputs.map(numbers).collect()
+    }
+
     /// Forward once, backward `times` times into the same gradients, in training mode.
     pub fn run(&self, batch: usize, values: &[f32], grad_output: &[f32], times: usize) -> LayerRun {
         self.run_on(&Library, batch, values, grad_output, times)
@@ -199,33 +211,28 @@ impl Runner {
     }
 }
 
-/// Checks that backward is the derivative of forward; see [`differences`].
+/// Checks that backward is the derivative of forward; see [`differences_of`].
 ///
 /// # Panics
 /// Where a derivative disagrees.
 pub fn gradcheck(layer: &Layer, input: &Shape, batch: usize) {
-    differences(&Library, std::slice::from_ref(layer), input, batch).unwrap_or_else(|refusal| panic!("{refusal}"));
+    let network = Network::chain(input, [layer.clone()]);
+    differences_of(&Library, network, batch).unwrap_or_else(|refusal| panic!("{layer:?}: {refusal}"));
 }
 
-/// Compares the gradients of layers, one behind the other, with central differences of `Σ grad_output · output`.
+/// Compares the gradients of all inputs and weights of a network with central differences of `Σ grad_output · output`.
 ///
 /// Everything is f32: a derivative agrees when it is within 1 % of itself, besides a thousandth of the largest one of its
 /// tensor and the rounding of the sums. Inputs keep away from zero, where functions such as relu have a corner.
 ///
 /// # Errors
 /// The first derivative that disagrees.
-pub fn differences(engine: &impl Engine, layers: &[Layer], input: &Shape, batch: usize) -> Result<(), String> {
-    differences_of(engine, Network::chain(input.clone(), layers.to_vec()), batch)
-}
-
-/// As [`differences`], for any network: the gradients of all its inputs and weights.
 ///
-/// # Errors
-/// The first derivative that disagrees.
-pub fn differences_of(engine: &impl Engine, network: Network, batch: usize) -> Result<(), String> {
+/// # Panics
+/// Where the layers do not fit.
+pub fn differences_of(engine: &impl Engine, network: Network, batch: usize) -> Result<Report, GradcheckError> {
     let mut runner = Runner::of(network);
     let network = runner.network.clone();
-    let layers = &network.network().layers;
     let (values, grad_output) = runner.spread(batch);
     let run = runner.run_on(engine, batch, &values, &grad_output, 1);
 
@@ -236,66 +243,129 @@ pub fn differences_of(engine: &impl Engine, network: Network, batch: usize) -> R
         terms.fold((0.0, 0.0), |(sum, magnitude), term| (sum + term, magnitude + term.abs()))
     };
     let step = 1.0 / 256.0;
-    let compare = |what: &str, at: usize, grads: &[f32], plus: (f64, f64), minus: (f64, f64)| {
+    let mut report = Report { compared: 0, worst: 0.0 };
+    let mut compare = |tensor: &Numbers<'_>, at: usize, plus: (f64, f64), minus: (f64, f64)| {
         let wide = 2.0 * f64::from(step);
-        let (got, want) = (f64::from(grads[at]), (plus.0 - minus.0) / wide);
-        let largest = f64::from(grads.iter().fold(0.1f32, |largest, grad| largest.max(grad.abs())));
+        let (got, expected) = (f64::from(tensor.values[at]), (plus.0 - minus.0) / wide);
+        let largest = f64::from(tensor.values.iter().fold(0.1f32, |largest, grad| largest.max(grad.abs())));
         let noise = f64::from(f32::EPSILON) * 8.0 * plus.1.max(minus.1) / wide;
+        let share = (got - expected).abs() / (1e-2 * expected.abs() + 1e-3 * largest + noise);
+        report.compared += 1;
+        report.worst = report.worst.max(share);
         // Written so that a NaN disagrees.
-        if (got - want).abs() <= 1e-2 * want.abs() + 1e-3 * largest + noise {
+        if share <= 1.0 {
             return Ok(());
         }
-        let layers: Vec<&Layer> = layers.iter().map(|named| &named.layer).collect();
-        Err(format!("{layers:?} {what}[{at}]: {got}, differences give {want}"))
+        Err(GradcheckError::Wrong { tensor: tensor.name.clone(), at: tensor.place(at), expected, got })
     };
-    for at in 0..values.len() {
-        let mut moved = values.clone();
-        moved[at] += step;
-        let plus = loss(&runner, &moved);
-        moved[at] = values[at] - step;
-        compare("grad_input", at, &run.grad_input, plus, loss(&runner, &moved))?;
+    let mut first = 0;
+    for tensor in runner.inputs(batch, &run.grad_input) {
+        for at in 0..tensor.values.len() {
+            let mut moved = values.clone();
+            moved[first + at] = values[first + at] + step;
+            let plus = loss(&runner, &moved);
+            moved[first + at] = values[first + at] - step;
+            compare(&tensor, at, plus, loss(&runner, &moved))?;
+        }
+        first += tensor.values.len();
     }
-    let layout = network.layout().clone();
-    for entry in layout.entries().iter().filter(|entry| entry.trainable) {
-        for at in entry.range.clone() {
-            let weight = runner.params.weights[at];
-            runner.params.weights[at] = weight + step;
+    for (entry, tensor) in trainable(network.layout(), &run.grad_weights) {
+        for (at, index) in entry.range.clone().enumerate() {
+            let weight = runner.params.weights[index];
+            runner.params.weights[index] = weight + step;
             let plus = loss(&runner, &values);
-            runner.params.weights[at] = weight - step;
+            runner.params.weights[index] = weight - step;
             let minus = loss(&runner, &values);
-            runner.params.weights[at] = weight;
-            let start = entry.range.start;
-            compare(&entry.name, at - start, &run.grad_weights[entry.range.clone()], plus, minus)?;
+            runner.params.weights[index] = weight;
+            compare(&tensor, at, plus, minus)?;
         }
     }
-    Ok(())
+    Ok(report)
 }
 
 /// Checks that a second backward pass adds the same gradients of weights to those of the first, and overwrites the
-/// gradient of the input.
+/// gradient of the input: bit for bit.
 ///
 /// # Errors
-/// What is not so.
-pub fn gradients_add_up(engine: &impl Engine, layers: &[Layer], input: &Shape, batch: usize) -> Result<(), String> {
-    gradients_add_up_of(engine, Network::chain(input.clone(), layers.to_vec()), batch)
+/// The first number that is not so.
+///
+/// # Panics
+/// Where the layers do not fit.
+pub fn gradients_add_up_of(engine: &impl Engine, network: Network, batch: usize) -> Result<(), GradcheckError> {
+    add_up_within(engine, network, batch, 0.0)
 }
 
-/// As [`gradients_add_up`], for any network.
-///
-/// # Errors
-/// What is not so.
-pub fn gradients_add_up_of(engine: &impl Engine, network: Network, batch: usize) -> Result<(), String> {
+/// As [`gradients_add_up_of`], to within a share of the largest gradient of each tensor.
+pub(crate) fn add_up_within(
+    engine: &impl Engine,
+    network: Network,
+    batch: usize,
+    tolerance: f32,
+) -> Result<(), GradcheckError> {
     let mut runner = Runner::of(network);
     let (values, grad_output) = runner.spread(batch);
     let [once, twice] = [1, 2].map(|times| runner.run_on(engine, batch, &values, &grad_output, times));
-    if once.grad_input != twice.grad_input {
-        return Err(format!("grad_input: {:?}, the second time {:?}", once.grad_input, twice.grad_input));
+    let differs = |(name, place): (&str, Vec<usize>), expected: f32, got: f32| {
+        let (tensor, expected, got) = (name.to_string(), f64::from(expected), f64::from(got));
+        GradcheckError::SecondPass { tensor, at: place, expected, got }
+    };
+    for (tensor, second) in runner.inputs(batch, &once.grad_input).iter().zip(runner.inputs(batch, &twice.grad_input)) {
+        if let Some(at) = (0..tensor.values.len()).find(|&at| tensor.values[at] != second.values[at]) {
+            return Err(differs((&tensor.name, tensor.place(at)), tensor.values[at], second.values[at]));
+        }
     }
-    let doubled: Vec<f32> = once.grad_weights.iter().map(|grad| 2.0 * grad).collect();
-    if doubled != twice.grad_weights {
-        return Err(format!("grad_weights: {:?}, after the second time {:?}", once.grad_weights, twice.grad_weights));
+    for (entry, tensor) in trainable(runner.network.layout(), &once.grad_weights) {
+        let second = &twice.grad_weights[entry.range.clone()];
+        let largest = tensor.values.iter().fold(0.0f32, |largest, grad| largest.max(grad.abs()));
+        for (at, (once, &got)) in tensor.values.iter().zip(second).enumerate() {
+            let expected = 2.0 * once;
+            // Written so that a NaN disagrees.
+            if (got - expected).abs() <= tolerance * largest {
+                continue;
+            }
+            return Err(differs((&tensor.name, tensor.place(at)), expected, got));
+        }
     }
     Ok(())
+}
+
+/// As [`gradients_add_up_of`], for layers one behind the other.
+///
+/// # Errors
+/// The first number that is not so.
+pub fn gradients_add_up(
+    engine: &impl Engine,
+    layers: &[Layer],
+    input: &Shape,
+    batch: usize,
+) -> Result<(), GradcheckError> {
+    gradients_add_up_of(engine, Network::chain(input, layers.to_vec()), batch)
+}
+
+/// The numbers of one tensor, for messages.
+struct Numbers<'a> {
+    name: String,
+    shape: Vec<usize>,
+    values: &'a [f32],
+}
+
+impl Numbers<'_> {
+    /// The index along each axis of a number.
+    fn place(&self, mut at: usize) -> Vec<usize> {
+        let mut place = vec![0; self.shape.len()];
+        for (index, &size) in place.iter_mut().zip(&self.shape).rev() {
+            (*index, at) = (at % size.max(1), at / size.max(1));
+        }
+        place
+    }
+}
+
+/// The trainable tensors, each with its part of the gradients of all.
+fn trainable<'a>(layout: &'a ParamLayout, grads: &'a [f32]) -> impl Iterator<Item = (&'a ParamEntry, Numbers<'a>)> {
+    layout.entries().iter().filter(|entry| entry.trainable).map(|entry| {
+        let values = &grads[entry.range.clone()];
+        (entry, Numbers { name: entry.name.clone(), shape: entry.shape.clone(), values })
+    })
 }
 
 /// Numbers of magnitude 0.1 to 1.1 and either sign, without a pattern.

@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_plain_linear_layer_is_exactly_a_multiply_and_an_add() {
         assert_eq!(operations(vec![Linear::new(3).into()], 2), ["multiply", "add"]);
-        assert_eq!(operations(vec![Linear::new(3).without_bias().into()], 2), ["multiply"]);
+        assert_eq!(operations(vec![Linear::new(3).with_bias(false).into()], 2), ["multiply"]);
     }
 
     #[test]

@@ -399,7 +399,7 @@ fn graph() -> Network {
         layer("flat again", &[], Flatten::default().into()),
         layer("mixed", &[], Linear::new(4).into()),
         layer("picture", &["flat"], Unflatten { shape: Shape::new([1, 2, 3]), order }.into()),
-        layer("seen", &[], Conv2d::new(2, 2).padded(1).into()),
+        layer("seen", &[], Conv2d::new(2, 2).with_padding(1).into()),
         layer("means", &[], GlobalAvgPool {}.into()),
         layer("largest", &["seen"], MaxPool2d::new(2).into()),
         layer("mean", &[], AvgPool2d { kernel_size: Pair::Each([1, 2]), ..AvgPool2d::new(1) }.into()),

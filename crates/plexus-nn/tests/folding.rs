@@ -162,7 +162,7 @@ type Case = (&'static str, Vec<usize>, Vec<Layer>, &'static [&'static str]);
 fn layers_that_scale_and_shift_are_folded_where_they_fit() {
     let conv = |groups| Conv2d { groups, ..Conv2d::new(12, 3) };
     let bare = |groups| Conv2d { bias: false, ..conv(groups) };
-    let strided = Conv2d { stride: Pair::Both(2), dilation: Pair::Each([2, 1]), ..conv(1).padded(2) };
+    let strided = Conv2d { stride: Pair::Both(2), dilation: Pair::Each([2, 1]), ..conv(1).with_padding(2) };
     let half = BatchNorm { scale: false, ..BatchNorm::default() };
     let bare_norm = BatchNorm { scale: false, center: false, epsilon: 0.01, ..BatchNorm::default() };
     let linear = |outputs| Linear::new(outputs).into();
@@ -171,15 +171,15 @@ fn layers_that_scale_and_shift_are_folded_where_they_fit() {
     let maps = || vec![6, 9, 8];
     let cases: Vec<Case> = vec![
         ("linear, norm", vec![40], vec![linear(33), norm()], &["1 > 0"]),
-        ("linear without bias, norm", vec![40], vec![Linear::new(33).without_bias().into(), norm()], &["1 > 0"]),
+        ("linear without bias, norm", vec![40], vec![Linear::new(33).with_bias(false).into(), norm()], &["1 > 0"]),
         ("norm without weight", vec![40], vec![linear(33), half.into(), relu(), linear(3)], &["1 > 0"]),
         ("norm without anything", vec![40], vec![linear(33), bare_norm.into()], &["1 > 0"]),
         ("norm of steps", vec![4, 40], vec![linear(33), norm(), relu()], &["1 > 0"]),
         ("norm of another axis", vec![3, 4, 40], vec![linear(33), norm()], &[]),
         ("conv, norm", maps(), vec![conv(1).into(), norm(), relu()], &["1 > 0"]),
-        ("conv without bias", maps(), vec![bare(1).padded(1).into(), norm()], &["1 > 0"]),
+        ("conv without bias", maps(), vec![bare(1).with_padding(1).into(), norm()], &["1 > 0"]),
         ("groups", maps(), vec![conv(3).into(), norm(), relu()], &["1 > 0"]),
-        ("depthwise", maps(), vec![bare(6).padded(1).into(), norm()], &["1 > 0"]),
+        ("depthwise", maps(), vec![bare(6).with_padding(1).into(), norm()], &["1 > 0"]),
         ("stride and dilation", maps(), vec![strided.into(), norm()], &["1 > 0"]),
         ("pooled", maps(), vec![conv(1).into(), norm(), relu(), MaxPool2d::new(2).into()], &["1 > 0"]),
         ("standardise, linear", vec![40], vec![standardise(true), linear(33)], &["0 > 1"]),
@@ -193,7 +193,7 @@ fn layers_that_scale_and_shift_are_folded_where_they_fit() {
         ("one for all, conv", maps(), vec![standardise(false), conv(1).into()], &["0 > 1"]),
         ("norm, conv of groups", maps(), vec![norm(), conv(3).into()], &["0 > 1"]),
         ("norm, depthwise", maps(), vec![norm(), bare(6).into()], &["0 > 1"]),
-        ("norm, padded conv", maps(), vec![norm(), conv(1).padded(1).into()], &[]),
+        ("norm, padded conv", maps(), vec![norm(), conv(1).with_padding(1).into()], &[]),
         (
             "norm, conv padded on one side",
             maps(),
@@ -246,7 +246,7 @@ fn graph(input: impl Into<Vec<usize>>, layers: Vec<(&str, &[&str], Layer)>, outp
 
 #[test]
 fn a_value_that_someone_else_reads_is_not_folded_away() {
-    let conv = || Layer::from(Conv2d::new(6, 3).padded(1));
+    let conv = || Layer::from(Conv2d::new(6, 3).with_padding(1));
     let linear = |outputs| Layer::from(Linear::new(outputs));
     let diamond = vec![("conv", &[][..], conv()), ("norm", &[], norm()), ("sum", &["conv", "norm"], Add {}.into())];
     compare("two readers", graph([6, 9, 8], diamond, &[]), &[]);
@@ -398,12 +398,12 @@ fn numbers_come_back_on_every_instruction_set_and_precision_and_when_others_come
         Conv2d { bias: false, ..Conv2d::new(20, 3) }.into(),
         norm(),
         relu(),
-        Conv2d { groups: 20, ..Conv2d::new(20, 3) }.padded(1).into(),
+        Conv2d { groups: 20, ..Conv2d::new(20, 3) }.with_padding(1).into(),
         norm(),
         Flatten::default().into(),
         Linear::new(33).into(),
         norm(),
-        Linear::new(17).without_bias().into(),
+        Linear::new(17).with_bias(false).into(),
         norm(),
     ];
     let network = Arc::new(chain([2, 9, 8], layers).check().expect("the layers fit"));
@@ -489,8 +489,8 @@ fn any_network(seed: u64) -> Network {
             2 => standardise(draw.below(2) == 0),
             3..=5 if maps => match draw.below(3) {
                 0 => Conv2d { bias, ..Conv2d::new(4, 1) }.into(),
-                1 => Conv2d { bias, groups: 4, ..Conv2d::new(4, 3) }.padded(1).into(),
-                _ => Conv2d { bias, groups: 2, ..Conv2d::new(4, 3) }.padded(1).into(),
+                1 => Conv2d { bias, groups: 4, ..Conv2d::new(4, 3) }.with_padding(1).into(),
+                _ => Conv2d { bias, groups: 2, ..Conv2d::new(4, 3) }.with_padding(1).into(),
             },
             3..=5 => Linear { bias, ..Linear::new(12) }.into(),
             6 | 7 => Activation::new(Function::Tanh).into(),

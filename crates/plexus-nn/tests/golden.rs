@@ -127,7 +127,7 @@ fn s04_the_wrapper_with_batch_normalisation() {
     close(plan.run(batch, &mut Workspace::default()), &want, 1e-5);
 
     let weight_only =
-        forward(&Linear::new(2).without_bias().into(), &Shape::new([2]), 4, &values, &params.weights[..4]);
+        forward(&Linear::new(2).with_bias(false).into(), &Shape::new([2]), 4, &values, &params.weights[..4]);
     close(&weight_only, &product, 0.0);
 }
 
@@ -192,7 +192,7 @@ fn s10_the_absorbed_bias_form_counts_and_computes_the_same() {
     let absorbed = absorb(&weight, &bias);
     assert_eq!(release(&absorbed, 2), (weight.to_vec(), bias.to_vec()));
     let with_one = [1.0, 1.0, 2.0, 3.0, 1.0, 4.0, 5.0, 6.0];
-    let layer: Layer = Linear::new(2).without_bias().into();
+    let layer: Layer = Linear::new(2).with_bias(false).into();
     assert_eq!(forward(&layer, &Shape::new([4]), 2, &with_one, &absorbed), [32.0, 48.0, 59.0, 84.0]);
 }
 
@@ -253,7 +253,7 @@ fn s22_counts_with_and_without_bias() {
     let with = total(4096, Linear::new(4096));
     assert_eq!((with.params, with.params_without_bias), (16_781_312, 16_777_216));
     assert_eq!((with.macs, with.param_bytes), (16_777_216, 4 * 16_781_312));
-    let without = total(4096, Linear::new(4096).without_bias());
+    let without = total(4096, Linear::new(4096).with_bias(false));
     assert_eq!((without.params, without.params_without_bias), (16_777_216, 16_777_216));
     // One neuron of a fully connected layer on a small colour image.
     assert_eq!(total(32 * 32 * 3, Linear::new(1)).params_without_bias, 3072);

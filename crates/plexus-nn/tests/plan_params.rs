@@ -10,14 +10,14 @@ use std::sync::Arc;
 fn network() -> Arc<CheckedNetwork> {
     let layers: [Layer; 11] = [
         Standardise { per_feature: false }.into(),
-        Conv2d::new(20, 3).padded(1).into(),
+        Conv2d::new(20, 3).with_padding(1).into(),
         BatchNorm::default().into(),
         Conv2d { bias: false, groups: 20, ..Conv2d::new(20, 3) }.into(),
         Conv2d::new(5, 2).into(),
         Flatten::default().into(),
         Linear::new(33).into(),
         LayerNorm::default().into(),
-        Linear::new(17).without_bias().into(),
+        Linear::new(17).with_bias(false).into(),
         Activation::new(plexus_kernels::map::Function::Relu).into(),
         Linear::new(3).into(),
     ];

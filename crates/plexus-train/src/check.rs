@@ -83,19 +83,7 @@ fn of_output(network: &CheckedNetwork, index: usize, what: &str) -> String {
 }
 
 /// Checks that a data set has as many samples as targets, and that each class is one of its names.
-///
-/// # Errors
-/// [`Unfit`] for the first fault.
-pub fn check_dataset(data: &Dataset) -> Result<(), Unfit> {
-    check_lengths(data)?;
-    data.targets.iter().try_for_each(|targets| match targets {
-        Targets::Classes { names, indices, .. } => check_classes(indices, names.len(), true),
-        Targets::Values { .. } => Ok(()),
-    })
-}
-
-/// Checks that a data set has as many samples as targets.
-pub(crate) fn check_lengths(data: &Dataset) -> Result<(), Unfit> {
+pub(crate) fn check_dataset(data: &Dataset) -> Result<(), Unfit> {
     if data.inputs.is_empty() || data.targets.is_empty() {
         let got = format!("{} and {}", data.inputs.len(), data.targets.len());
         return unfit("the inputs and targets", "at least one of each", got);
@@ -124,7 +112,10 @@ pub(crate) fn check_lengths(data: &Dataset) -> Result<(), Unfit> {
             return unfit("the samples", expected, format!("{} numbers", samples.len()));
         }
     }
-    Ok(())
+    data.targets.iter().try_for_each(|targets| match targets {
+        Targets::Classes { names, indices, .. } => check_classes(indices, names.len(), true),
+        Targets::Values { .. } => Ok(()),
+    })
 }
 
 fn check_names(names: &[String], wanted: Option<usize>) -> Result<(), Unfit> {

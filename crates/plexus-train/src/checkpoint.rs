@@ -42,10 +42,10 @@ pub enum CheckpointError {
         what: String,
     },
     /// The file cannot be read.
-    #[error("cannot read the checkpoint: {0}")]
+    #[error("cannot read the checkpoint")]
     Io(#[from] io::Error),
     /// The network in it does not fit together.
-    #[error("the checkpoint's network does not check: {0}")]
+    #[error("the checkpoint's network does not check")]
     Shape(#[from] ShapeError),
 }
 

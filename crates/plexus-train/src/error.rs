@@ -48,7 +48,7 @@ impl fmt::Display for Place {
 #[non_exhaustive]
 pub enum DataError {
     /// The operating system refused to open or read a file.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -145,7 +145,7 @@ pub enum DataError {
         expected_bytes: u64,
     },
     /// A gzip stream is damaged.
-    #[error("{} is a damaged gzip file ({source}); fetch it again", path.display())]
+    #[error("{} is a damaged gzip file; fetch it again", path.display())]
     Gzip {
         /// The file.
         path: PathBuf,

@@ -114,8 +114,8 @@ mod tests {
     fn table(rows: usize) -> Dataset {
         let samples: Vec<f32> =
             (0..rows).flat_map(|row| [row as f32, (row * 7 % 5) as f32, (row % 2) as f32, -1.0]).collect();
-        let values = samples.chunks(4).map(|row| row[1] + row[2]).collect();
-        Dataset::new("table", [4].into(), Samples::F32(samples), Targets::values(vec!["sum".into()], values))
+        let values: Vec<f32> = samples.chunks(4).map(|row| row[1] + row[2]).collect();
+        Dataset::numbers([4], samples, values, ["sum"]).unwrap()
     }
 
     /// The mean absolute error of a model that adds up the second column.

@@ -12,6 +12,7 @@ mod answers;
 pub mod check;
 pub mod checkpoint;
 pub mod data;
+#[cfg(feature = "table")]
 mod error;
 pub mod evaluate;
 pub mod importance;
@@ -25,5 +26,6 @@ pub mod schedule;
 pub mod target;
 pub mod trainer;
 
+#[cfg(feature = "table")]
 pub use error::{DataError, Place};
 pub use remedy::Remedy;

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Loss {
     /// Cross-entropy of softmax(logits) against a class, fused with the softmax.
     CrossEntropy {
@@ -124,6 +125,36 @@ impl std::ops::AddAssign for LossSums {
 }
 
 impl Loss {
+    /// Cross-entropy, without smoothing or weights.
+    pub fn cross_entropy() -> Self {
+        Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None }
+    }
+
+    /// The mean of the squared errors.
+    pub fn mean_squared_error() -> Self {
+        Loss::MeanSquaredError
+    }
+
+    /// The mean of the absolute errors.
+    pub fn mean_absolute_error() -> Self {
+        Loss::MeanAbsoluteError
+    }
+
+    /// The mean of a parabola that becomes a line at `delta`.
+    pub fn huber(delta: f32) -> Self {
+        Loss::Huber { delta }
+    }
+
+    /// Quantiles of one number, rising, each in 0..1.
+    pub fn quantile(quantiles: impl Into<Vec<f32>>) -> Self {
+        Loss::Quantile { quantiles: quantiles.into() }
+    }
+
+    /// Yes or no for each output by itself.
+    pub fn binary_cross_entropy() -> Self {
+        Loss::BinaryCrossEntropy
+    }
+
     /// The name in settings.
     pub fn name(&self) -> &'static str {
         match self {

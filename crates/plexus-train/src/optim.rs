@@ -5,41 +5,108 @@ use plexus_kernels::buffer::Buffer;
 use plexus_kernels::update;
 use serde::{Deserialize, Serialize};
 
-/// An optimiser with its constants; the learning rate comes from outside. Each is a row of [`OPTIMIZERS`].
+/// An optimizer with its constants; the learning rate comes from outside. Each is a row of [`OPTIMIZERS`].
+///
+/// # Examples
+/// ```
+/// use plexus_train::optim::{Adam, Optimizer, Sgd};
+/// let optimizer: Optimizer = Sgd { nesterov: true, ..Sgd::default() }.into();
+/// assert_eq!((optimizer.name(), optimizer.learning_rate()), ("sgd", 0.05));
+/// assert_eq!(Optimizer::from(Adam::decoupled(0.01)).name(), "adamw");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Optimizer {
     /// Stochastic gradient descent.
-    Sgd {
-        /// The share of the last direction that is kept.
-        momentum: f64,
-        /// Looks ahead along the direction (Nesterov 1983).
-        nesterov: bool,
-        /// See [`Decay`].
-        decay: Decay,
-    },
-    /// Adam (Kingma and Ba 2015); with decoupled decay, AdamW (Loshchilov and Hutter 2019).
-    Adam {
-        /// The share of the mean of gradients that is kept.
-        beta1: f64,
-        /// The share of the mean of squares that is kept.
-        beta2: f64,
-        /// Keeps the division finite.
-        epsilon: f64,
-        /// See [`Decay`].
-        decay: Decay,
-    },
-    /// RMSprop (Tieleman and Hinton 2012).
-    RmsProp {
-        /// The share of the mean of squares that is kept.
-        alpha: f64,
-        /// Keeps the division finite.
-        epsilon: f64,
-        /// The share of the last direction that is kept.
-        momentum: f64,
-        /// See [`Decay`].
-        decay: Decay,
-    },
+    Sgd(Sgd),
+    /// Adam; with decoupled decay, AdamW.
+    Adam(Adam),
+    /// RMSprop.
+    RmsProp(RmsProp),
+}
+
+/// Stochastic gradient descent with momentum, 0.9 at first.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sgd {
+    /// The share of the last direction that is kept.
+    pub momentum: f64,
+    /// Looks ahead along the direction (Nesterov 1983).
+    pub nesterov: bool,
+    /// See [`Decay`].
+    pub decay: Decay,
+}
+
+impl Default for Sgd {
+    fn default() -> Self {
+        Sgd { momentum: 0.9, nesterov: false, decay: Decay::default() }
+    }
+}
+
+/// Adam (Kingma and Ba 2015), with the constants of the paper; with decoupled decay, AdamW (Loshchilov and Hutter 2019).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adam {
+    /// The share of the mean of gradients that is kept.
+    pub beta1: f64,
+    /// The share of the mean of squares that is kept.
+    pub beta2: f64,
+    /// Keeps the division finite.
+    pub epsilon: f64,
+    /// See [`Decay`].
+    pub decay: Decay,
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: Decay::default() }
+    }
+}
+
+impl Adam {
+    /// AdamW.
+    pub fn decoupled(weight_decay: f64) -> Self {
+        Adam { decay: Decay { weight_decay, decoupled: true }, ..Adam::default() }
+    }
+}
+
+/// RMSprop (Tieleman and Hinton 2012).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RmsProp {
+    /// The share of the mean of squares that is kept.
+    pub alpha: f64,
+    /// Keeps the division finite.
+    pub epsilon: f64,
+    /// The share of the last direction that is kept.
+    pub momentum: f64,
+    /// See [`Decay`].
+    pub decay: Decay,
+}
+
+impl Default for RmsProp {
+    fn default() -> Self {
+        RmsProp { alpha: 0.99, epsilon: 1e-8, momentum: 0.0, decay: Decay::default() }
+    }
+}
+
+impl From<Sgd> for Optimizer {
+    fn from(sgd: Sgd) -> Self {
+        Optimizer::Sgd(sgd)
+    }
+}
+
+impl From<Adam> for Optimizer {
+    fn from(adam: Adam) -> Self {
+        Optimizer::Adam(adam)
+    }
+}
+
+impl From<RmsProp> for Optimizer {
+    fn from(rms_prop: RmsProp) -> Self {
+        Optimizer::RmsProp(rms_prop)
+    }
 }
 
 /// Pulls weights towards zero.
@@ -73,34 +140,52 @@ pub struct OptimizerRow {
 }
 
 impl Optimizer {
-    /// The optimiser with this name and the defaults of the table.
+    /// The optimizer with this name and the defaults of the table.
     pub fn named(name: &str) -> Option<Optimizer> {
-        let decay = Decay::default();
         Some(match name {
-            "sgd" => Optimizer::Sgd { momentum: 0.9, nesterov: false, decay },
-            "adam" => Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay },
-            "adamw" => {
-                let decay = Decay { weight_decay: 0.01, decoupled: true };
-                Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay }
-            }
-            "rmsprop" => Optimizer::RmsProp { alpha: 0.99, epsilon: 1e-8, momentum: 0.0, decay },
+            "sgd" => Sgd::default().into(),
+            "adam" => Adam::default().into(),
+            "adamw" => Adam::decoupled(0.01).into(),
+            "rmsprop" => RmsProp::default().into(),
             _ => return None,
         })
     }
 
+    /// The name in settings.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Optimizer::Sgd(_) => "sgd",
+            Optimizer::Adam(adam) if adam.decay.decoupled => "adamw",
+            Optimizer::Adam(_) => "adam",
+            Optimizer::RmsProp(_) => "rmsprop",
+        }
+    }
+
+    /// The learning rate where the user gives none.
+    pub fn learning_rate(&self) -> f64 {
+        OPTIMIZERS.iter().find(|row| row.name == self.name()).expect("every optimizer has a row").learning_rate
+    }
+
     /// The weight decay.
+    pub fn decay(mut self) -> Decay {
+        *self.decay_mut()
+    }
+
+    /// The weight decay, to be changed.
     pub fn decay_mut(&mut self) -> &mut Decay {
         match self {
-            Optimizer::Sgd { decay, .. } | Optimizer::Adam { decay, .. } | Optimizer::RmsProp { decay, .. } => decay,
+            Optimizer::Sgd(Sgd { decay, .. })
+            | Optimizer::Adam(Adam { decay, .. })
+            | Optimizer::RmsProp(RmsProp { decay, .. }) => decay,
         }
     }
 
     /// How many buffers of the size of the weights it keeps.
     pub fn slot_count(&self) -> usize {
         match self {
-            Optimizer::Sgd { momentum, .. } => usize::from(*momentum != 0.0),
-            Optimizer::Adam { .. } => 2,
-            Optimizer::RmsProp { momentum, .. } => 1 + usize::from(*momentum != 0.0),
+            Optimizer::Sgd(Sgd { momentum, .. }) => usize::from(*momentum != 0.0),
+            Optimizer::Adam(_) => 2,
+            Optimizer::RmsProp(RmsProp { momentum, .. }) => 1 + usize::from(*momentum != 0.0),
         }
     }
 }
@@ -135,7 +220,7 @@ impl OptimizerState {
         let mut slot = || slots.next().map(|buffer| &mut buffer[..]);
         const HELD: &str = "`new` made a slot for each";
         match *optimizer {
-            Optimizer::Sgd { momentum, nesterov, decay: Decay { weight_decay, decoupled } } => {
+            Optimizer::Sgd(Sgd { momentum, nesterov, decay: Decay { weight_decay, decoupled } }) => {
                 let velocity = slot();
                 let call = update::Sgd {
                     params: weights,
@@ -150,7 +235,7 @@ impl OptimizerState {
                 };
                 update::sgd(call, context);
             }
-            Optimizer::Adam { beta1, beta2, epsilon, decay: Decay { weight_decay, decoupled } } => {
+            Optimizer::Adam(Adam { beta1, beta2, epsilon, decay: Decay { weight_decay, decoupled } }) => {
                 let call = update::Adam {
                     params: weights,
                     grads: grad,
@@ -166,7 +251,7 @@ impl OptimizerState {
                 };
                 update::adam(call, context);
             }
-            Optimizer::RmsProp { alpha, epsilon, momentum, decay: Decay { weight_decay, decoupled } } => {
+            Optimizer::RmsProp(RmsProp { alpha, epsilon, momentum, decay: Decay { weight_decay, decoupled } }) => {
                 let call = update::RmsProp {
                     params: weights,
                     grads: grad,

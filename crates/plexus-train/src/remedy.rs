@@ -1,6 +1,6 @@
 //! What may help where something is refused or looks wrong.
 
-use crate::data::{ReadAs, Task};
+use crate::data::{ReadAs, TaskKind};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -10,8 +10,8 @@ use std::path::PathBuf;
 ///
 /// # Examples
 /// ```
-/// use plexus_train::{Remedy, data::Task};
-/// let remedy = Remedy::Task(Task::Classification);
+/// use plexus_train::{Remedy, data::TaskKind};
+/// let remedy = Remedy::Task(TaskKind::Classification);
 /// assert_eq!(remedy.to_string(), "if the target is a class, say that classification is wanted");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub enum Remedy {
     /// Leave rows without a target out.
     DropRows,
     /// Ask for this kind of answer.
-    Task(Task),
+    Task(TaskKind),
     /// Train without a layer that standardises the inputs.
     NoStandardise,
     /// Go on with the run in this folder.
@@ -74,8 +74,8 @@ impl fmt::Display for Remedy {
             Remedy::FewerTexts { .. } => "the rare ones can be put together, or the column left out",
             Remedy::MissingText { .. } => "if it means a missing value, name it among the texts that do",
             Remedy::DropRows => "such rows can be left out",
-            Remedy::Task(Task::Classification) => "if the target is a class, say that classification is wanted",
-            Remedy::Task(Task::Regression) => "if the target is a number, say that regression is wanted",
+            Remedy::Task(TaskKind::Classification) => "if the target is a class, say that classification is wanted",
+            Remedy::Task(TaskKind::Regression) => "if the target is a number, say that regression is wanted",
             Remedy::NoStandardise => "or train without the fitted one",
             Remedy::Resume { .. } => "or go on with the run that is there",
             Remedy::OtherFolder => "choose another folder",

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How the learning rate changes. Each is a row of [`SCHEDULES`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Schedule {
     /// Always the same.
     Constant,

@@ -44,30 +44,19 @@ impl Default for TargetScale {
 }
 
 impl TargetScale {
-    /// Fits a scale to the targets of some rows; classes are not scaled.
+    /// Fits a scale to numbers.
     ///
     /// # Errors
-    /// The first row of all whose target has no logarithm, and that target.
-    ///
-    /// # Panics
-    /// Where a row is not there.
-    pub fn fit(kind: ScaleKind, targets: &Targets, rows: &[u64]) -> Result<TargetScale, (u64, f32)> {
-        let Targets::Values { values, .. } = targets else { return Ok(TargetScale::default()) };
-        if kind == ScaleKind::None || rows.is_empty() {
+    /// The first number that has no logarithm, where that is asked for.
+    pub fn fit(kind: ScaleKind, values: &[f32]) -> Result<TargetScale, f32> {
+        if kind == ScaleKind::None || values.is_empty() {
             return Ok(TargetScale::default());
         }
-        let width = targets.width();
-        let of_row = |row: u64| &values[row as usize * width..][..width];
-        if kind == ScaleKind::Log {
-            let all = 0..targets.rows() as u64;
-            let bad = all.flat_map(|row| of_row(row).iter().map(move |value| (row, *value)));
-            if let Some(bad) = { bad }.find(|(_, value)| *value <= 0.0) {
-                return Err(bad);
-            }
+        if let (ScaleKind::Log, Some(bad)) = (kind, values.iter().find(|value| **value <= 0.0)) {
+            return Err(*bad);
         }
         let scaled = |value: &f32| if kind == ScaleKind::Log { f64::from(*value).ln() } else { f64::from(*value) };
-        let chosen = || rows.iter().flat_map(|&row| of_row(row)).map(scaled);
-        let count = (rows.len() * width) as f64;
+        let (chosen, count) = (|| values.iter().map(scaled), values.len() as f64);
         let mean = chosen().sum::<f64>() / count;
         let spread = ((chosen().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt()) as f32;
         let usable = spread.is_normal() && (1.0 / spread).is_finite();
@@ -126,9 +115,8 @@ mod tests {
 
     #[test]
     fn scales_lead_there_and_back() {
-        let data = numbers(&[100.0, 200.0, 400.0, 9.0]);
         for kind in [ScaleKind::None, ScaleKind::Standard, ScaleKind::Log] {
-            let scale = TargetScale::fit(kind, &data, &[0, 1, 2]).expect("all are above zero");
+            let scale = TargetScale::fit(kind, &[100.0, 200.0, 400.0]).expect("all are above zero");
             let mut values = [100.0f32, 200.0, 400.0, 9.0];
             scale.apply(&mut values);
             if kind != ScaleKind::None {
@@ -147,10 +135,10 @@ mod tests {
 
     #[test]
     fn odd_targets_keep_a_usable_scale() {
-        let scale = TargetScale::fit(ScaleKind::Standard, &numbers(&[7.0; 3]), &[0, 1, 2]).expect("any number will do");
+        let scale = TargetScale::fit(ScaleKind::Standard, &[7.0; 3]).expect("any number will do");
         assert_eq!((scale.mean, scale.spread), (7.0, 1.0));
-        assert_eq!(TargetScale::fit(ScaleKind::Log, &numbers(&[1.0, 2.0, -3.0]), &[0]), Err((2, -3.0)));
-        assert_eq!(TargetScale::fit(ScaleKind::Log, &numbers(&[0.0]), &[0]), Err((0, 0.0)));
+        assert_eq!(TargetScale::fit(ScaleKind::Log, &[1.0, 2.0, -3.0]), Err(-3.0));
+        assert_eq!(TargetScale::fit(ScaleKind::Log, &[0.0]), Err(0.0));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::data::{Augment, Batch, GatherError, Handing, Loader, Rows, Source};
 use crate::evaluate::{Evaluation, MeasureError, evaluate_plan};
 use crate::loss::{Loss, Objective, TargetBatch};
 use crate::metrics::{argmax, middle};
-use crate::optim::{OPTIMIZERS, Optimizer, OptimizerState};
+use crate::optim::{Adam, Optimizer, OptimizerState};
 use crate::progress::Judged;
 use crate::schedule::{Moment, Schedule};
 use crate::target::TargetScale;
@@ -29,11 +29,12 @@ pub use crate::progress::{EpochRecord, OutputRecord, OutputSums, Progress};
 /// # Examples
 /// ```
 /// use plexus_train::{loss::Loss, trainer::Settings};
-/// let settings = Settings { epochs: 3, batch: 32, ..Settings::new(Loss::MeanSquaredError) };
+/// let settings = Settings::new(Loss::MeanSquaredError).epochs(3).batch(32);
 /// assert_eq!((settings.epochs, settings.learning_rate), (3, 0.003));
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Settings {
     /// Passes over the data.
     pub epochs: u64,
@@ -68,17 +69,27 @@ pub struct Settings {
     pub seed: u64,
 }
 
+/// Methods that set one field.
+macro_rules! with {
+    ($($name:ident: $type:ty),* $(,)?) => {
+        $(#[doc = concat!("The same with another [`", stringify!($name), "`](Settings#structfield.", stringify!($name), ").")]
+        pub fn $name(self, $name: $type) -> Self {
+            Settings { $name: $name.into(), ..self }
+        })*
+    };
+}
+
 impl Settings {
     /// The settings that suit most networks of one output: ten epochs of Adam, 64 rows a batch, the learning rate falling
     /// along a cosine.
-    pub fn new(loss: Loss) -> Self {
-        let row = OPTIMIZERS.iter().find(|row| row.name == "adam").expect("a row of the table");
+    pub fn new(loss: impl Into<Objective>) -> Self {
+        let optimizer = Optimizer::from(Adam::default());
         Settings {
             epochs: 10,
             batch: 64,
             accumulate: 1,
-            learning_rate: row.learning_rate,
-            optimizer: Optimizer::named(row.name).expect("a row of the table"),
+            learning_rate: optimizer.learning_rate(),
+            optimizer,
             schedule: Schedule::Cosine,
             warmup_steps: 0,
             objectives: vec![loss.into()],
@@ -89,6 +100,32 @@ impl Settings {
             augment: None,
             seed: 0,
         }
+    }
+
+    /// The same with what each output of the network is trained for, in their order.
+    pub fn objectives<T: Into<Objective>>(self, objectives: impl IntoIterator<Item = T>) -> Self {
+        Settings { objectives: objectives.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// The same with another optimizer, and its usual learning rate.
+    pub fn optimizer(self, optimizer: impl Into<Optimizer>) -> Self {
+        let optimizer = optimizer.into();
+        Settings { learning_rate: optimizer.learning_rate(), optimizer, ..self }
+    }
+
+    with! {
+        epochs: u64,
+        batch: usize,
+        accumulate: usize,
+        learning_rate: f64,
+        schedule: Schedule,
+        warmup_steps: u64,
+        precision: Precision,
+        clip_norm: impl Into<Option<f64>>,
+        patience: impl Into<Option<u64>>,
+        smoothing: u64,
+        augment: impl Into<Option<Augment>>,
+        seed: u64,
     }
 
     /// Rows of one update.
@@ -506,7 +543,21 @@ impl Trainer {
     /// # Errors
     /// [`MeasureError`] where the rows cannot be measured; the epoch has then not ended.
     pub fn end_epoch(&mut self, loader: &Loader, validation: &Rows) -> Result<EpochRecord, MeasureError> {
-        let measured = (!validation.is_empty()).then(|| self.evaluate(&**loader.source(), validation)).transpose()?;
+        let source = loader.source().clone();
+        self.end_epoch_on(loader, &*source, validation)
+    }
+
+    /// As [`Trainer::end_epoch`], with rows of another source to validate by.
+    ///
+    /// # Errors
+    /// As [`Trainer::end_epoch`].
+    pub fn end_epoch_on(
+        &mut self,
+        loader: &Loader,
+        source: &dyn Source,
+        validation: &Rows,
+    ) -> Result<EpochRecord, MeasureError> {
+        let measured = (!validation.is_empty()).then(|| self.evaluate(source, validation)).transpose()?;
         let outputs = loader.fit().outputs();
         let progress = &mut self.progress;
         progress.epoch += 1;

@@ -27,20 +27,18 @@ fn data(rows: usize, features: usize, classes: usize) -> Dataset {
     };
     let indices = samples.chunks(features).map(class_of).collect();
     let names = (0..classes).map(|class| format!("class {class}")).collect();
-    Dataset::new("made", [features].into(), Samples::F32(samples), Targets::classes(names, indices))
+    Dataset::single("made", [features], Samples::F32(samples), Targets::classes(names, indices)).expect("the rows fit")
 }
 
 fn settings() -> Settings {
-    Settings {
-        epochs: 3,
-        batch: 8,
-        accumulate: 2,
-        learning_rate: 0.01,
-        warmup_steps: 2,
-        clip_norm: Some(1.0),
-        seed: 7,
-        ..Settings::new(Loss::named("cross_entropy").expect("a row of the table"))
-    }
+    Settings::new(Loss::named("cross_entropy").expect("a row of the table"))
+        .epochs(3)
+        .batch(8)
+        .accumulate(2)
+        .learning_rate(0.01)
+        .warmup_steps(2)
+        .clip_norm(Some(1.0))
+        .seed(7)
 }
 
 /// Dropout and batch normalisation: both have something beside the weights that a resumed run must find again.
@@ -179,7 +177,7 @@ fn the_same_seed_gives_the_same_bits_on_any_number_of_threads() {
     ];
     let network = Arc::new(Network::chain(Shape::new([256]), layers).check().expect("the layers fit"));
     let run = |threads: usize| {
-        let settings = Settings { epochs: 2, batch: 128, accumulate: 1, ..settings() };
+        let settings = settings().epochs(2).batch(128).accumulate(1);
         let params = Params::initialise(&network, settings.seed);
         let mut trainer =
             Trainer::new(network.clone(), params, settings, Context::detect(Pool::new(threads))).expect("they fit");
@@ -197,7 +195,7 @@ fn the_same_seed_gives_the_same_bits_on_any_number_of_threads() {
 fn another_seed_gives_other_weights() {
     let data = data(60, FEATURES, CLASSES);
     let run = |seed: u64| {
-        let mut trainer = trainer(Settings { seed, ..settings() }, Context::single());
+        let mut trainer = trainer(settings().seed(seed), Context::single());
         finish(&mut trainer, &data);
         bits(&trainer.params().weights)
     };
@@ -207,16 +205,17 @@ fn another_seed_gives_other_weights() {
 
 #[test]
 fn early_stopping_keeps_the_weights_of_the_best_epoch() {
-    let mut data = data(60, FEATURES, CLASSES);
+    let (name, inputs, mut targets) = data(60, FEATURES, CLASSES).into_parts();
     // Answers that nobody can know: training goes on getting better, the validation part does not.
-    let Targets::Classes { indices, .. } = &mut data.targets[0] else { unreachable!("the data has classes") };
+    let Targets::Classes { indices, .. } = &mut targets[0] else { unreachable!("the data has classes") };
     let mut answers = vec![0.0f32; indices.len()];
     Random::new(5, Stream::Split, [2, 0]).uniform(0.0, CLASSES as f32, &mut answers);
     for (index, answer) in indices.iter_mut().zip(answers) {
         *index = (answer as u32).min(CLASSES as u32 - 1);
     }
+    let data = Dataset::new(name, inputs, targets).expect("the rows fit");
     let patience = 3;
-    let settings = Settings { epochs: 200, patience: Some(patience), schedule: Schedule::Constant, ..settings() };
+    let settings = settings().epochs(200).patience(Some(patience)).schedule(Schedule::Constant);
     let mut trainer = trainer(settings, Context::single());
     let (mut loader, mut snapshots) = (loader(&trainer, &data), Vec::new());
     while !trainer.progress().finished {
@@ -235,14 +234,15 @@ fn early_stopping_keeps_the_weights_of_the_best_epoch() {
 
 #[test]
 fn a_nan_in_the_data_stops_with_layer_step_and_batch_and_leaves_the_weights() {
-    let mut data = data(60, FEATURES, CLASSES);
+    let (name, mut inputs, targets) = data(60, FEATURES, CLASSES).into_parts();
     let settings = settings();
     // The order of the first epoch is a function of the seed: the NaN goes into its third step.
-    let mut order: Vec<u64> = (0..data.len() as u64 - 10).collect();
+    let mut order: Vec<u64> = (0..50).collect();
     Random::new(settings.seed, Stream::Shuffle, [0, 0]).shuffle(&mut order);
     let row = order[2 * 16 + 11] as usize;
-    let Samples::F32(samples) = &mut data.inputs[0].samples else { unreachable!("the data has numbers") };
+    let Samples::F32(samples) = &mut inputs[0].samples else { unreachable!("the data has numbers") };
     samples[row * FEATURES + 1] = f32::NAN;
+    let data = Dataset::new(name, inputs, targets).expect("the rows fit");
     let mut trainer = trainer(settings, Context::single());
     let mut loader = loader(&trainer, &data);
     for _ in 0..2 {
@@ -265,16 +265,12 @@ fn a_nan_in_the_data_stops_with_layer_step_and_batch_and_leaves_the_weights() {
 #[test]
 fn an_infinite_gradient_of_a_finite_loss_is_not_applied() {
     // The output is about 1e19 and its square still finite; times the input, the gradient is not.
-    let mut data = data(60, FEATURES, CLASSES);
-    let rows = data.len();
-    data.targets = vec![Targets::values(vec!["y".to_string()], vec![0.0; rows])];
-    let Samples::F32(samples) = &mut data.inputs[0].samples else { unreachable!("the data has numbers") };
-    samples.fill(1e20);
+    let data = Dataset::numbers([FEATURES], vec![1e20; 60 * FEATURES], [0.0; 60], ["y"]).expect("the rows fit");
     let network = Network::chain(Shape::new([FEATURES]), [Linear::new(1).into()]).check().expect("the layer fits");
     let network = Arc::new(network);
     let mut params = Params::initialise(&network, 1);
     params.weights.fill(0.1 / FEATURES as f32);
-    let settings = Settings { objectives: vec![Loss::MeanSquaredError.into()], ..settings() };
+    let settings = settings().objectives(vec![Loss::MeanSquaredError]);
     let mut trainer = Trainer::new(network, params, settings, Context::single()).expect("they fit");
     let before = bits(&trainer.params().weights);
     let mut loader = loader(&trainer, &data);

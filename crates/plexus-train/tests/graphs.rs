@@ -11,7 +11,7 @@ use plexus_nn::{CheckedNetwork, Input, NamedLayer, Network, Params, Shape};
 use plexus_train::data::{Augment, Batch, Dataset, GatherError, InputRows, Samples, Source, TargetKind, Targets};
 use plexus_train::evaluate::{Answers, Evaluation};
 use plexus_train::loss::{Loss, Objective};
-use plexus_train::optim::Optimizer;
+use plexus_train::optim::{Optimizer, Sgd};
 use plexus_train::schedule::Schedule;
 use plexus_train::trainer::{Settings, Trainer};
 use std::collections::BTreeMap;
@@ -38,10 +38,10 @@ fn networks() -> Vec<(&'static str, Arc<CheckedNetwork>)> {
         layer("last", &[], Linear::new(3)),
     ];
     let maps = vec![
-        layer("first", &[], Conv2d::new(6, 3).padded(1)),
+        layer("first", &[], Conv2d::new(6, 3).with_padding(1)),
         layer("norm", &[], BatchNorm::default()),
         layer("bent", &[], relu()),
-        layer("second", &[], Conv2d::new(6, 3).padded(1)),
+        layer("second", &[], Conv2d::new(6, 3).with_padding(1)),
         layer("sum", &["second", "bent"], Add {}),
         layer("joined", &["sum", "first", "input"], Concat::default()),
         layer("third", &[], Conv2d::new(8, 3)),
@@ -124,17 +124,20 @@ fn cases() -> Vec<Case> {
         name: "two inputs, two outputs with a loss each",
         network: Arc::new(network.check().expect("the layers fit")),
         objectives: vec![smoothed.into(), Objective { weight: 0.25, ..Loss::Huber { delta: 1.0 }.into() }],
-        data: Arc::new(Dataset {
-            name: "waves".into(),
-            inputs: vec![pictures(), InputRows { shape: [5].into(), samples: Samples::F32(numbers(5)) }],
-            targets: vec![classes(), Targets::values(names(2), numbers(2))],
-        }),
+        data: Arc::new(
+            Dataset::new(
+                "waves",
+                vec![pictures(), InputRows { shape: [5].into(), samples: Samples::F32(numbers(5)) }],
+                vec![classes(), Targets::values(names(2), numbers(2))],
+            )
+            .expect("the rows fit"),
+        ),
         augment: true,
     });
 
     // A class for each pixel, some left out, and a map of numbers.
     let layers = vec![
-        layer("conv", &["input"], Conv2d::new(4, 3).padded(1)),
+        layer("conv", &["input"], Conv2d::new(4, 3).with_padding(1)),
         layer("bent", &[], relu()),
         layer("pixels", &["bent"], Conv2d::new(3, 1)),
         layer("heights", &["bent"], Conv2d::new(2, 1)),
@@ -152,14 +155,14 @@ fn cases() -> Vec<Case> {
         name: "a class and two numbers for each pixel",
         network: Arc::new(network.check().expect("the layers fit")),
         objectives: vec![cross_entropy().into(), Loss::MeanSquaredError.into()],
-        data: Arc::new(Dataset { name: "waves".into(), inputs: vec![pictures()], targets: vec![of_pixels, heights] }),
+        data: Arc::new(Dataset::new("waves", vec![pictures()], vec![of_pixels, heights]).expect("the rows fit")),
         augment: false,
     });
     cases
 }
 
 fn waves() -> Dataset {
-    Dataset { name: "waves".into(), inputs: vec![pictures()], targets: vec![classes()] }
+    Dataset::new("waves", vec![pictures()], vec![classes()]).expect("the rows fit")
 }
 
 /// Rows that have to be fetched, so that a thread gathers ahead.
@@ -167,7 +170,7 @@ struct Slow(Dataset);
 
 impl Source for Slow {
     fn name(&self) -> &str {
-        &self.0.name
+        self.0.name()
     }
 
     fn len(&self) -> u64 {
@@ -188,17 +191,15 @@ impl Source for Slow {
 }
 
 fn trainer(case: &Case, threads: usize) -> Trainer {
-    let settings = Settings {
-        epochs: 2,
-        batch: 8,
-        accumulate: 2,
-        learning_rate: 1e-3,
-        schedule: Schedule::Constant,
-        objectives: case.objectives.clone(),
-        augment: case.augment.then(|| Augment::USUAL.parse().expect("it reads")),
-        seed: 4,
-        ..Settings::new(cross_entropy())
-    };
+    let settings = Settings::new(cross_entropy())
+        .epochs(2)
+        .batch(8)
+        .accumulate(2)
+        .learning_rate(1e-3)
+        .schedule(Schedule::Constant)
+        .objectives(case.objectives.clone())
+        .augment(case.augment.then(|| Augment::USUAL.parse().expect("it reads")))
+        .seed(4);
     let params = Params::initialise(&case.network, 4);
     let context = Context::detect(Pool::new(threads));
     Trainer::new(case.network.clone(), params, settings, context).expect("they belong together")
@@ -273,10 +274,10 @@ fn sums_over_batches_are_those_of_one() {
         assert!((losses / all.loss - 1.0).abs() < 1e-12, "{}", case.name);
 
         let mut weights = [(16, 1), (4, 4)].map(|(batch, accumulate)| {
-            let settings = Settings { batch, accumulate, augment: None, ..trainer(&case, 1).settings().clone() };
+            let settings = trainer(&case, 1).settings().clone().batch(batch).accumulate(accumulate).augment(None);
             // Gradient descent, whose step is the gradient; batch norm and dropout look at one batch.
-            let optimizer = Optimizer::Sgd { momentum: 0.0, nesterov: false, decay: Default::default() };
-            let settings = Settings { optimizer, ..settings };
+            let optimizer = Optimizer::Sgd(Sgd { momentum: 0.0, nesterov: false, decay: Default::default() });
+            let settings = settings.optimizer(optimizer);
             let params = Params::initialise(&case.network, 4);
             let mut trainer =
                 Trainer::new(case.network.clone(), params, settings, Context::single()).expect("they belong together");

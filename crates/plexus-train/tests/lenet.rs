@@ -52,15 +52,14 @@ fn the_first_ten_losses_are_those_of_pytorch() {
         let pixels = (0..rows).flat_map(|n| (0..784).map(move |p| (hashed(p, n) / 1000.0) as f32));
         let names = (0..10).map(|class| class.to_string()).collect();
         let classes = Targets::classes(names, (0..rows).map(|n| (n * 7 % 10) as u32).collect());
-        let data = Dataset::new("hashed", Shape::new([1, 28, 28]), Samples::F32(pixels.collect()), classes);
-        let settings = Settings {
-            epochs: 1,
-            batch: file.rows,
-            learning_rate,
-            optimizer: Optimizer::named(&optimizer).expect("a known one"),
-            schedule: Schedule::Constant,
-            ..Settings::new(Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None })
-        };
+        let data = Dataset::single("hashed", Shape::new([1, 28, 28]), Samples::F32(pixels.collect()), classes)
+            .expect("the rows fit");
+        let settings = Settings::new(Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None })
+            .optimizer(Optimizer::named(&optimizer).expect("a known one"))
+            .epochs(1)
+            .batch(file.rows)
+            .learning_rate(learning_rate)
+            .schedule(Schedule::Constant);
         let mut trainer = Trainer::new(network, params, settings, Context::single()).expect("they belong together");
         let order: Vec<u64> = (0..rows as u64).collect();
         let mut loader = trainer.loader(Arc::new(data), order.clone()).expect("the rows fit");
@@ -86,14 +85,12 @@ fn the_original_learns_the_built_in_digits() {
     let (mean, scale) = digits.mean_and_scale(0, &rows, false);
     assert!(params.set("standardise.mean", &mean) && params.set("standardise.scale", &scale));
     let centers = params.by_name("output.center").expect("it has centers").to_vec();
-    let settings = Settings {
-        epochs: 1,
-        batch: 32,
-        learning_rate: 0.002,
-        schedule: Schedule::Constant,
-        seed: 1,
-        ..Settings::new(Loss::named("cross_entropy").expect("a row of the table"))
-    };
+    let settings = Settings::new(Loss::named("cross_entropy").expect("a row of the table"))
+        .epochs(1)
+        .batch(32)
+        .learning_rate(0.002)
+        .schedule(Schedule::Constant)
+        .seed(1);
     let mut trainer = Trainer::new(network, params, settings, Context::single()).expect("they belong together");
     let mut loader = trainer.loader(digits, rows).expect("the rows fit");
     let losses: Vec<f64> = (0..30).map(|_| trainer.step(&mut loader).expect("the loss is finite").loss).collect();

@@ -6,7 +6,7 @@ use plexus_nn::{Params, Shape};
 use plexus_train::data::{Dataset, InputRows, Samples, Targets};
 use plexus_train::evaluate::Answers;
 use plexus_train::loss::{Loss, Objective};
-use plexus_train::optim::Optimizer;
+use plexus_train::optim::{Optimizer, Sgd};
 use plexus_train::schedule::Schedule;
 use plexus_train::trainer::{Settings, Trainer};
 use serde::Deserialize;
@@ -93,11 +93,8 @@ fn follow(file: &str, accumulate: usize) {
     });
     let names: Vec<&str> = network.outputs().iter().map(|output| network.name(*output)).collect();
     assert_eq!(names, case.output.iter().map(|output| output.name.as_str()).collect::<Vec<_>>());
-    let data = Dataset {
-        name: file.to_string(),
-        inputs: inputs.collect(),
-        targets: case.output.iter().map(Output::targets).collect(),
-    };
+    let data = Dataset::new(file.to_string(), inputs.collect(), case.output.iter().map(Output::targets).collect())
+        .expect("the rows fit");
     let mut params = Params::zeros(&network);
     for param in &case.param {
         let entry = network.layout().find(&param.name).expect("the network has it").1.clone();
@@ -105,16 +102,14 @@ fn follow(file: &str, accumulate: usize) {
         params.values_mut(&entry).copy_from_slice(&param.values);
     }
     let objective = |output: &Output| Objective { weight: output.weight, ..Objective::from(output.loss.clone()) };
-    let settings = Settings {
-        epochs: 1,
-        batch: case.rows / accumulate,
-        accumulate,
-        learning_rate: case.learning_rate,
-        optimizer: Optimizer::Sgd { momentum: case.momentum, nesterov: false, decay: Default::default() },
-        schedule: Schedule::Constant,
-        objectives: case.output.iter().map(objective).collect(),
-        ..Settings::new(Loss::MeanSquaredError)
-    };
+    let settings = Settings::new(Loss::MeanSquaredError)
+        .optimizer(Optimizer::Sgd(Sgd { momentum: case.momentum, nesterov: false, decay: Default::default() }))
+        .epochs(1)
+        .batch(case.rows / accumulate)
+        .accumulate(accumulate)
+        .learning_rate(case.learning_rate)
+        .schedule(Schedule::Constant)
+        .objectives(case.output.iter().map(objective));
     let mut trainer = Trainer::new(network.clone(), params, settings, Context::single()).expect("they fit");
     let rows = case.rows as u64 * case.losses.len() as u64;
     let data = Arc::new(data);
@@ -177,9 +172,9 @@ fn the_metric_of_an_epoch_is_that_of_a_measurement() {
     let names = ["small", "large"].map(str::to_string).to_vec();
     let values = (0..20).flat_map(|row| [row as f32 / 10.0, row as f32 * 100.0]).collect();
     let samples = Samples::F32(vec![1.0; 20]);
-    let data = Arc::new(Dataset::new("two", [1].into(), samples, Targets::values(names, values)));
+    let data = Arc::new(Dataset::single("two", [1], samples, Targets::values(names, values)).expect("the rows fit"));
     // Steps too small to change a weight.
-    let settings = Settings { epochs: 1, batch: 7, learning_rate: 1e-30, ..Settings::new(Loss::MeanSquaredError) };
+    let settings = Settings::new(Loss::MeanSquaredError).epochs(1).batch(7).learning_rate(1e-30);
     let mut trainer = Trainer::new(network, params, settings, Context::single()).expect("they fit");
     let mut loader = trainer.loader(data, 0..20).expect("the rows fit");
     while !trainer.step(&mut loader).expect("the loss is finite").epoch_ends {}

@@ -6,7 +6,7 @@ use plexus_kernels::Context;
 use plexus_nn::{ParamEntry, Params};
 use plexus_train::data::{Dataset, Samples, Targets};
 use plexus_train::loss::{LOSSES, Loss, LossSums, TargetBatch};
-use plexus_train::optim::{Decay, OPTIMIZERS, Optimizer, OptimizerState};
+use plexus_train::optim::{Adam, Decay, OPTIMIZERS, Optimizer, OptimizerState, RmsProp, Sgd};
 use plexus_train::schedule::Schedule;
 use plexus_train::trainer::{Settings, Trainer};
 use serde::Deserialize;
@@ -74,23 +74,23 @@ impl OptimizerKeys {
         let decay =
             Decay { weight_decay: self.weight_decay.unwrap_or(0.0), decoupled: self.decoupled.unwrap_or(false) };
         match self.optimizer.as_str() {
-            "sgd" => Optimizer::Sgd {
+            "sgd" => Optimizer::Sgd(Sgd {
                 momentum: self.momentum.expect(GIVEN),
                 nesterov: self.nesterov.unwrap_or(false),
                 decay,
-            },
-            "adam" | "adamw" => Optimizer::Adam {
+            }),
+            "adam" | "adamw" => Optimizer::Adam(Adam {
                 beta1: self.beta1.expect(GIVEN),
                 beta2: self.beta2.expect(GIVEN),
                 epsilon: self.epsilon.expect(GIVEN),
                 decay,
-            },
-            "rmsprop" => Optimizer::RmsProp {
+            }),
+            "rmsprop" => Optimizer::RmsProp(RmsProp {
                 alpha: self.alpha.expect(GIVEN),
                 epsilon: self.epsilon.expect(GIVEN),
                 momentum: self.momentum.unwrap_or(0.0),
                 decay,
-            },
+            }),
             other => panic!("unknown optimiser {other}"),
         }
     }
@@ -175,15 +175,13 @@ fn follow(name: &str) {
     }
 
     let data = dataset(&file, network.output_len());
-    let settings = Settings {
-        epochs: 1,
-        batch: file.run.batch,
-        learning_rate: file.run.optimizer.learning_rate,
-        optimizer: file.run.optimizer.build(),
-        schedule: Schedule::named(&file.run.schedule, 1).expect("a known schedule"),
-        clip_norm: file.run.clip_norm,
-        ..Settings::new(file.run.loss.clone())
-    };
+    let settings = Settings::new(file.run.loss.clone())
+        .optimizer(file.run.optimizer.build())
+        .epochs(1)
+        .batch(file.run.batch)
+        .learning_rate(file.run.optimizer.learning_rate)
+        .schedule(Schedule::named(&file.run.schedule, 1).expect("a known schedule"))
+        .clip_norm(file.run.clip_norm);
     let mut trainer = Trainer::new(network.clone(), params, settings, Context::single()).expect("they fit");
     let rows: Vec<u64> = (0..data.len() as u64).collect();
     let mut loader = trainer.loader(Arc::new(data), rows.clone()).expect("the rows fit");
@@ -218,7 +216,7 @@ fn dataset(file: &RunFile, outputs: usize) -> Dataset {
         Loss::CrossEntropy { .. } => Targets::classes(names, targets.iter().map(|&class| class as u32).collect()),
         _ => Targets::values(names, targets.iter().map(|&value| value as f32).collect()),
     };
-    Dataset::new("the ten batches", [width].into(), Samples::F32(samples), targets)
+    Dataset::single("the ten batches", [width], Samples::F32(samples), targets).expect("the rows fit")
 }
 
 #[derive(Deserialize)]
@@ -405,22 +403,22 @@ fn an_optimiser_with_another_rule_does_not_follow() {
             decay.decoupled = !decay.decoupled;
         }),
         ("Nesterov where there is none, and none where there is", &|optimizer| {
-            if let Optimizer::Sgd { nesterov, .. } = optimizer {
+            if let Optimizer::Sgd(Sgd { nesterov, .. }) = optimizer {
                 *nesterov = !*nesterov;
             }
         }),
         ("no momentum", &|optimizer| {
-            if let Optimizer::Sgd { momentum, .. } | Optimizer::RmsProp { momentum, .. } = optimizer {
+            if let Optimizer::Sgd(Sgd { momentum, .. }) | Optimizer::RmsProp(RmsProp { momentum, .. }) = optimizer {
                 *momentum = 0.0;
             }
         }),
         ("the two decays of Adam exchanged", &|optimizer| {
-            if let Optimizer::Adam { beta1, beta2, .. } = optimizer {
+            if let Optimizer::Adam(Adam { beta1, beta2, .. }) = optimizer {
                 std::mem::swap(beta1, beta2);
             }
         }),
         ("the decay of RMSprop on the other side", &|optimizer| {
-            if let Optimizer::RmsProp { alpha, .. } = optimizer {
+            if let Optimizer::RmsProp(RmsProp { alpha, .. }) = optimizer {
                 *alpha = 1.0 - *alpha;
             }
         }),

@@ -4,8 +4,8 @@ use plexus_kernels::Context;
 use plexus_kernels::threads::Pool;
 use plexus_nn::layers::{BatchNorm, Conv2d, Flatten, Layer, Linear};
 use plexus_nn::{CheckedNetwork, Network, Params, Plan, Shape};
-use plexus_train::check::{Unfit, check_dataset};
-use plexus_train::data::{Batch, Dataset, GatherError, Rows, Samples, Source, TargetKind, Targets};
+use plexus_train::check::Unfit;
+use plexus_train::data::{Batch, Dataset, GatherError, InputRows, Rows, Samples, Source, TargetKind, Targets};
 use plexus_train::evaluate::{MeasureError, evaluation_bytes, rows_per_batch};
 use plexus_train::loss::Loss;
 use plexus_train::memory::training_bytes;
@@ -15,7 +15,7 @@ use plexus_train::trainer::{Settings, StepError, Trainer};
 use std::sync::Arc;
 
 fn settings(loss: Loss) -> Settings {
-    Settings { epochs: 2, batch: 4, learning_rate: 0.01, schedule: Schedule::Constant, seed: 1, ..Settings::new(loss) }
+    Settings::new(loss).epochs(2).batch(4).learning_rate(0.01).schedule(Schedule::Constant).seed(1)
 }
 
 fn cross_entropy() -> Loss {
@@ -46,7 +46,7 @@ fn data() -> Dataset {
 }
 
 fn of(targets: Targets) -> Dataset {
-    Dataset::new("made", [5].into(), five(), targets)
+    Dataset::single("made", [5], five(), targets).expect("the rows fit")
 }
 
 fn classes(indices: Vec<u32>) -> Targets {
@@ -60,19 +60,16 @@ fn numbers(outputs: usize) -> Targets {
 #[test]
 fn data_that_does_not_fit_gets_no_loader_and_no_measurement() {
     let quantiles = Loss::Quantile { quantiles: vec![0.1, 0.5, 0.9] };
-    let wider = Dataset::new("made", [8].into(), five(), classes(vec![0, 1, 2, 0, 1]));
-    let ragged = Dataset::new("made", [5].into(), Samples::U8(vec![0; 39]), classes(vec![0; 8]));
-    let no_input = Dataset { inputs: Vec::new(), ..data() };
-    let mut two = data();
-    two.inputs.push(two.inputs[0].clone());
-    let mut two_targets = data();
-    two_targets.targets.push(numbers(3));
+    let wider = Dataset::single("made", [8], five(), classes(vec![0, 1, 2, 0, 1])).expect("the rows fit");
+    let two_inputs = |count: usize| {
+        let input = InputRows { shape: [5].into(), samples: five() };
+        Dataset::new("made", vec![input; count], vec![classes(vec![0; 8])]).expect("the rows fit")
+    };
+    let two_targets =
+        Dataset::new("made", data().inputs().to_vec(), vec![classes(vec![0; 8]), numbers(3)]).expect("the rows fit");
     let weights = Loss::CrossEntropy { label_smoothing: 0.0, class_weights: Some(vec![1.0; 3]) };
-    let named_twice = Targets::Values { names: names(2), shape: [3].into(), values: vec![0.0; 24] };
-    let cases: [(&str, Loss, Dataset, Rows, &str); 14] = [
+    let cases: [(&str, Loss, Dataset, Rows, &str); 9] = [
         ("a wider row", cross_entropy(), wider, (0..5).into(), "a row: expected [5]"),
-        ("a missing sample", cross_entropy(), ragged, (0..8).into(), "39 numbers"),
-        ("more classes", cross_entropy(), of(classes(vec![0; 9])), (0..8).into(), "9 rows"),
         ("a row that is not there", cross_entropy(), data(), vec![0, 8].into(), "the rows: expected below 8, got 8"),
         ("numbers for classes", cross_entropy(), of(numbers(3)), (0..8).into(), "expected classes"),
         ("classes for quantiles", quantiles, data(), (0..8).into(), "expected numbers, for the loss quantile"),
@@ -85,15 +82,12 @@ fn data_that_does_not_fit_gets_no_loader_and_no_measurement() {
              out_features = 2",
         ),
         (
-            "ragged targets",
-            Loss::MeanSquaredError,
-            of(Targets::values(names(3), vec![0.0; 25])),
+            "two inputs",
+            cross_entropy(),
+            two_inputs(2),
             (0..8).into(),
-            "the targets: expected rows of [3], got 25 in all",
+            "the inputs of made: expected 1, one for each input",
         ),
-        ("names for other numbers", Loss::MeanSquaredError, of(named_twice), (0..8).into(), "expected 3, got 2"),
-        ("no input", cross_entropy(), no_input, (0..8).into(), "at least one of each, got 0 and 1"),
-        ("two inputs", cross_entropy(), two, (0..8).into(), "the inputs of made: expected 1, one for each input"),
         ("two targets", cross_entropy(), two_targets, (0..8).into(), "the targets of made: expected 1, one for each"),
         (
             "four classes",
@@ -119,19 +113,49 @@ fn data_that_does_not_fit_gets_no_loader_and_no_measurement() {
     }
 }
 
+/// Rows of a source that gives classes without asking.
+struct Wrong {
+    data: Dataset,
+    classes: [u32; 8],
+}
+
+impl Source for Wrong {
+    fn name(&self) -> &str {
+        "wrong"
+    }
+
+    fn len(&self) -> u64 {
+        self.data.len() as u64
+    }
+
+    fn inputs(&self) -> Vec<Shape> {
+        Source::inputs(&self.data)
+    }
+
+    fn targets(&self) -> Vec<TargetKind> {
+        Source::targets(&self.data)
+    }
+
+    fn gather(&self, rows: &[u64], batch: &mut Batch, pool: &Pool) -> Result<(), GatherError> {
+        self.data.gather(rows, batch, pool)?;
+        batch.classes_mut(0).iter_mut().zip(rows).for_each(|(class, row)| *class = self.classes[*row as usize]);
+        Ok(())
+    }
+}
+
 #[test]
 fn a_step_that_cannot_be_done_is_an_error_and_changes_nothing() {
     let ignored = plexus_kernels::softmax::IGNORED;
-    let cases: [(&str, Loss, Targets, &str); 3] = [
-        ("a class that is none", cross_entropy(), classes(vec![0, 1, 2, 3, 1, 2, 0, 1]), "expected 0 to 2, got 3"),
-        ("a class for numbers", Loss::MeanSquaredError, classes(vec![3; 8]), "expected 0 to 2, got 3"),
-        ("no class for numbers", Loss::MeanSquaredError, classes(vec![ignored; 8]), "only cross-entropy leaves"),
+    let cases: [(&str, Loss, [u32; 8], &str); 3] = [
+        ("a class that is none", cross_entropy(), [0, 1, 2, 3, 1, 2, 0, 1], "expected 0 to 2, got 3"),
+        ("a class for numbers", Loss::MeanSquaredError, [3; 8], "expected 0 to 2, got 3"),
+        ("no class for numbers", Loss::MeanSquaredError, [ignored; 8], "only cross-entropy leaves"),
     ];
-    for (case, loss, targets, says) in cases {
+    for (case, loss, classes, says) in cases {
         let mut trainer = trainer(loss);
         let before = trainer.params().clone();
-        let data = of(targets);
-        let mut loader = trainer.loader(Arc::new(data.clone()), 0..8).expect(case);
+        let data = Arc::new(Wrong { data: data(), classes });
+        let mut loader = trainer.loader(data.clone(), 0..8).expect(case);
         // The rows of a step are random: of two steps one has the class.
         let mut errors = (0..2).filter_map(|_| trainer.step(&mut loader).err());
         let error = errors.next().expect(case);
@@ -139,7 +163,7 @@ fn a_step_that_cannot_be_done_is_an_error_and_changes_nothing() {
         if trainer.steps_done() == 0 {
             assert_eq!(trainer.params(), &before, "{case}");
         }
-        assert!(trainer.evaluate(&data, &(0..8).into()).is_err(), "{case}");
+        assert!(trainer.evaluate(&*data, &(0..8).into()).is_err(), "{case}");
         assert!(trainer.end_epoch(&loader, &(0..8).into()).is_err(), "{case}");
         assert_eq!(trainer.progress().epoch, 0, "{case}");
     }
@@ -156,17 +180,17 @@ fn a_step_that_cannot_be_done_is_an_error_and_changes_nothing() {
 
 #[test]
 fn pictures_are_changed_only_where_their_targets_can_follow() {
-    let layers: [Layer; 1] = [Conv2d::new(2, 3).padded(1).into()];
+    let layers: [Layer; 1] = [Conv2d::new(2, 3).with_padding(1).into()];
     let network = Arc::new(Network::chain(Shape::new([1, 4, 6]), layers).check().expect("it fits"));
     let flat: [Layer; 2] = [Flatten::default().into(), Linear::new(2).into()];
     let flat = Arc::new(Network::chain(Shape::new([1, 4, 6]), flat).check().expect("it fits"));
     let changed = |network: &Arc<CheckedNetwork>, loss: Loss, sample: &[usize], targets: Targets| {
         let augment = Some("shift=1".parse().expect("it reads"));
-        let settings = Settings { augment, ..settings(loss) };
+        let settings = settings(loss).augment(augment);
         let params = Params::initialise(network, 1);
         let trainer = Trainer::new(network.clone(), params, settings, Context::single()).expect("they fit");
         let pixels = Samples::U8(vec![1; 8 * 24]);
-        let data = Dataset::new("made", Shape::new(sample), pixels, targets);
+        let data = Dataset::single("made", Shape::new(sample), pixels, targets).expect("the rows fit");
         trainer.loader(Arc::new(data), 0..8).map(|_| ()).map_err(|error| error.to_string())
     };
     let of_pixels = |positions: [usize; 2]| Targets::Classes {
@@ -244,16 +268,36 @@ fn an_epoch_that_is_through_has_no_step() {
 }
 
 #[test]
-fn a_data_set_that_contradicts_itself_is_found() {
-    assert_eq!(check_dataset(&data()), Ok(()));
-    let ragged = Dataset::new("made", [5].into(), Samples::F32(vec![0.0; 41]), classes(vec![0; 8]));
-    assert!(check_dataset(&ragged).is_err_and(|error| error.what == "the samples"));
-    let targets = Targets::classes(names(2), vec![0, 1, 2, 0, 1, 2, 0, 1]);
-    assert!(check_dataset(&of(targets)).is_err_and(|error| error.got == "2"));
-    assert!(check_dataset(&of(Targets::values(Vec::new(), vec![0.0; 8]))).is_err());
-    let mut uneven = data();
-    uneven.targets.push(Targets::values(names(1), vec![0.0; 7]));
-    assert!(check_dataset(&uneven).is_err_and(|error| error.what == "the rows of the targets"));
+fn a_data_set_that_contradicts_itself_is_not_made() {
+    let single = |rows: usize, targets: Targets| Dataset::single("made", [5], vec![0.0f32; rows], targets);
+    let cases: [(&str, Result<Dataset, Unfit>, &str); 8] = [
+        ("a number too many", single(41, classes(vec![0; 8])), "8 rows of [5], as there are targets, got 41"),
+        ("bytes too few", Dataset::single("made", [5], vec![0u8; 39], classes(vec![0; 8])), "got 39 numbers"),
+        ("more classes", single(40, classes(vec![0; 9])), "9 rows of"),
+        ("a class that is none", single(40, Targets::classes(names(2), vec![0, 1, 2, 0, 1, 2, 0, 1])), "0 to 1, got 2"),
+        (
+            "numbers without names",
+            single(40, Targets::values(Vec::new(), vec![0.0; 8])),
+            "the targets: expected rows of",
+        ),
+        ("ragged targets", single(40, Targets::values(names(3), vec![0.0; 25])), "got 25 in all"),
+        (
+            "names for other numbers",
+            single(40, Targets::Values { names: names(2), shape: [3].into(), values: vec![0.0; 24] }),
+            "expected 3, got 2",
+        ),
+        ("no input", Dataset::new("made", Vec::new(), vec![classes(vec![0; 8])]), "at least one of each, got 0 and 1"),
+    ];
+    for (case, made, says) in cases {
+        let error = made.expect_err(case).to_string();
+        assert!(error.contains(says), "{case}: {error}");
+    }
+    let of =
+        |targets: Vec<Targets>| Dataset::new("made", data().inputs().to_vec(), targets).map_err(|error| error.what);
+    let uneven = of(vec![classes(vec![0; 8]), Targets::values(names(1), vec![0.0; 7])]);
+    assert_eq!(uneven, Err("the rows of the targets".to_string()));
+    let too_many = Dataset::classes_from_fn(usize::MAX / 2, [5], ["a"], |_, _| 0).expect_err("more than there is");
+    assert!(too_many.to_string().contains("few enough for the memory"), "{too_many}");
 }
 
 #[test]
@@ -272,7 +316,7 @@ fn a_run_of_foreign_numbers_or_with_a_loss_of_another_width_does_not_begin() {
     let nothing = linear(5, 0);
     assert_eq!(new(&nothing, &nothing, Loss::MeanSquaredError).what, "the output of the network");
     let context = Context::single();
-    let two = Settings { objectives: vec![cross_entropy().into(); 2], ..settings(cross_entropy()) };
+    let two = settings(cross_entropy()).objectives(vec![cross_entropy(); 2]);
     let error = Trainer::new(network.clone(), Params::zeros(&network), two, context).expect_err("one is too many");
     assert_eq!((error.what.as_str(), error.got.as_str()), ("the losses", "2"));
 }
@@ -280,9 +324,9 @@ fn a_run_of_foreign_numbers_or_with_a_loss_of_another_width_does_not_begin() {
 /// Maps of 64 channels: a row takes some megabytes.
 fn maps() -> Arc<CheckedNetwork> {
     let layers: [Layer; 5] = [
-        Conv2d::new(64, 3).padded(1).into(),
+        Conv2d::new(64, 3).with_padding(1).into(),
         BatchNorm::default().into(),
-        Conv2d::new(64, 3).padded(1).into(),
+        Conv2d::new(64, 3).with_padding(1).into(),
         Flatten::default().into(),
         Linear::new(2).into(),
     ];
@@ -308,10 +352,8 @@ fn batches_of_measurements_fit_into_the_budget() {
 fn the_memory_of_a_training_grows_with_its_batch_and_its_optimizer() {
     let (network, context) = (maps(), Context::single());
     let needed = |settings: &Settings, rows| training_bytes(&network, settings, rows, &context);
-    let of = |batch, optimizer| Settings {
-        batch,
-        optimizer: Optimizer::named(optimizer).expect("a row of the table"),
-        ..settings(cross_entropy())
+    let of = |batch, optimizer| {
+        settings(cross_entropy()).optimizer(Optimizer::named(optimizer).expect("a row of the table")).batch(batch)
     };
     let numbers = 4 * network.layout().weights_len();
     let (one, eight) = (needed(&of(1, "sgd"), 100), needed(&of(8, "sgd"), 100));

@@ -1,14 +1,19 @@
 //! The one error type of the face.
+//!
+//! The text of an error does not repeat that of its [source](std::error::Error::source): who prints a whole chain, as
+//! `{:#}` of `anyhow` does, reads each cause once.
 
-use crate::files;
 use plexus_formats::FormatError;
-use plexus_nn::ShapeError;
-use plexus_train::check::Unfit;
-use plexus_train::checkpoint::CheckpointError;
-use plexus_train::data::{GatherError, Task};
-use plexus_train::evaluate::MeasureError;
-use plexus_train::trainer::{NotFinite, StepError};
-use plexus_train::{DataError, Remedy};
+use plexus_nn::{GraphError, ShapeError};
+#[cfg(feature = "train")]
+use plexus_train::{
+    Remedy,
+    check::Unfit,
+    checkpoint::CheckpointError,
+    data::{GatherError, TaskKind},
+    evaluate::MeasureError,
+    trainer::{NotFinite, StepError},
+};
 use std::path::PathBuf;
 
 /// What can go wrong between a person and a model.
@@ -16,7 +21,8 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder cannot be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}", path.display())]
+    #[non_exhaustive]
     Io {
         /// What was tried, e.g. `read`.
         action: &'static str,
@@ -25,19 +31,22 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
-    /// A model or network file does not read.
-    #[error("{}: {source}", path.display())]
+    /// A model file does not read.
+    #[error("cannot open the model {}", path.as_ref().map_or("in the given bytes".into(), |path| path.display().to_string()))]
+    #[non_exhaustive]
     Format {
-        /// The file.
-        path: PathBuf,
+        /// The file; `None` for bytes.
+        path: Option<PathBuf>,
         /// Why.
         source: Box<FormatError>,
     },
-    /// The text of a network does not read; the message names file and line.
+    /// A network cannot be read from its text, or written; the message names file and line.
     #[error(transparent)]
     Network(Box<FormatError>),
     /// A checkpoint does not read.
-    #[error("{}: {source}", path.display())]
+    #[cfg(feature = "train")]
+    #[error("cannot go on from {}", path.display())]
+    #[non_exhaustive]
     Checkpoint {
         /// The file.
         path: PathBuf,
@@ -45,15 +54,21 @@ pub enum Error {
         source: Box<CheckpointError>,
     },
     /// The data does not read.
+    #[cfg(feature = "table")]
     #[error(transparent)]
-    Data(Box<DataError>),
+    Data(Box<plexus_train::DataError>),
     /// Something does not fit something else.
     #[error(transparent)]
     Shape(Box<ShapeError>),
+    /// The calls that built a network contradict each other.
+    #[error(transparent)]
+    Graph(Box<GraphError>),
     /// A setting has a value that cannot be.
+    #[cfg(feature = "train")]
     #[error("{name} is {got}, but must be {expected}{}", Remedy::ending(remedy.as_ref()))]
+    #[non_exhaustive]
     Setting {
-        /// The field of [`RunSpec`](crate::RunSpec) or of what is in it, or the argument.
+        /// The field of the settings or of what is in them, or the argument.
         name: &'static str,
         /// The value.
         got: String,
@@ -62,8 +77,9 @@ pub enum Error {
         /// What else may help.
         remedy: Option<Remedy>,
     },
-    /// Network and data do not belong together.
+    /// Model and data, or the parts of a model, do not belong together.
     #[error("{what}: the model has {model}, the data has {data}. {help}")]
+    #[non_exhaustive]
     Mismatch {
         /// What was compared.
         what: &'static str,
@@ -75,24 +91,43 @@ pub enum Error {
         help: String,
     },
     /// Network, losses and data do not belong together.
+    #[cfg(feature = "train")]
     #[error(transparent)]
     Unfit(Box<Unfit>),
     /// A row of the data cannot be had.
+    #[cfg(feature = "train")]
     #[error(transparent)]
     Gather(Box<GatherError>),
     /// A model answers with classes and the data with numbers, or the other way round.
+    #[cfg(feature = "train")]
     #[error("the kind of answer: the model has {}, the data has {}; {}", kind(*model), kind(*data), Remedy::Task(*model))]
+    #[non_exhaustive]
     KindOfAnswer {
         /// What the model answers.
-        model: Task,
+        model: TaskKind,
         /// What the data holds.
-        data: Task,
+        data: TaskKind,
     },
+    /// Classes were asked of an output that answers with numbers.
+    #[error(
+        "the output \"{output}\" answers with {answers}, not with one of several classes; predict gives its numbers"
+    )]
+    #[non_exhaustive]
+    NoClasses {
+        /// The output.
+        output: String,
+        /// What it answers with.
+        answers: String,
+    },
+    /// Rows of text were given to a model that was not trained on a table.
+    #[error("the model was not trained on a table, so it has no names for columns; give it numbers")]
+    NoColumns,
     /// A number in the input of a prediction is NaN or infinite.
     #[error(
         "row {row}, number {column} of the input{} is {value} (counted from 0): a prediction takes finite numbers only",
         input.as_ref().map_or(String::new(), |name| format!(" \"{name}\""))
     )]
+    #[non_exhaustive]
     Input {
         /// The input, where there are several.
         input: Option<String>,
@@ -104,29 +139,35 @@ pub enum Error {
         value: f32,
     },
     /// A run cannot be continued with these arguments.
-    #[error("{} cannot be resumed: {why}", folder.display())]
+    #[cfg(feature = "train")]
+    #[error("{} cannot be resumed: {why}", place.display())]
+    #[non_exhaustive]
     Resume {
-        /// The run folder.
-        folder: PathBuf,
+        /// The run folder, or the checkpoint.
+        place: PathBuf,
         /// Why.
         why: String,
     },
     /// Another process works in this run folder.
+    #[cfg(feature = "train")]
     #[error("{} is in use by another process: wait for it, or {}", folder.display(), Remedy::OtherFolder)]
+    #[non_exhaustive]
     Locked {
         /// The run folder.
         folder: PathBuf,
     },
-    /// Training ran into a number that is none.
+    /// Training ran into NaN or an infinity.
+    #[cfg(feature = "train")]
     #[error(transparent)]
     NotFinite(Box<NotFinite>),
 }
 
 /// What an answer of this kind is made of.
-fn kind(task: Task) -> &'static str {
+#[cfg(feature = "train")]
+fn kind(task: TaskKind) -> &'static str {
     match task {
-        Task::Classification => "classes",
-        Task::Regression => "numbers",
+        TaskKind::Classification => "classes",
+        TaskKind::Regression => "numbers",
     }
 }
 
@@ -141,8 +182,13 @@ macro_rules! from {
     };
 }
 
-from! { FormatError => Network, DataError => Data, ShapeError => Shape, Unfit => Unfit, GatherError => Gather }
+from! { FormatError => Network, ShapeError => Shape, GraphError => Graph }
+#[cfg(feature = "train")]
+from! { Unfit => Unfit, GatherError => Gather }
+#[cfg(feature = "table")]
+from! { plexus_train::DataError => Data }
 
+#[cfg(feature = "train")]
 impl From<MeasureError> for Error {
     fn from(error: MeasureError) -> Self {
         match error {
@@ -152,6 +198,7 @@ impl From<MeasureError> for Error {
     }
 }
 
+#[cfg(feature = "train")]
 impl From<StepError> for Error {
     fn from(error: StepError) -> Self {
         match error {
@@ -162,24 +209,17 @@ impl From<StepError> for Error {
     }
 }
 
+#[cfg(feature = "train")]
 impl Error {
     /// What may help, where that is something to ask for.
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
             Error::Setting { remedy, .. } => remedy.clone(),
+            #[cfg(feature = "table")]
             Error::Data(error) => error.remedy(),
             Error::KindOfAnswer { model, .. } => Some(Remedy::Task(*model)),
             Error::Locked { .. } => Some(Remedy::OtherFolder),
             _ => None,
-        }
-    }
-
-    /// The exit code of a program that ends with this error: 2 for input that cannot be used, 1 for what went wrong later.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Error::NotFinite(_) | Error::Locked { .. } => 1,
-            Error::Io { action, .. } if *action == files::SAVE => 1,
-            _ => 2,
         }
     }
 }

@@ -1,41 +1,74 @@
-//! The face of Plexus: fully connected networks, trained, saved, opened and run.
-//!
-//! Is this the crate you want? Yes, for any program that uses a model: [`Model::open`] gives a network that is checked,
-//! planned and ready to predict; [`Run`] trains one and keeps everything about it in a folder.
-//!
-//! ```no_run
-//! use plexus::{Context, Model, Workspace};
-//! let model = Model::open("model.safetensors", Context::single())?;
-//! let mut workspace = Workspace::default();
-//! let probabilities = model.predict(&[0.0; 64], 1, &mut workspace)?;
-//! println!("{:?}", probabilities);
-//! # Ok::<(), plexus::Error>(())
-//! ```
-//!
-//! Deliberately not here: arguments, printing, sockets.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod choose;
 mod error;
+#[doc(hidden)]
 pub mod files;
+#[cfg(feature = "train")]
+mod fit;
+#[cfg(feature = "train")]
+mod measure;
 mod model;
+mod predict;
+#[cfg(feature = "train")]
+mod prepare;
+mod task;
+
+#[cfg(feature = "table")]
+mod choose;
+#[cfg(all(feature = "table", feature = "toml"))]
 mod run;
+#[cfg(all(feature = "table", feature = "toml"))]
 mod spec;
+#[cfg(feature = "table")]
 mod split;
 
-pub use choose::{Chosen, Part};
 pub use error::Error;
-pub use model::{Answers, Model, OutputTask, Outputs, Task, Workspace};
+pub use model::Model;
+pub use predict::{Answers, Class, Workspace};
+pub use task::{OutputTask, Outputs, Task};
+
+pub use plexus_formats::{FORMATS, Format, FormatError};
 pub use plexus_kernels::Context;
 pub use plexus_kernels::gemm::Precision;
 pub use plexus_kernels::isa::Isa;
+pub use plexus_kernels::map::Function;
 pub use plexus_kernels::threads::Pool;
-pub use plexus_train::Remedy;
+/// Layers of your own.
+pub use plexus_nn::custom;
+/// The derivatives of a layer held against differences.
+#[cfg(feature = "train")]
+pub use plexus_nn::gradcheck;
+/// The layer kinds.
+pub use plexus_nn::layers;
+/// Networks with names.
+pub use plexus_nn::zoo;
+pub use plexus_nn::{
+    CheckedNetwork, CustomLayer, Graph, GraphError, INPUT, Init, Input, NamedLayer, Network, Node, Params, PlanOptions,
+    Shape, ShapeError, Tensor, register,
+};
+
+#[cfg(feature = "train")]
+pub use fit::{Ended, Event, Fitted, Flow, Settings, fit};
+#[cfg(feature = "train")]
+pub use plexus_train::{
+    Remedy,
+    data::{Dataset, InputRows, IntoSource, Samples, Source, TargetKind, Targets},
+    loss::{Loss, Objective},
+    optim::{Adam, Optimizer, RmsProp, Sgd},
+    schedule::Schedule,
+    trainer::{EpochRecord, StepReport},
+};
+
+#[cfg(feature = "table")]
+pub use choose::{Chosen, Part};
+#[cfg(all(feature = "table", feature = "toml"))]
 pub use run::{Finished, Resume, Run, Stepped};
+#[cfg(all(feature = "table", feature = "toml"))]
 pub use spec::{NetworkSpec, RunSpec};
+#[cfg(feature = "table")]
 pub use split::{Sketch, Split};
 
-/// What networks are made of.
-pub use plexus_nn as nn;
-/// How they learn.
+/// How networks learn: settings, losses, optimizers, data, the trainer.
+#[cfg(feature = "train")]
 pub use plexus_train as train;

@@ -2,24 +2,18 @@
 
 use crate::error::Error;
 use crate::files;
-use crate::model::{Model, OutputTask, Task, check_names};
+use crate::model::Model;
+use crate::prepare::{self, Scaling};
 use crate::spec::{NetworkSpec, RunSpec};
 use crate::split::Split;
 use plexus_kernels::Context;
-use plexus_kernels::map::Function;
-use plexus_kernels::random::{Random, Stream};
-use plexus_nn::layers::{Activation, Layer, Standardise};
-use plexus_nn::{CheckedNetwork, Network, Params, Plan, ValueId};
+use plexus_nn::CheckedNetwork;
 use plexus_train::Remedy;
-use plexus_train::check::{Fit, Unfit, check_dataset};
 use plexus_train::checkpoint::CheckpointError;
-use plexus_train::data::{self, DataSource, Dataset, Loader, Rows, Samples, Targets};
+use plexus_train::data::{self, DataSource, Dataset, Loader, Rows, Samples, Source, Targets};
 use plexus_train::evaluate::Evaluation;
 use plexus_train::loss::{Loss, Objective};
-use plexus_train::memory::training_bytes;
-use plexus_train::target::{ScaleKind, TargetScale};
-use plexus_train::trainer::{EpochRecord, Progress, Settings, StepReport, Trainer};
-use std::borrow::Cow;
+use plexus_train::trainer::{EpochRecord, Progress, StepReport, Trainer};
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{BufReader, BufWriter, Write};
@@ -36,9 +30,6 @@ const CHECKPOINT_PAUSE: Duration = Duration::from_secs(2);
 
 /// An epoch may take an hour; no more than this is lost when the power fails in it.
 const CHECKPOINT_PAUSE_IN_EPOCH: Duration = Duration::from_secs(30);
-
-/// The most epochs of a run: with 2^32 steps in each, their product still fits in 64 bits.
-const MOST_EPOCHS: u64 = 1 << 31;
 
 /// A run in its folder. While it exists no other process can use the folder.
 #[derive(Debug)]
@@ -104,40 +95,14 @@ impl Run {
     /// # Errors
     /// Whatever does not fit; at most a folder with an empty lock file is left behind then.
     pub fn start(mut spec: RunSpec, mut source: DataSource, folder: &Path, context: Context) -> Result<Run, Error> {
-        check_settings(&spec)?;
-        check_source(&source)?;
+        prepare::check_settings(&spec.settings)?;
         let fingerprint = fingerprint(&source);
         let (train_rows, validation_rows, split) = split(&spec, &mut source)?;
         let heads = heads(&source, &spec.settings.objectives);
-        let input = source.train.input().clone();
-        let mut network = NetworkSpec::parse(&spec.network)?.build(input, &heads)?;
-        let standardised = if spec.standardise { standardise_layers(&network, &source.train) } else { Vec::new() };
-        for (index, (name, layer)) in standardised.iter().enumerate().rev() {
-            if network.layers.iter().any(|named| named.name == *name) {
-                return Err(Error::Setting {
-                    name: "network",
-                    got: format!("{}, with a layer named \"{name}\"", spec.network),
-                    expected: "without it, because training puts a fitted one in front; rename yours".to_string(),
-                    remedy: Some(Remedy::NoStandardise),
-                });
-            }
-            network.insert_behind_input(index, name, (*layer).into());
-        }
-        check_augment(&spec, &source.train)?;
-        let network = Arc::new(network.check()?);
-        check_losses(&network, &spec.settings.objectives, &source.train)?;
-        Fit::new(&network, &spec.settings.objectives, &*source.train)?;
-        for (objective, targets) in spec.settings.objectives.iter_mut().zip(&source.train.targets) {
-            objective.target_scale = target_scale(spec.target_scale, &objective.loss, targets, &train_rows)?;
-        }
-        check_memory(&network, &spec.settings, train_rows.len(), &context)?;
-        let mut params = Params::initialise(&network, spec.settings.seed);
-        for (index, (name, Standardise { per_feature })) in standardised.iter().enumerate() {
-            let (mean, scale) = source.train.mean_and_scale(index, &train_rows, *per_feature);
-            params.set(&format!("{name}.mean"), &mean);
-            params.set(&format!("{name}.scale"), &scale);
-        }
-        check_names(&network, &output_tasks(&network, &source.train, &spec.settings.objectives))?;
+        let network = NetworkSpec::parse(&spec.network)?.build(source.train.input().clone(), &heads)?;
+        let scaling = Scaling { standardise: spec.standardise, target: spec.target_scale };
+        let trainer = prepare::trainer(network, &*source.train, &train_rows, scaling, spec.settings.clone(), &context)?;
+        spec.settings = trainer.settings().clone();
         let lock = claim(folder)?;
         if folder.join(Run::CHECKPOINT).exists() {
             return Err(Error::Setting {
@@ -151,7 +116,6 @@ impl Run {
             (SPEC.to_string(), serde_json::to_string(&spec).expect("plain data has a JSON form")),
             (FINGERPRINT.to_string(), fingerprint),
         ]);
-        let trainer = Trainer::new(network, params, spec.settings.clone(), context.clone())?;
         let loader = trainer.loader(source.train.clone(), train_rows)?;
         let last_checkpoint = Instant::now();
         let run = Run {
@@ -181,7 +145,7 @@ impl Run {
     /// # Errors
     /// [`Error::Checkpoint`] where the checkpoint does not read, [`Error::Resume`] where the data is another.
     pub fn resume(folder: &Path, changes: Resume, context: Context) -> Result<Run, Error> {
-        let refuse = |why: String| Error::Resume { folder: folder.to_path_buf(), why };
+        let refuse = |why: String| Error::Resume { place: folder.to_path_buf(), why };
         let path = folder.join(Run::CHECKPOINT);
         if !path.exists() {
             return Err(refuse(format!("there is no {} in it; start the run again", Run::CHECKPOINT)));
@@ -195,7 +159,7 @@ impl Run {
         })?;
         let spec = extra.get(SPEC).and_then(|text| serde_json::from_str::<RunSpec>(text).ok());
         let mut spec = spec.ok_or_else(|| refuse("its checkpoint was not written by a run".to_string()))?;
-        check_settings(&spec)?;
+        prepare::check_settings(&spec.settings)?;
         if spec.settings != *trainer.settings() {
             return Err(refuse("its checkpoint contradicts itself about the settings".to_string()));
         }
@@ -205,7 +169,7 @@ impl Run {
             settings.epochs = epochs.unwrap_or(settings.epochs);
             settings.learning_rate = learning_rate.unwrap_or(settings.learning_rate);
             settings.clip_norm = clip_norm.or(settings.clip_norm);
-            check_settings(&spec)?;
+            prepare::check_settings(&spec.settings)?;
             trainer.set_learning_rate(spec.settings.learning_rate);
             trainer.set_clip_norm(spec.settings.clip_norm);
             if let Some(epochs) = epochs {
@@ -235,7 +199,7 @@ impl Run {
         if extra.get(FINGERPRINT) != Some(&fingerprint(&source)) {
             return Err(refuse(format!("the data of {} has changed since the run began", spec.data)));
         }
-        check_losses(trainer.network(), &spec.settings.objectives, &source.train)?;
+        prepare::check_losses(trainer.network(), &spec.settings.objectives, &Source::targets(&*source.train))?;
         check_inputs(trainer.network(), &source.train)?;
         let (train_rows, validation_rows, split) = split(&spec, &mut source)?;
         // A checksum finds accidents; a file made on purpose may say anything.
@@ -383,70 +347,15 @@ impl Run {
     /// # Errors
     /// None in practice: the run was checked when it began.
     pub fn model(&self) -> Result<Model, Error> {
-        let settings = self.trainer.settings();
-        let outputs = output_tasks(self.trainer.network(), &self.source.train, &settings.objectives);
-        let mut metadata = BTreeMap::from([("plexus.data".to_string(), self.source.train.name.clone())]);
+        let mut metadata = BTreeMap::from([("plexus.data".to_string(), self.source.train.name().to_string())]);
         if let Samples::U8(values) = self.source.train.samples() {
             let largest = values.iter().max().copied().unwrap_or(u8::MAX);
             metadata.insert(Model::PIXEL_MAX.to_string(), largest.to_string());
         }
-        let (network, params) = self.answering_network()?;
-        let model =
-            Model::new(network, &params, outputs, self.source.schema().cloned(), metadata, self.context.clone())?;
-        Ok(model.with_split(Some(self.split.clone())))
+        let model = prepare::model(&self.trainer, &Source::targets(&*self.source.train), &self.context)?;
+        let (columns, split) = (self.source.schema().cloned(), self.split.clone());
+        Ok(model.with_metadata(metadata).with_columns(columns).with_split(Some(split)))
     }
-
-    /// The network with the best weights; where a number was learnt on a scale of its own, with the layers that lead back
-    /// to its unit.
-    fn answering_network(&self) -> Result<(Arc<CheckedNetwork>, Cow<'_, Params>), Error> {
-        let (learnt, best) = (self.trainer.network(), self.trainer.best_params());
-        let scales: Vec<TargetScale> =
-            self.trainer.settings().objectives.iter().map(|objective| objective.target_scale).collect();
-        if scales.iter().all(TargetScale::is_none) {
-            return Ok((learnt.clone(), Cow::Borrowed(best)));
-        }
-        let mut network = learnt.network().clone();
-        // Where several outputs follow each other, each needs its name.
-        let name = |index: usize, name: &str| match learnt.outputs() {
-            [_] => name.to_string(),
-            outputs => format!("{}.{name}", learnt.name(outputs[index])),
-        };
-        for (index, scale) in scales.iter().enumerate().filter(|(_, scale)| !scale.is_none()) {
-            let layer = Standardise { per_feature: false };
-            network.push_behind_output(index, &name(index, TARGET_SCALE), layer.into());
-            if scale.kind == ScaleKind::Log {
-                network.push_behind_output(index, &name(index, TARGET_EXP), Activation::new(Function::Exp).into());
-            }
-        }
-        let network = Arc::new(network.check()?);
-        let mut params = Params::zeros(&network);
-        for (entry, values) in best.tensors() {
-            params.set(&entry.name, values);
-        }
-        for (index, scale) in scales.iter().enumerate().filter(|(_, scale)| !scale.is_none()) {
-            let (name, (mean, factor)) = (name(index, TARGET_SCALE), scale.inverse_layer());
-            params.set(&format!("{name}.mean"), &[mean]);
-            params.set(&format!("{name}.scale"), &[factor]);
-        }
-        Ok((network, Cow::Owned(params)))
-    }
-}
-
-/// Names of the layers that lead from the scale that is learnt to the unit of the target.
-const TARGET_SCALE: &str = "target_scale";
-const TARGET_EXP: &str = "target_exp";
-
-/// Layers that bring each input to mean 0 and standard deviation 1, by their names.
-fn standardise_layers(network: &Network, data: &Dataset) -> Vec<(String, Standardise)> {
-    let named = network.inputs.iter().zip(&data.inputs).map(|(input, rows)| {
-        let name = match network.inputs.len() {
-            1 => "standardise".to_string(),
-            _ => format!("{}.standardise", input.name),
-        };
-        // Columns have units of their own; the numbers of a picture share one, however they are stored.
-        (name, Standardise { per_feature: rows.shape.axes().len() == 1 })
-    });
-    named.collect()
 }
 
 /// What the outputs of a network for some data are called, and how many numbers each has. Columns of a table give their names.
@@ -455,7 +364,7 @@ fn heads(source: &DataSource, objectives: &[Objective]) -> Vec<(String, usize)> 
         Some(target) => target.name.clone(),
         None => format!("output{index}"),
     };
-    let targets = source.train.targets.iter().zip(objectives).enumerate();
+    let targets = source.train.targets().iter().zip(objectives).enumerate();
     targets.map(|(index, (targets, objective))| (name(index), outputs(targets, &objective.loss))).collect()
 }
 
@@ -465,134 +374,6 @@ fn outputs(targets: &Targets, loss: &Loss) -> usize {
         Targets::Classes { names, .. } => names.len(),
         Targets::Values { names, .. } => names.len() * loss.outputs_per_target(),
     }
-}
-
-/// What each output of a network means.
-fn output_tasks(network: &CheckedNetwork, data: &Dataset, objectives: &[Objective]) -> Vec<OutputTask> {
-    let outputs = network.outputs().iter().zip(&data.targets).zip(objectives);
-    let outputs = outputs.map(|((output, targets), objective)| OutputTask {
-        name: network.name(*output).to_string(),
-        task: task(targets, &objective.loss),
-    });
-    outputs.collect()
-}
-
-/// What an output means that was trained for a target.
-fn task(targets: &Targets, loss: &Loss) -> Task {
-    match (targets, loss) {
-        (Targets::Classes { names, .. }, Loss::CrossEntropy { .. }) => Task::Classification { classes: names.clone() },
-        (Targets::Classes { names, .. }, Loss::BinaryCrossEntropy) => Task::MultiLabel { classes: names.clone() },
-        (Targets::Values { names, .. }, Loss::Quantile { quantiles }) => Task::Quantiles {
-            target: names[0].clone(),
-            quantiles: quantiles.clone(),
-            outputs: quantiles.iter().map(|quantile| format!("{} q{quantile}", names[0])).collect(),
-        },
-        (Targets::Classes { names, .. } | Targets::Values { names, .. }, _) => {
-            Task::Regression { outputs: names.clone() }
-        }
-    }
-}
-
-/// Fits the scale of a target to the rows that are learnt from.
-fn target_scale(kind: ScaleKind, loss: &Loss, targets: &Targets, train_rows: &[u64]) -> Result<TargetScale, Error> {
-    let scaled =
-        matches!(loss, Loss::MeanSquaredError | Loss::MeanAbsoluteError | Loss::Huber { .. } | Loss::Quantile { .. });
-    if !scaled {
-        return Ok(TargetScale::default());
-    }
-    TargetScale::fit(kind, targets, train_rows).map_err(|(_, value)| Error::Setting {
-        name: "target_scale",
-        got: format!("log, but a target is {value}"),
-        expected: "standard or none where targets are not all above zero".to_string(),
-        remedy: None,
-    })
-}
-
-/// Refuses data whose parts are of different lengths or name classes that are none: it may come from a program.
-fn check_source(source: &DataSource) -> Result<(), Error> {
-    let parts = [Some(&*source.train), source.validation.as_ref(), Some(&source.test)];
-    parts.into_iter().flatten().try_for_each(|data| {
-        let about = |unfit: Unfit| Unfit { help: format!("The data \"{}\" contradicts itself.", data.name), ..unfit };
-        Ok(check_dataset(data).map_err(about)?)
-    })
-}
-
-/// Refuses settings outside their range, whoever made them.
-fn check_settings(spec: &RunSpec) -> Result<(), Error> {
-    let Settings { epochs, batch, accumulate, learning_rate, clip_norm, patience, objectives, .. } = &spec.settings;
-    let refuse = |name, got: String, expected: &str| {
-        Err(Error::Setting { name, got, expected: expected.to_string(), remedy: None })
-    };
-    if *epochs == 0 || *epochs > MOST_EPOCHS {
-        return refuse("epochs", epochs.to_string(), "in 1..=2147483648");
-    }
-    if *batch == 0 || *batch > 1 << 24 {
-        return refuse("batch", batch.to_string(), "in 1..=16777216");
-    }
-    if *accumulate == 0 || *accumulate > 1 << 16 {
-        return refuse("accumulate", accumulate.to_string(), "in 1..=65536");
-    }
-    if !(learning_rate.is_finite() && *learning_rate > 0.0) {
-        return refuse("learning_rate", learning_rate.to_string(), "a positive number");
-    }
-    if clip_norm.is_some_and(|norm| !(norm.is_finite() && norm > 0.0)) {
-        return refuse("clip_norm", clip_norm.unwrap_or(0.0).to_string(), "a positive number");
-    }
-    if *patience == Some(0) {
-        return refuse("patience", "0".to_string(), "at least 1");
-    }
-    if spec.settings.smoothing == 0 {
-        return refuse("smoothing", "0".to_string(), "at least 1");
-    }
-    if !(0.0..1.0).contains(&spec.validation) {
-        return refuse("validation", spec.validation.to_string(), "a share in 0..1");
-    }
-    objectives.iter().try_for_each(|objective| match &objective.loss {
-        Loss::Quantile { quantiles }
-            if !(quantiles.iter().all(|quantile| *quantile > 0.0 && *quantile < 1.0)
-                && quantiles.windows(2).all(|pair| pair[0] < pair[1])
-                && !quantiles.is_empty()) =>
-        {
-            let expected = "quantile: and rising numbers between 0 and 1, as quantile:0.1,0.5,0.9";
-            refuse("loss", format!("quantile with {quantiles:?}"), expected)
-        }
-        Loss::CrossEntropy { label_smoothing, .. } if !(0.0..=1.0).contains(label_smoothing) => {
-            refuse("label_smoothing", label_smoothing.to_string(), "in 0..=1")
-        }
-        _ => Ok(()),
-    })
-}
-
-/// The most parameters of a run, whatever the machine: 2^36, which is 256 GiB for the weights alone.
-const MOST_PARAMS: u64 = 1 << 36;
-
-/// Refuses a run that cannot fit into memory, instead of ending in the middle.
-fn check_memory(
-    network: &Arc<CheckedNetwork>,
-    settings: &Settings,
-    rows: usize,
-    context: &Context,
-) -> Result<(), Error> {
-    let layout = network.layout();
-    let (params, state) = (layout.weights_len(), layout.state_len());
-    // At the end the best weights are there once more as they are answered with, and once prepared.
-    let plain = params.saturating_add(state).saturating_mul(size_of::<f32>());
-    let model = Plan::params_bytes_for(network, context).saturating_add(plain);
-    let bytes = training_bytes(network, settings, rows, context).saturating_add(model);
-    // Asked for and given back at once: most systems refuse here what they could never give.
-    if params as u64 <= MOST_PARAMS && Vec::<u8>::new().try_reserve_exact(bytes).is_ok() {
-        return Ok(());
-    }
-    let needed = format!("{:.1} GiB ({bytes} bytes)", bytes as f64 / (1u64 << 30) as f64);
-    Err(Error::Setting {
-        name: "network",
-        got: format!("a network of {params} parameters"),
-        expected: format!(
-            "small enough for the memory: training it in batches of {} takes {needed}. Use smaller layers",
-            settings.batch.min(rows)
-        ),
-        remedy: None,
-    })
 }
 
 /// Chooses the validation rows: those of a file of their own, which are added behind the others, or a share of all, by the
@@ -607,96 +388,14 @@ fn split(spec: &RunSpec, source: &mut DataSource) -> Result<(Vec<u64>, Vec<u64>,
         Arc::make_mut(&mut source.train).extend(validation);
         return Ok(((0..first).collect(), (first..source.train.len() as u64).collect(), split));
     }
-    let (train, validation) = share(&source.train, spec.validation, spec.settings.seed)?;
+    let (train, validation) = prepare::share(source.train.len() as u64, spec.validation, spec.settings.seed)?;
     let split = described(source, validation.len(), train.len());
     Ok((train, validation, split))
 }
 
-fn share(data: &Dataset, share: f64, seed: u64) -> Result<(Vec<u64>, Vec<u64>), Error> {
-    let mut rows: Vec<u64> = (0..data.len() as u64).collect();
-    let count = (data.len() as f64 * share).round() as usize;
-    if count >= data.len() {
-        return Err(Error::Setting {
-            name: "validation",
-            got: format!("{share} of {} rows", data.len()),
-            expected: "a share that leaves rows to learn from".to_string(),
-            remedy: None,
-        });
-    }
-    Random::new(seed, Stream::Split, [0, 0]).shuffle(&mut rows);
-    let mut train = rows.split_off(count);
-    rows.sort_unstable();
-    train.sort_unstable();
-    Ok((train, rows))
-}
-
-/// Only pictures can be moved and turned.
-fn check_augment(spec: &RunSpec, data: &Dataset) -> Result<(), Error> {
-    let is_picture = data.inputs.iter().any(|input| input.shape.axes().len() == 3);
-    match spec.settings.augment {
-        Some(augment) if !is_picture => Err(Error::Setting {
-            name: "augment",
-            got: format!("{augment}, but a sample of {} is {}", spec.data, data.input().describe()),
-            expected: "used with images".to_string(),
-            remedy: None,
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// What [`Fit`] says too, with what a caller may ask for instead; and that no softmax is applied twice.
-fn check_losses(network: &CheckedNetwork, objectives: &[Objective], data: &Dataset) -> Result<(), Error> {
-    for (index, (objective, targets)) in objectives.iter().zip(&data.targets).enumerate() {
-        check_loss(&objective.loss, targets)?;
-        if let Some(output) = network.outputs().get(index) {
-            refuse_probabilities(network, *output, &objective.loss)?;
-        }
-    }
-    Ok(())
-}
-
-/// Losses of classes need classes, those of numbers numbers.
-fn check_loss(loss: &Loss, targets: &Targets) -> Result<(), Error> {
-    let refuse = |got: String, expected: &str, other: data::Task| {
-        let (expected, remedy) = (expected.to_string(), Some(Remedy::Task(other)));
-        Err(Error::Setting { name: "loss", got, expected, remedy })
-    };
-    match (loss, targets) {
-        (Loss::CrossEntropy { .. } | Loss::BinaryCrossEntropy, Targets::Values { .. }) => {
-            let got = format!("{}, but the target is a number", loss.name());
-            refuse(got, "a loss for numbers, as mean_squared_error", data::Task::Classification)
-        }
-        (Loss::Quantile { .. }, Targets::Classes { .. }) => {
-            let got = "quantile, but the target is a class".to_string();
-            refuse(got, "a loss for classes, as cross_entropy", data::Task::Regression)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Cross-entropy takes logits: a softmax at the end would be applied twice.
-fn refuse_probabilities(network: &CheckedNetwork, output: ValueId, loss: &Loss) -> Result<(), Error> {
-    let Some(last) = network.layer_of(output).map(|layer| &network.network().layers[layer]) else { return Ok(()) };
-    let applied_twice = match loss {
-        Loss::CrossEntropy { .. } => matches!(last.layer, Layer::Softmax(_) | Layer::LogSoftmax(_)),
-        Loss::BinaryCrossEntropy => last.layer.function() == Some(plexus_kernels::map::Function::Sigmoid),
-        _ => false,
-    };
-    if !applied_twice {
-        return Ok(());
-    }
-    let kind = last.layer.function().map_or(last.layer.kind(), |function| function.name());
-    Err(Error::Setting {
-        name: "loss",
-        got: format!("{} behind the layer {} ({kind})", loss.name(), last.name),
-        expected: format!("applied to logits: remove the last layer, since {} contains the {kind}", loss.name()),
-        remedy: None,
-    })
-}
-
 /// A crafted checkpoint may hold a network for other rows.
 fn check_inputs(network: &CheckedNetwork, data: &Dataset) -> Result<(), Error> {
-    for (input, rows) in network.network().inputs.iter().zip(&data.inputs) {
+    for (input, rows) in network.network().inputs.iter().zip(data.inputs()) {
         if input.shape != rows.shape {
             return Err(Error::Mismatch {
                 what: "the input shape",
@@ -739,8 +438,8 @@ fn fingerprint(source: &DataSource) -> String {
         }
     };
     let of = |data: &Dataset| {
-        let samples = data.inputs.iter().fold(0, |checksum, input| of_samples(checksum, &input.samples));
-        let targets = data.targets.iter().fold(0, of_targets);
+        let samples = data.inputs().iter().fold(0, |checksum, input| of_samples(checksum, &input.samples));
+        let targets = data.targets().iter().fold(0, of_targets);
         format!("{}:{samples:08x}:{targets:08x}", data.len())
     };
     format!("{} {}", of(&source.train), of(&source.test))

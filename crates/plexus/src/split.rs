@@ -126,7 +126,7 @@ mod tests {
     fn numbers(range: std::ops::Range<usize>) -> Dataset {
         let values: Vec<f32> = range.map(|value| value as f32).collect();
         let targets = Targets::values(vec!["y".into()], values.clone());
-        Dataset::new("t", [1].into(), Samples::F32(values), targets)
+        Dataset::single("t", [1], Samples::F32(values), targets).expect("the rows fit")
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! `Model::predict` allocates nothing after the first call, counted by the allocator of this program.
 
-use plexus::nn::layers::{Activation, BatchNorm, Flatten, Layer, Linear, Standardise};
-use plexus::nn::{Network, Params, Shape, zoo};
+use plexus::layers::{Activation, BatchNorm, Flatten, Layer, Linear, Standardise};
 use plexus::{Context, Model, Pool, Task, Workspace};
+use plexus::{Network, Params, Shape, zoo};
 use plexus_kernels::map::Function;
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -70,7 +69,7 @@ fn model(network: Network, context: Context) -> Model {
     let params = Params::initialise(&network, 1);
     let classes = (0..10).map(|digit| digit.to_string()).collect();
     let task = Task::Classification { classes };
-    Model::new(Arc::new(network), &params, task, None, BTreeMap::new(), context).expect("ten names for ten outputs")
+    Model::new(Arc::new(network), &params, task, context).expect("ten names for ten outputs")
 }
 
 /// Allocations and bytes of `calls` calls after the first.

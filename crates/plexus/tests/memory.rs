@@ -1,9 +1,8 @@
 //! The memory that opening, predicting and saving take, measured from outside: a program of its own for each.
 
-use plexus::nn::layers::{BatchNorm, Layer, Linear, Standardise};
-use plexus::nn::{Network, Params, Shape};
+use plexus::layers::{BatchNorm, Layer, Linear, Standardise};
 use plexus::{Context, Model, Pool, Task, Workspace};
-use std::collections::BTreeMap;
+use plexus::{Network, Params, Shape};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -37,7 +36,7 @@ fn model(norms: bool) -> Model {
     let network = Network::chain(Shape::new([WIDTH]), layers).check().expect("the layers fit");
     let params = Params::initialise(&network, 1);
     let task = Task::Regression { outputs: (0..WIDTH).map(|output| output.to_string()).collect() };
-    Model::new(Arc::new(network), &params, task, None, BTreeMap::new(), Context::single()).expect("it fits")
+    Model::new(Arc::new(network), &params, task, Context::single()).expect("it fits")
 }
 
 /// What the measured program does.

@@ -1,8 +1,8 @@
 //! A model as a person meets it: rows alone and together, saved and opened, and files that are damaged.
 
-use plexus::nn::layers::{Activation, BatchNorm, Dropout, Flatten, Layer, LayerNorm, Linear, Standardise};
-use plexus::nn::{Network, Params, PlanOptions, Shape};
+use plexus::layers::{Activation, BatchNorm, Dropout, Flatten, Layer, LayerNorm, Linear, Standardise};
 use plexus::{Context, Error, Model, Pool, Task, Workspace};
+use plexus::{Network, Params, PlanOptions, Shape};
 use plexus_kernels::map::Function;
 use plexus_kernels::random::{Random, Stream};
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ fn model(task: Task, context: Context) -> Model {
         BatchNorm::default().into(),
         Activation::new(Function::LeakyRelu { slope: 0.2 }).into(),
         Dropout { probability: 0.5 }.into(),
-        Linear::new(70).without_bias().into(),
+        Linear::new(70).with_bias(false).into(),
         LayerNorm::default().into(),
         Linear::new(outputs).into(),
     ];
@@ -32,7 +32,9 @@ fn model(task: Task, context: Context) -> Model {
     let state_len = params.state.len();
     Random::new(6, Stream::Init, [0, 0]).uniform(0.5, 1.5, &mut params.state[..state_len]);
     let metadata = BTreeMap::from([("note".to_string(), "says \"hello\"\nand \u{e4}".to_string())]);
-    Model::new(Arc::new(network), &params, task, None, metadata, context).expect("a name for each output")
+    Model::new(Arc::new(network), &params, task, context)
+        .map(|model| model.with_metadata(metadata))
+        .expect("a name for each output")
 }
 
 fn names(count: usize) -> Vec<String> {
@@ -152,7 +154,7 @@ fn small_file() -> Vec<u8> {
     let network = Network::chain(Shape::new([4]), layers).check().expect("the layers fit");
     let params = Params::initialise(&network, 1);
     let task = Task::Classification { classes: names(2) };
-    let model = Model::new(Arc::new(network), &params, task, None, BTreeMap::new(), Context::single());
+    let model = Model::new(Arc::new(network), &params, task, Context::single());
     model.expect("two names").to_bytes().expect("bytes")
 }
 
@@ -166,7 +168,6 @@ fn a_file_cut_anywhere_is_refused_and_the_message_names_it() {
         let error = Model::open(&path, Context::single()).expect_err("a cut file");
         assert!(matches!(error, Error::Format { .. }), "cut to {len}: {error:?}");
         assert!(error.to_string().contains("cut.safetensors"), "{error}");
-        assert_eq!(error.exit_code(), 2);
     }
     println!("{} of {} cuts refused", bytes.len(), bytes.len());
 }

@@ -1,12 +1,11 @@
 //! A run of a network with two inputs and two outputs, from rows to a model file and back.
 
-use plexus::nn::Shape;
 use plexus::train::data::{DataOptions, DataSource, Dataset, InputRows, Samples, Targets};
 use plexus::train::evaluate::Answers;
 use plexus::train::loss::{Loss, Objective};
 use plexus::train::target::ScaleKind;
 use plexus::train::trainer::Settings;
-use plexus::{Context, Error, Model, OutputTask, Run, RunSpec, Task, Workspace};
+use plexus::{Context, Error, Model, OutputTask, Run, RunSpec, Shape, Task, Workspace};
 use std::path::Path;
 
 const NETWORK: &str = r#"
@@ -59,17 +58,15 @@ fn data(first: usize) -> Dataset {
     let rows = || left.chunks(3).zip(right.chunks(2));
     let kinds = rows().map(|(left, right)| u32::from(left[0] + right[1] > 0.0)).collect();
     let prices = rows().map(|(left, right)| 5000.0 + 1000.0 * (left[1] - right[0])).collect();
-    Dataset {
-        name: "made".to_string(),
-        inputs: vec![
+    Dataset::new(
+        "made".to_string(),
+        vec![
             InputRows { shape: [3].into(), samples: Samples::F32(left) },
             InputRows { shape: [2].into(), samples: Samples::F32(right) },
         ],
-        targets: vec![
-            Targets::classes(names(&["low", "high"]), kinds),
-            Targets::values(names(&["price in EUR"]), prices),
-        ],
-    }
+        vec![Targets::classes(names(&["low", "high"]), kinds), Targets::values(names(&["price in EUR"]), prices)],
+    )
+    .expect("the rows fit")
 }
 
 fn source() -> DataSource {
@@ -81,13 +78,7 @@ fn spec(network: &Path, objectives: Vec<Objective>) -> RunSpec {
         data: "made".to_string(),
         data_options: DataOptions::default(),
         network: network.display().to_string(),
-        settings: Settings {
-            epochs: 40,
-            batch: 16,
-            learning_rate: 0.01,
-            objectives,
-            ..Settings::new(Loss::MeanSquaredError)
-        },
+        settings: Settings::new(Loss::MeanSquaredError).epochs(40).batch(16).learning_rate(0.01).objectives(objectives),
         validation: 0.1,
         standardise: true,
         target_scale: ScaleKind::Standard,
@@ -140,7 +131,7 @@ fn two_inputs_and_two_outputs_are_trained_saved_opened_measured_and_asked() {
     let (mut left, mut right) = (vec![0.0; 3 * ROWS], Vec::new());
     let rows: Vec<u64> = (0..ROWS as u64).collect();
     test.copy_rows(&rows, &mut left);
-    let Samples::F32(numbers) = &test.inputs[1].samples else { panic!("numbers") };
+    let Samples::F32(numbers) = &test.inputs()[1].samples else { panic!("numbers") };
     right.extend_from_slice(numbers);
     let mut workspace = Workspace::default();
     let answers = model.predict_all(&[&left, &right], ROWS, &mut workspace).expect("the rows fit");
@@ -148,7 +139,7 @@ fn two_inputs_and_two_outputs_are_trained_saved_opened_measured_and_asked() {
     assert_eq!((names, answers.get("none")), (vec!["kind", "price"], None));
     let probabilities = answers.get("kind").expect("it is an output");
     assert!(probabilities.chunks(2).all(|row| (row[0] + row[1] - 1.0).abs() < 1e-6));
-    let Targets::Values { values, .. } = &test.targets[1] else { panic!("numbers") };
+    let Targets::Values { values, .. } = &test.targets()[1] else { panic!("numbers") };
     let mean_error = answers.at(1).iter().zip(values).map(|(a, b)| (a - b).abs()).sum::<f32>() / ROWS as f32;
     assert!((f64::from(mean_error) - errors.mean_absolute_error()).abs() < 1.0);
 
@@ -157,7 +148,8 @@ fn two_inputs_and_two_outputs_are_trained_saved_opened_measured_and_asked() {
     right[3] = f32::NAN;
     let error = model.predict_all(&[&left, &right], ROWS, &mut workspace).expect_err("a NaN").to_string();
     assert!(error.contains("row 1, number 1 of the input \"right\" is NaN"), "{error}");
-    let one = Dataset { targets: test.targets[..1].to_vec(), ..test };
+    let (name, inputs, targets) = test.into_parts();
+    let one = Dataset::new(name, inputs, targets[..1].to_vec()).expect("the rows fit");
     let error = model.evaluate(&one).expect_err("a target is missing").to_string();
     assert!(error.contains("2 outputs: kind, price"), "{error}");
 }
@@ -167,7 +159,8 @@ fn two_inputs_and_two_outputs_are_trained_saved_opened_measured_and_asked() {
 fn pictures_are_told_from_tables_by_their_shape() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let means = |name: &str, shape: &[usize], samples: Samples| {
-        let rows = Dataset::new("made", Shape::new(shape), samples, Targets::values(names(&["y"]), vec![1.0, 2.0]));
+        let rows = Dataset::single("made", Shape::new(shape), samples, Targets::values(names(&["y"]), vec![1.0, 2.0]))
+            .expect("the rows fit");
         let source = DataSource { train: rows.clone().into(), test: rows, validation: None, table: None };
         let spec = RunSpec { validation: 0.0, ..spec(Path::new("mlp:2"), vec![Loss::MeanSquaredError.into()]) };
         let run = Run::start(spec, source, &folder.path().join(name), Context::single()).expect("it begins");
@@ -199,15 +192,17 @@ fn losses_and_outputs_that_do_not_match_are_refused_at_the_start() {
     swapped.swap(0, 1);
     let error = refused(swapped, source());
     assert!(error.contains("cross_entropy, but the target is a number"), "{error}");
-    let mut one_target = data(0);
-    one_target.targets.pop();
+    let (name, inputs, mut targets) = data(0).into_parts();
+    targets.pop();
+    let one_target = Dataset::new(name, inputs, targets).expect("the rows fit");
     let error = refused(objectives(), DataSource { train: one_target.into(), ..source() });
     assert!(
         error.contains("the targets of made: expected 2, one for each output of the network: kind, price"),
         "{error}"
     );
-    let mut one_input = data(0);
-    one_input.inputs.pop();
+    let (name, mut inputs, targets) = data(0).into_parts();
+    inputs.pop();
+    let one_input = Dataset::new(name, inputs, targets).expect("the rows fit");
     let error = refused(objectives(), DataSource { train: one_input.into(), ..source() });
     assert!(
         error.contains("the inputs of made: expected 2, one for each input of the network: left, right"),

@@ -3,15 +3,14 @@
 //! Here the kernels are optimised; `cargo xtask dependent` builds this file into a crate outside the workspace, where
 //! nothing is.
 
-use plexus::nn::layers::{Activation, BatchNorm, Dropout, Layer, LayerNorm, Linear, Standardise};
-use plexus::nn::{Network, Params, Shape};
+use plexus::layers::{Activation, BatchNorm, Dropout, Layer, LayerNorm, Linear, Standardise};
 use plexus::train::data::{Dataset, Samples, Targets};
 use plexus::train::loss::Loss;
 use plexus::train::schedule::Schedule;
 use plexus::train::trainer::{Settings, Trainer};
 use plexus::{Context, Isa, Model, Pool, Precision, Task, Workspace};
+use plexus::{Network, Params, Shape};
 use plexus_kernels::map::FUNCTIONS;
-use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -50,7 +49,7 @@ fn data() -> Dataset {
     let values: Vec<f32> = (0..ROWS * FEATURES).map(|at| (at * at % 97) as f32 / 48.0 - 1.0).collect();
     let class = |row: &[f32]| usize::from(row[0] > 0.0) + usize::from(row[1] > 0.0);
     let indices = values.chunks(FEATURES).map(|row| class(row) as u32).collect();
-    Dataset::new("sums", [FEATURES].into(), Samples::F32(values), Targets::classes(names(), indices))
+    Dataset::single("sums", [FEATURES], Samples::F32(values), Targets::classes(names(), indices)).expect("the rows fit")
 }
 
 fn names() -> Vec<String> {
@@ -64,7 +63,7 @@ fn network() -> Network {
         Linear::new(70).into(),
         BatchNorm::default().into(),
         Dropout { probability: 0.1 }.into(),
-        Linear::new(33).without_bias().into(),
+        Linear::new(33).with_bias(false).into(),
         LayerNorm::default().into(),
     ];
     for row in FUNCTIONS {
@@ -77,14 +76,12 @@ fn network() -> Network {
 fn train_and_predict(threads: usize) {
     let network = Arc::new(network().check().expect("the layers fit"));
     let params = Params::initialise(&network, 1);
-    let settings = Settings {
-        epochs: 1,
-        learning_rate: 0.002,
-        schedule: Schedule::Constant,
-        clip_norm: Some(1.0),
-        seed: 1,
-        ..Settings::new(Loss::CrossEntropy { label_smoothing: 0.1, class_weights: None })
-    };
+    let settings = Settings::new(Loss::CrossEntropy { label_smoothing: 0.1, class_weights: None })
+        .epochs(1)
+        .learning_rate(0.002)
+        .schedule(Schedule::Constant)
+        .clip_norm(Some(1.0))
+        .seed(1);
     let (data, context) = (data(), Context::detect(Pool::new(threads)));
     let mut trainer = Trainer::new(network.clone(), params.clone(), settings, context.clone()).expect("they fit");
     let mut loader = trainer.loader(Arc::new(data.clone()), 0..ROWS as u64).expect("the rows fit");
@@ -95,7 +92,7 @@ fn train_and_predict(threads: usize) {
     assert!(trainer.params().weights[..] != params.weights[..], "a step changes the weights");
 
     let task = Task::Classification { classes: names() };
-    let model = Model::new(network, trainer.params(), task, None, BTreeMap::new(), context.clone());
+    let model = Model::new(network, trainer.params(), task, context.clone());
     let folder = std::env::temp_dir().join(format!("plexus-small-stack-{}-{threads}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for temporary files");
     let file = folder.join("model.safetensors");

@@ -1,7 +1,7 @@
 //! How a data source is read.
 
 use clap::{Args as ClapArgs, ValueEnum};
-use plexus_train::data::{DataOptions, Missing, MissingTarget, ReadAs, Task};
+use plexus_train::data::{DataOptions, Missing, MissingTarget, ReadAs, TaskKind};
 
 /// Options that say how a table is written, for every command that reads one.
 #[derive(Clone, Debug, ClapArgs)]
@@ -147,8 +147,8 @@ impl DataArgs {
             },
             target: self.target.clone(),
             task: self.task.map(|task| match task {
-                TaskArg::Classification => Task::Classification,
-                TaskArg::Regression => Task::Regression,
+                TaskArg::Classification => TaskKind::Classification,
+                TaskArg::Regression => TaskKind::Regression,
             }),
             ..DataOptions::default()
         }

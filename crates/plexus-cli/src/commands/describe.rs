@@ -68,6 +68,7 @@ fn output_line(task: &Task, name: &str) -> String {
         }
         Task::Regression { outputs } => format!("Outputs   {name}{}", outputs.join(", ")),
         Task::Quantiles { outputs, .. } => format!("Outputs   {name}quantiles: {}", outputs.join(", ")),
+        other => format!("Outputs   {name}{other}"),
     }
 }
 

@@ -1,11 +1,9 @@
-//! The header of a safetensors file: read with limits, then verified by the `safetensors` crate.
+//! The header of a safetensors file: read with limits and verified.
 
 use crate::error::FormatError;
 use crate::limits::{MAX_AXES, MAX_HEADER_BYTES, MAX_TENSORS};
 use plexus_nn::ParamLayout;
-use safetensors::tensor::{Metadata, TensorInfo};
-use safetensors::{Dtype, SafeTensorError};
-use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -14,6 +12,9 @@ use std::ops::Range;
 
 /// Bytes of the length at the start of a file.
 const LENGTH: usize = 8;
+
+/// The type of the numbers that are read and written.
+const F32: &str = "F32";
 
 /// A verified header.
 pub(super) struct Header {
@@ -74,43 +75,26 @@ pub(super) fn read_header(source: &mut (impl Read + Seek + ?Sized)) -> Result<He
     Ok(Header { metadata, tensors, data_start: LENGTH as u64 + length })
 }
 
-/// Lets the `safetensors` crate decide whether offsets and shapes agree, and tells its refusal in our words.
+/// Checks that each tensor begins where the one before ends, and that those of 32-bit floats have four bytes for each
+/// number. Tensors of other types are refused where they would be read.
 fn verify(tensors: &[TensorHeader]) -> Result<(), FormatError> {
-    let infos = tensors.iter().map(|tensor| {
-        let dtype: Result<Dtype, serde_json::Error> = Dtype::deserialize(tensor.dtype.as_str().into_deserializer());
-        let dtype = dtype.map_err(|error| FormatError::Header { message: shown(&error.to_string()) })?;
-        let data_offsets = (tensor.range.start, tensor.range.end);
-        Ok((tensor.name.clone(), TensorInfo { dtype, shape: tensor.shape.clone(), data_offsets }))
-    });
-    let error = match Metadata::new(None, infos.collect::<Result<_, FormatError>>()?) {
-        Ok(_) => return Ok(()),
-        Err(error) => error,
-    };
-    let size = |tensor: &&TensorHeader| {
-        let len = tensor.shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis));
-        tensor.dtype == "F32" && len.and_then(|len| len.checked_mul(4)) != Some(tensor.range.len())
-    };
-    let found = match &error {
-        SafeTensorError::InvalidOffset(name) => tensors.iter().find(|tensor| tensor.name == *name),
-        SafeTensorError::TensorInvalidInfo | SafeTensorError::ValidationOverflow => tensors.iter().find(size),
-        _ => None,
-    };
-    Err(match (error, found) {
-        (SafeTensorError::InvalidOffset(_), Some(tensor)) => {
-            FormatError::Offsets { tensor: tensor.name.clone(), begin: tensor.range.start, end: tensor.range.end }
+    let mut end = 0;
+    for TensorHeader { name, dtype, shape, range } in tensors {
+        if range.start != end || range.end < range.start {
+            return Err(FormatError::Offsets { tensor: name.clone(), begin: range.start, end: range.end });
         }
-        (_, Some(tensor)) => FormatError::TensorSize {
-            tensor: tensor.name.clone(),
-            shape: tensor.shape.clone(),
-            bytes: tensor.range.len(),
-        },
-        (error, None) => FormatError::Header { message: shown(&error.to_string()) },
-    })
+        end = range.end;
+        let bytes = shape.iter().try_fold(size_of::<f32>(), |product, &axis| product.checked_mul(axis));
+        if dtype == F32 && bytes != Some(range.len()) {
+            return Err(FormatError::TensorSize { tensor: name.clone(), shape: shape.clone(), bytes: range.len() });
+        }
+    }
+    Ok(())
 }
 
 /// Refuses numbers that are not read.
 pub(super) fn check_dtype(tensor: &TensorHeader) -> Result<(), FormatError> {
-    if tensor.dtype == "F32" {
+    if tensor.dtype == F32 {
         return Ok(());
     }
     Err(FormatError::DataType { tensor: tensor.name.clone(), dtype: tensor.dtype.clone() })
@@ -162,7 +146,7 @@ impl<'de> Deserialize<'de> for Axes {
 
 /// The header as it stands in the file: every name once, and no more than [`MAX_TENSORS`].
 ///
-/// The `safetensors` crate takes the last of two entries with one name; here the second is refused.
+/// Other readers take the last of two entries with one name; here the second is refused.
 struct RawHeader {
     metadata: BTreeMap<String, String>,
     tensors: Vec<(String, RawTensor)>,
@@ -235,7 +219,7 @@ pub(super) fn write_header(layout: &ParamLayout, metadata: &BTreeMap<String, Str
     for entry in layout.entries() {
         let begin = end;
         end += 4 * entry.range.len();
-        let raw = RawTensor { dtype: "F32".to_string(), shape: Axes(entry.shape.clone()), data_offsets: (begin, end) };
+        let raw = RawTensor { dtype: F32.to_string(), shape: Axes(entry.shape.clone()), data_offsets: (begin, end) };
         header += &format!(",{}:{}", json(&entry.name), json(&raw));
     }
     header.push('}');

@@ -3,6 +3,8 @@
 use super::source::{Source, list, nearest, suggestion};
 use super::{called, shape, size};
 use crate::error::FormatError;
+use crate::limits::is_name;
+use plexus_nn::custom::{NotRegistered, is_registered};
 use plexus_nn::layers::{Activation, Dense, KINDS, Layer, Normaliser};
 use plexus_nn::{Init, NamedLayer};
 use serde::Deserialize;
@@ -59,6 +61,8 @@ struct Reader<'a> {
     what: String,
     /// Keys that are allowed besides those that serde knows.
     extra: &'static [&'static str],
+    /// Whether the kind is not built in, so that its keys may be anything.
+    custom: bool,
 }
 
 /// The layers that one table stands for; the first is at `position` of the network.
@@ -68,10 +72,11 @@ pub(super) fn expand(
     span: &Range<usize>,
     position: usize,
 ) -> Result<Vec<NamedLayer>, FormatError> {
-    let mut reader = Reader { source, table, span, what: "a layer".to_string(), extra: COMMON_KEYS };
-    let kind = reader.kind()?;
+    let mut reader = Reader { source, table, span, what: "a layer".to_string(), extra: COMMON_KEYS, custom: false };
+    let kind = reader.kind(position)?;
     let name = reader.name()?;
     let inputs = reader.inputs()?;
+    reader.custom = is_registered(&kind);
     reader.what = format!("a layer of kind `{kind}`");
     let mut layers: Vec<(&str, Layer)> = match kind.as_str() {
         "dense" => reader.dense()?,
@@ -83,7 +88,7 @@ pub(super) fn expand(
             reader.extra = &["kind", "name", "inputs"];
             vec![("", reader.layer("activation", None)?)]
         }
-        kind if KINDS.contains(&kind) => {
+        kind if KINDS.contains(&kind) || reader.custom => {
             let mut layers = vec![("", reader.layer(kind, None)?)];
             if let Some(Some(activation)) = reader.activation()? {
                 layers.push(("activation", activation.into()));
@@ -124,8 +129,8 @@ impl Reader<'_> {
         Err(self.source.error(span, message, help))
     }
 
-    /// The kind, which is a layer kind, a function or `dense`.
-    fn kind(&self) -> Result<String, FormatError> {
+    /// The kind, which is a layer kind, a function or `dense`; of the layer at `position`.
+    fn kind(&self, position: usize) -> Result<String, FormatError> {
         let kinds = || KINDS.iter().map(|kind| kind.to_string()).chain(["dense".to_string()]).chain(function_names());
         let Some(value) = self.table.get("kind") else {
             let near = self.table.keys().find(|key| nearest(key.get_ref(), &["kind"]).is_some());
@@ -141,8 +146,12 @@ impl Reader<'_> {
             return self.error(value.span(), message, "Write it in quotes: `kind = \"linear\"`.");
         };
         let known: Vec<String> = kinds().collect();
-        if known.iter().any(|name| name == kind) {
+        if known.iter().any(|name| name == kind) || is_registered(kind) {
             return Ok(kind.to_string());
+        }
+        let name = self.name()?.unwrap_or_else(|| format!("layers.{position}"));
+        if let Some(unknown) = NotRegistered::find(&name, kind) {
+            return self.error(value.span(), unknown.to_string(), "");
         }
         self.error(value.span(), format!("unknown kind `{}`", shortened(kind)), suggestion(kind, &known))
     }
@@ -194,7 +203,8 @@ impl Reader<'_> {
             }
             DeValue::Table(table) => {
                 let (source, span) = (self.source, value.span());
-                let reader = Reader { source, table, span: &span, what: "`activation`".to_string(), extra: &[] };
+                let what = "`activation`".to_string();
+                let reader = Reader { source, table, span: &span, what, extra: &[], custom: false };
                 if let Some(function) = table.get("function")
                     && let DeValue::String(name) = function.get_ref()
                     && !function_names().iter().any(|known| known == name)
@@ -277,6 +287,7 @@ impl Reader<'_> {
     fn value(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Result<Value, FormatError> {
         // Sizes have a range that serde does not know.
         match key {
+            _ if self.custom => {}
             "out_features" | "in_features" | "out_channels" | "in_channels" | "groups" => {
                 return Ok(size(self.source, key, value)?.into());
             }
@@ -292,10 +303,14 @@ impl Reader<'_> {
                 Err(_) => self.error(value.span(), format!("`{}` is too large a number", shortened(key)), ""),
             },
             DeValue::Float(number) => match number.as_str().parse::<f64>() {
-                Ok(number) if (number as f32).is_finite() => Ok(number.into()),
+                Ok(number) if (number as f32).is_finite() || self.custom && number.is_finite() => Ok(number.into()),
                 _ => self.error(value.span(), format!("`{}` is not a finite number", shortened(key)), ""),
             },
             DeValue::Array(items) => items.iter().map(|item| self.value(key, item)).collect(),
+            DeValue::Table(table) if self.custom => table
+                .iter()
+                .map(|(key, item)| Ok((key.get_ref().to_string(), self.value(key.get_ref(), item)?)))
+                .collect(),
             DeValue::Table(_) | DeValue::Datetime(_) => {
                 let message =
                     format!("`{}` is {}, which no key of a layer takes", shortened(key), called(value.get_ref()));
@@ -333,18 +348,38 @@ impl Reader<'_> {
             Err(error) => error.to_string(),
         };
         let names = quoted(&message);
+        // Which key a message is about: the one without which serde says something else.
+        let culprit = |may_be: &dyn Fn(&DeValue<'_>) -> bool| {
+            let own =
+                self.table.iter().filter(|(key, value)| !self.is_common(key.get_ref()) && may_be(value.get_ref()));
+            own.take(MANY_KEYS).find(|(key, _)| {
+                let mut without = object.clone();
+                without.remove(key.get_ref().as_ref()).is_some()
+                    && read(without).err().is_none_or(|error| error.to_string() != message)
+            })
+        };
+        // In a layer that is not built in a value may be a table with keys of its own.
+        let nested = culprit(&|value| self.custom && matches!(value, DeValue::Table(_) | DeValue::Array(_)));
+        let (what, whole, extra) = match nested {
+            Some((key, value)) => (format!("`{}`", shortened(key.get_ref())), value.span(), &[][..]),
+            None => (self.what.clone(), self.span.clone(), self.extra),
+        };
         if message.starts_with("unknown field") {
             let wrong = names.first().copied().unwrap_or_default();
             let mut known: Vec<&str> = names.iter().skip(1).copied().filter(|&name| name != "kind").collect();
-            known.extend(self.extra);
-            let span = self.table.get_key_value(wrong).map_or(self.span.clone(), |(key, _)| key.span());
-            let message = format!("{} has no key `{}`", self.what, shortened(wrong));
+            known.extend(extra);
+            let key = if nested.is_some() { None } else { self.table.get_key_value(wrong) };
+            let span = key.map_or(whole, |(key, _)| key.span());
+            let message = format!("{what} has no key `{}`", shortened(wrong));
             return self.error(span, message, suggestion(wrong, &known));
         }
         if message.starts_with("missing field") {
             let missing = names.first().copied().unwrap_or_default();
-            let message = format!("{} needs `{missing}`", self.what);
-            return self.error(self.span.clone(), message, format!("Add a line such as `{}`.", example(missing)));
+            let help = match nested {
+                Some(_) => String::new(),
+                None => format!("Add a line such as `{}`.", example(missing)),
+            };
+            return self.error(whole, format!("{what} needs `{missing}`"), help);
         }
         // Our own refusals name the key last.
         if !message.starts_with("unknown") && !message.starts_with("invalid") {
@@ -353,14 +388,7 @@ impl Reader<'_> {
                 return self.error(key.span(), message, "");
             }
         }
-        // Which key it is: the one without which serde says something else.
-        let own = self.table.iter().filter(|(key, _)| !self.is_common(key.get_ref()));
-        let culprit = own.take(MANY_KEYS).find(|(key, _)| {
-            let mut without = object.clone();
-            without.remove(key.get_ref().as_ref()).is_some()
-                && read(without).err().is_none_or(|error| error.to_string() != message)
-        });
-        let Some((key, value)) = culprit else {
+        let Some((key, value)) = culprit(&|_| true) else {
             return self.error(self.span.clone(), format!("{}: {message}", self.what), "");
         };
         let key = key.get_ref();
@@ -381,11 +409,6 @@ impl Reader<'_> {
         }
         self.error(value.span(), message.clone(), "")
     }
-}
-
-/// Whether a name can stand in files, paths and terminals.
-pub(crate) fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().count() <= 200 && !name.chars().any(char::is_control)
 }
 
 /// The functions, from the list that the layer itself gives when it knows a name not.

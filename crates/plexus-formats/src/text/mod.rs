@@ -38,12 +38,11 @@ mod layer;
 mod source;
 mod write;
 
-pub(crate) use layer::is_name;
 pub use source::TextError;
 pub use write::write_network;
 
 use crate::error::FormatError;
-use crate::limits::{MAX_AXES, MAX_LAYERS, MAX_TEXT_BYTES};
+use crate::limits::{MAX_AXES, MAX_LAYERS, MAX_TEXT_BYTES, is_name};
 use plexus_nn::check::MAX_ELEMENTS;
 use plexus_nn::{CheckedNetwork, INPUT, Input, NamedLayer, Network, Shape};
 use source::{Source, suggestion};

@@ -4,7 +4,7 @@ use super::parse_network;
 use crate::error::FormatError;
 use plexus_nn::layers::Layer;
 use plexus_nn::{INPUT, Input, NamedLayer, Network};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 /// Writes a network as text that [`parse_network`](crate::parse_network) reads back to the same network.
 ///
@@ -38,8 +38,9 @@ pub fn write_network(network: &Network) -> Result<String, FormatError> {
         let unnamed = named.name == format!("layers.{index}");
         text += "\n[[layer]]\n";
         let mut object = own_keys(named)?;
-        match function(&mut object) {
-            // A function with its constants at their defaults is a kind of its own.
+        // The name of a function is a kind of its own.
+        let function_name = if matches!(named.layer, Layer::Activation(_)) { function(&mut object) } else { None };
+        match function_name {
             Some(function) => line(&mut text, "kind", &function),
             None => line(&mut text, "kind", &Value::String(named.layer.kind().to_string())),
         }
@@ -49,8 +50,8 @@ pub fn write_network(network: &Network) -> Result<String, FormatError> {
         if !named.inputs.is_empty() {
             line(&mut text, "inputs", &names(&named.inputs));
         }
-        for (key, value) in &object {
-            line(&mut text, key, value);
+        for (name, value) in &object {
+            line(&mut text, &key(name), value);
         }
         if let Some((_, behind)) = layers.peek()
             && is_short_form(named, unnamed, index, behind)
@@ -95,16 +96,24 @@ fn own_keys(named: &NamedLayer) -> Result<Map<String, Value>, FormatError> {
     let Value::Object(mut object) = value else {
         return Err(cannot("it is not a table".to_string()));
     };
-    if object.values().any(Value::is_null) {
-        return Err(cannot("it has a constant that is not a finite number".to_string()));
+    let reads_as_this = |object: &Map<String, Value>| {
+        serde_json::from_value::<Layer>(Value::Object(object.clone())).is_ok_and(|read| read == named.layer)
+    };
+    let mut short = object.clone();
+    short.values_mut().for_each(shorten);
+    // Of an f64, which only a layer that is not built in can have, that would be another number.
+    if !matches!(named.layer, Layer::Custom(_)) || reads_as_this(&short) {
+        object = short;
     }
     let keys: Vec<String> = object.keys().filter(|key| *key != "kind").cloned().collect();
     for key in keys {
         let Some(value) = object.remove(&key) else { continue };
-        let same = serde_json::from_value::<Layer>(Value::Object(object.clone())).is_ok_and(|read| read == named.layer);
-        if !same {
+        if !reads_as_this(&object) {
             object.insert(key, value);
         }
+    }
+    if object.values().any(Value::is_null) {
+        return Err(cannot("it has a constant that is not a finite number".to_string()));
     }
     object.remove("kind");
     Ok(object)
@@ -135,12 +144,30 @@ fn line(text: &mut String, key: &str, value: &Value) {
     *text += &format!("{key} = {}\n", toml(value));
 }
 
+/// Gives every number as few digits as give the same f32 back, for constants of layers are f32.
+fn shorten(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let digits = number.as_f64().map(|number| format!("{:?}", number as f32));
+            if let Some(short) = digits.and_then(|digits| digits.parse().ok()).and_then(Number::from_f64) {
+                *number = short;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(shorten),
+        Value::Object(object) => object.values_mut().for_each(shorten),
+        _ => {}
+    }
+}
+
 /// A value as TOML.
 fn toml(value: &Value) -> String {
     match value {
-        // Constants of layers are f32: written with as few digits as give the same f32 back.
         Value::Number(number) if number.is_f64() => {
-            number.as_f64().map(|number| format!("{:?}", number as f32)).unwrap_or_default()
+            number.as_f64().map(|number| format!("{number:?}")).unwrap_or_default()
+        }
+        Value::Object(object) => {
+            let keys = object.iter().map(|(name, value)| format!("{} = {}", key(name), toml(value)));
+            format!("{{ {} }}", keys.collect::<Vec<_>>().join(", "))
         }
         Value::String(string) => toml::Value::String(string.clone()).to_string(),
         Value::Array(items) => format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", ")),

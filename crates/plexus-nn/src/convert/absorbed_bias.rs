@@ -67,7 +67,7 @@ mod tests {
         let both: Vec<f32> = weight.iter().chain(&bias).copied().collect();
         let with_bias = run_layer(&Linear::new(2).into(), &Shape::new([3]), 1, &[1.5, 2.5, -1.0], &both, &[0.0; 2]);
         let input = [1.0, 1.5, 2.5, -1.0];
-        let layer = Linear::new(2).without_bias().into();
+        let layer = Linear::new(2).with_bias(false).into();
         let without = run_layer(&layer, &Shape::new([4]), 1, &input, &absorbed, &[0.0; 2]);
         assert_eq!(with_bias.output, without.output);
         assert_eq!(release(&absorbed, 2), (weight.to_vec(), bias.to_vec()));

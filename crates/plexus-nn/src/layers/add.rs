@@ -20,9 +20,16 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Source
 /// He et al. 2016 (arXiv 1512.03385), for the skip.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Add {}
+
+impl Add {
+    /// The layer; there is nothing to choose.
+    pub fn new() -> Self {
+        Add {}
+    }
+}
 
 impl LayerKind for Add {
     fn kind(&self) -> &'static str {

@@ -47,10 +47,10 @@ fn yes() -> bool {
 }
 
 impl AvgPool2d {
-    /// Square windows side by side.
-    pub fn new(kernel_size: usize) -> Self {
+    /// Windows side by side; one number is both sides of a window.
+    pub fn new(kernel_size: impl Into<Pair>) -> Self {
         let (stride, padding) = (None, Padding::none());
-        let kernel_size = Pair::Both(kernel_size);
+        let kernel_size = kernel_size.into();
         AvgPool2d { kernel_size, stride, padding, ceil_mode: false, count_include_pad: true }
     }
 
@@ -62,6 +62,13 @@ impl AvgPool2d {
         Window { channels, height, width, kernel, stride, padding, dilation, ceil: self.ceil_mode }
     }
 }
+
+with_keys! { AvgPool2d {
+    with_stride(stride: impl Into<Pair>) = Some(stride.into());
+    with_padding(padding: impl Into<Padding>) = padding.into();
+    with_ceil_mode(ceil_mode: bool) = ceil_mode;
+    with_count_include_pad(count_include_pad: bool) = count_include_pad;
+} }
 
 impl LayerKind for AvgPool2d {
     fn kind(&self) -> &'static str {

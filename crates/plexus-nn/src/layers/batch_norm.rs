@@ -82,6 +82,21 @@ impl Default for BatchNorm {
     }
 }
 
+impl BatchNorm {
+    /// All keys at their defaults.
+    pub fn new() -> Self {
+        BatchNorm::default()
+    }
+}
+
+with_keys! { BatchNorm {
+    with_epsilon(epsilon: f32) = epsilon;
+    with_momentum(momentum: f32) = momentum;
+    with_center(center: bool) = center;
+    with_scale(scale: bool) = scale;
+    with_running_variance(running_variance: RunningVariance) = running_variance;
+} }
+
 impl LayerKind for BatchNorm {
     fn kind(&self) -> &'static str {
         "batch_norm"

@@ -24,6 +24,11 @@ pub struct Concat {
 }
 
 impl Concat {
+    /// Along the first axis of a sample.
+    pub fn new() -> Self {
+        Concat::default()
+    }
+
     /// The axis as it lies in memory, with the axes around it: how many blocks there are, and how many numbers one step
     /// along the axis is.
     fn blocks(&self, output: &Shape, layout: Layout) -> (usize, usize) {
@@ -36,6 +41,10 @@ impl Concat {
         (axes[..axis].iter().product(), axes[axis + 1..].iter().product())
     }
 }
+
+with_keys! { Concat {
+    with_axis(axis: usize) = axis;
+} }
 
 impl LayerKind for Concat {
     fn kind(&self) -> &'static str {

@@ -96,11 +96,11 @@ fn is_uniform_fan_in(init: &Init) -> bool {
 }
 
 impl Conv2d {
-    /// Square filters with a bias, stride 1, no padding.
-    pub fn new(out_channels: usize, kernel_size: usize) -> Self {
+    /// Filters with a bias, stride 1, no padding; one number as the size of a kernel is both its sides.
+    pub fn new(out_channels: usize, kernel_size: impl Into<Pair>) -> Self {
         Conv2d {
             out_channels,
-            kernel_size: Pair::Both(kernel_size),
+            kernel_size: kernel_size.into(),
             in_channels: None,
             stride: Pair::one(),
             padding: Padding::none(),
@@ -110,11 +110,6 @@ impl Conv2d {
             weight_init: Init::UniformFanIn,
             bias_init: Init::UniformFanIn,
         }
-    }
-
-    /// The same with zeros around the map.
-    pub fn padded(self, padding: usize) -> Self {
-        Conv2d { padding: Padding::All(padding), ..self }
     }
 
     fn geometry(&self, input: &Shape) -> Geometry {
@@ -139,6 +134,17 @@ impl Conv2d {
         (weight, self.bias.then_some(bias))
     }
 }
+
+with_keys! { Conv2d {
+    with_in_channels(in_channels: usize) = Some(in_channels);
+    with_stride(stride: impl Into<Pair>) = stride.into();
+    with_padding(padding: impl Into<Padding>) = padding.into();
+    with_dilation(dilation: impl Into<Pair>) = dilation.into();
+    with_groups(groups: usize) = groups;
+    with_bias(bias: bool) = bias;
+    with_weight_init(weight_init: Init) = weight_init;
+    with_bias_init(bias_init: Init) = bias_init;
+} }
 
 impl LayerKind for Conv2d {
     fn kind(&self) -> &'static str {
@@ -311,7 +317,7 @@ mod tests {
     fn a_kernel_larger_than_the_padded_map_is_refused_with_both_sizes() {
         let mismatch = Conv2d::new(6, 5).infer(&[&Shape::new([1, 4, 9])]).unwrap_err();
         assert!(mismatch.expected.contains("4 x 9") && mismatch.got.contains("5 x 5"), "{mismatch:?}");
-        assert!(Conv2d::new(6, 5).padded(1).infer(&[&Shape::new([1, 4, 9])]).is_ok());
+        assert!(Conv2d::new(6, 5).with_padding(1).infer(&[&Shape::new([1, 4, 9])]).is_ok());
     }
 
     #[test]

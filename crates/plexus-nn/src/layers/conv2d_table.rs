@@ -52,9 +52,9 @@ pub struct Conv2dTable {
 }
 
 impl Conv2dTable {
-    /// Square filters over the listed channels.
-    pub fn new(connections: Vec<Vec<usize>>, kernel_size: usize) -> Self {
-        Conv2dTable { connections, kernel_size: Pair::Both(kernel_size) }
+    /// Filters over the listed channels; one number as the size of a kernel is both its sides.
+    pub fn new(connections: Vec<Vec<usize>>, kernel_size: impl Into<Pair>) -> Self {
+        Conv2dTable { connections, kernel_size: kernel_size.into() }
     }
 
     fn geometry(&self, input: &Shape) -> Geometry {

@@ -92,3 +92,11 @@ impl Dense {
         layers
     }
 }
+
+with_keys! { Dense {
+    with_activation(activation: impl Into<Option<Function>>) = activation.into();
+    with_normaliser(normaliser: impl Into<Option<Normaliser>>) = normaliser.into();
+    with_weight_init(weight_init: Init) = weight_init;
+    with_bias_init(bias_init: Init) = bias_init;
+    with_flatten(flatten: bool) = flatten;
+} }

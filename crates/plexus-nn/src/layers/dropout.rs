@@ -1,8 +1,12 @@
 //! Dropout: in training some elements become zero, chosen at random.
 
-use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Pass, Reads, Saved, one};
+#[cfg(feature = "train")]
+use crate::layer::Pass;
+use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, Saved, one};
 use crate::shape::Shape;
-use plexus_kernels::{random, reduce};
+#[cfg(feature = "train")]
+use plexus_kernels::random;
+use plexus_kernels::reduce;
 use serde::{Deserialize, Serialize};
 
 /// Sets elements to zero with a probability and scales the others, in training; does nothing at inference.
@@ -30,6 +34,19 @@ pub struct Dropout {
 
 fn half() -> f32 {
     0.5
+}
+
+impl Dropout {
+    /// Drops this share of the elements.
+    pub fn new(probability: f32) -> Self {
+        Dropout { probability }
+    }
+}
+
+impl Default for Dropout {
+    fn default() -> Self {
+        Dropout::new(half())
+    }
 }
 
 impl LayerKind for Dropout {
@@ -64,6 +81,7 @@ impl LayerKind for Dropout {
 
     fn forward(&self, cx: Forward<'_>) {
         match cx.pass {
+            #[cfg(feature = "train")]
             Pass::Training { saved: mask, random: key, .. } if self.probability > 0.0 => {
                 let mask = mask.into_f32();
                 random::dropout_mask(key.seed, (key.layer, key.step), self.probability, mask, cx.context);

@@ -55,6 +55,17 @@ pub struct Flatten {
     pub order: Order,
 }
 
+impl Flatten {
+    /// In the order of memory: channels first.
+    pub fn new() -> Self {
+        Flatten::default()
+    }
+}
+
+with_keys! { Flatten {
+    with_order(order: Order) = order;
+} }
+
 impl LayerKind for Flatten {
     fn kind(&self) -> &'static str {
         "flatten"

@@ -18,9 +18,16 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Source
 /// Lin, Chen and Yan 2013 (arXiv 1312.4400); shaped as Keras' `GlobalAveragePooling2D`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GlobalAvgPool {}
+
+impl GlobalAvgPool {
+    /// The layer; there is nothing to choose.
+    pub fn new() -> Self {
+        GlobalAvgPool {}
+    }
+}
 
 impl LayerKind for GlobalAvgPool {
     fn kind(&self) -> &'static str {

@@ -21,9 +21,16 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Source
 /// Shaped as Keras' `GlobalMaxPooling2D`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GlobalMaxPool {}
+
+impl GlobalMaxPool {
+    /// The layer; there is nothing to choose.
+    pub fn new() -> Self {
+        GlobalMaxPool {}
+    }
+}
 
 /// One window over the whole map.
 fn window(input: &Shape) -> Window {

@@ -48,6 +48,19 @@ impl Default for LayerNorm {
     }
 }
 
+impl LayerNorm {
+    /// All keys at their defaults.
+    pub fn new() -> Self {
+        LayerNorm::default()
+    }
+}
+
+with_keys! { LayerNorm {
+    with_epsilon(epsilon: f32) = epsilon;
+    with_center(center: bool) = center;
+    with_scale(scale: bool) = scale;
+} }
+
 impl LayerKind for LayerNorm {
     fn kind(&self) -> &'static str {
         "layer_norm"

@@ -81,11 +81,6 @@ impl Linear {
         }
     }
 
-    /// The same without a bias.
-    pub fn without_bias(self) -> Self {
-        Linear { bias: false, ..self }
-    }
-
     /// The weight and the bias in the layer's flat range.
     fn split<'a>(&self, weights: &'a [f32]) -> (&'a [f32], Option<&'a [f32]>) {
         let (weight, bias) = weights.split_at(weights.len() - if self.bias { self.out_features } else { 0 });
@@ -116,6 +111,13 @@ impl Linear {
         gemm(call, &mut cx.scratch.gemm, cx.context);
     }
 }
+
+with_keys! { Linear {
+    with_in_features(in_features: usize) = Some(in_features);
+    with_bias(bias: bool) = bias;
+    with_weight_init(weight_init: Init) = weight_init;
+    with_bias_init(bias_init: Init) = bias_init;
+} }
 
 impl LayerKind for Linear {
     fn kind(&self) -> &'static str {
@@ -351,7 +353,7 @@ mod tests {
     #[test]
     fn gradients_are_the_derivatives() {
         gradcheck(&Linear::new(5).into(), &Shape::new([3]), 4);
-        gradcheck(&Linear::new(3).without_bias().into(), &Shape::new([2, 4]), 2);
+        gradcheck(&Linear::new(3).with_bias(false).into(), &Shape::new([2, 4]), 2);
         gradcheck(&Linear::new(1).into(), &Shape::new([1]), 1);
     }
 
@@ -368,7 +370,7 @@ mod tests {
             layer.params(&[&Shape::new([inputs])]).iter().map(ParamSpec::len).sum()
         };
         assert_eq!(count(Linear::new(4096), 4096), 16_781_312);
-        assert_eq!(count(Linear::new(4096).without_bias(), 4096), 16_777_216);
+        assert_eq!(count(Linear::new(4096).with_bias(false), 4096), 16_777_216);
         assert_eq!(count(Linear::new(1), 3072), 3073);
     }
 }

@@ -43,10 +43,10 @@ pub struct MaxPool2d {
 }
 
 impl MaxPool2d {
-    /// Square windows side by side.
-    pub fn new(kernel_size: usize) -> Self {
+    /// Windows side by side; one number is both sides of a window.
+    pub fn new(kernel_size: impl Into<Pair>) -> Self {
         let (stride, padding, dilation) = (None, Padding::none(), Pair::one());
-        MaxPool2d { kernel_size: Pair::Both(kernel_size), stride, padding, dilation, ceil_mode: false }
+        MaxPool2d { kernel_size: kernel_size.into(), stride, padding, dilation, ceil_mode: false }
     }
 
     fn window(&self, input: &Shape) -> Window {
@@ -57,6 +57,13 @@ impl MaxPool2d {
         Window { channels, height, width, kernel, stride, padding, dilation, ceil: self.ceil_mode }
     }
 }
+
+with_keys! { MaxPool2d {
+    with_stride(stride: impl Into<Pair>) = Some(stride.into());
+    with_padding(padding: impl Into<Padding>) = padding.into();
+    with_dilation(dilation: impl Into<Pair>) = dilation.into();
+    with_ceil_mode(ceil_mode: bool) = ceil_mode;
+} }
 
 /// The shape that leaves a pooling.
 pub(super) fn infer(window: Window) -> Result<Shape, Mismatch> {

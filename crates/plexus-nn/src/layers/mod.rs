@@ -1,12 +1,33 @@
 //! The layer kinds, one file each.
 //!
-//! To add one: a file here, its `mod` line and a row in `layers!` below, a case file `testdata/layers/<kind>.toml`.
+//! A layer is made by the function of its name, such as [`linear`] or [`relu`], which takes what is nearly always said. The
+//! rest is said by the type: `Conv2d::new(16, 3).with_stride(2).into()`; there is a `with_` method for each key that a network
+//! file may leave out.
+//!
+//! To add a kind: a file here, its `mod` line and a row in `layers!` below, a row in `constructors.rs`, a case file
+//! `testdata/layers/<kind>.toml`. For a layer of your own, in your own program, see [`crate::custom`].
+
+/// Writes a method for each key that may be left out. A row is the method, what it takes, and the value of the key.
+macro_rules! with_keys {
+    ($kind:ident { $($method:ident($key:ident: $type:ty) = $value:expr;)* }) => {
+        impl $kind {
+            $(
+                #[doc = concat!("The same with this [`", stringify!($key), "`](Self::", stringify!($key), ").")]
+                #[must_use]
+                pub fn $method(self, $key: $type) -> Self {
+                    Self { $key: $value, ..self }
+                }
+            )*
+        }
+    };
+}
 
 mod activation;
 mod add;
 mod avg_pool2d;
 mod batch_norm;
 mod concat;
+mod constructors;
 mod conv2d;
 mod conv2d_table;
 mod dense;
@@ -28,28 +49,36 @@ mod unflatten;
 mod upsample;
 
 pub use batch_norm::RunningVariance;
+pub use constructors::*;
 pub use dense::{Dense, Normaliser};
 pub use flatten::Order;
 pub use sides::{Padding, Pair, Same};
 
+use crate::custom::{self, Custom, NotRegistered};
 use crate::layer::LayerKind;
 use crate::view::View;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, MapAccess, Visitor};
+use serde::ser::{Error as _, SerializeMap};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+use std::fmt;
 use std::ops::Deref;
 
-/// Writes the closed set of layer kinds.
+/// Writes the set of layer kinds that are built in.
 macro_rules! layers {
     ($($module:ident :: $kind:ident $name:literal),* $(,)?) => {
         $(pub use $module::$kind;)*
 
         /// A layer of any kind: plain data, no numbers. What it can do is in [`LayerKind`], which it derefs to.
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[serde(tag = "kind")]
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
         pub enum Layer {
-            $(#[doc = concat!("See [`", stringify!($kind), "`].")] #[serde(rename = $name)] $kind($kind)),*
+            $(#[doc = concat!("See [`", stringify!($kind), "`].")] $kind($kind),)*
+            /// A layer of a kind that is not built in: see [`crate::custom`].
+            Custom(Custom),
         }
 
-        /// The names of all kinds, as in text and files.
+        /// The names of all kinds that are built in, as in text and files.
         pub const KINDS: &[&str] = &[$($name),*];
 
         $(impl From<$kind> for Layer {
@@ -61,10 +90,90 @@ macro_rules! layers {
         impl Deref for Layer {
             type Target = dyn LayerKind;
             fn deref(&self) -> &Self::Target {
-                match self { $(Layer::$kind(layer) => layer),* }
+                match self {
+                    $(Layer::$kind(layer) => layer,)*
+                    Layer::Custom(layer) => layer.as_kind(),
+                }
+            }
+        }
+
+        impl Serialize for Layer {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                #[derive(Serialize)]
+                #[serde(tag = "kind")]
+                enum BuiltIn<'a> {
+                    $(#[serde(rename = $name)] $kind(&'a $kind)),*
+                }
+                match self {
+                    $(Layer::$kind(layer) => BuiltIn::$kind(layer).serialize(serializer),)*
+                    Layer::Custom(layer) => {
+                        let keys = layer.keys();
+                        let keys = keys.map_err(|got| S::Error::custom(format_args!("a layer of kind {}: {got}", self.kind())))?;
+                        let mut map = serializer.serialize_map(Some(keys.len() + 1))?;
+                        map.serialize_entry("kind", self.kind())?;
+                        keys.iter().try_for_each(|(key, value)| map.serialize_entry(key, value))?;
+                        map.end()
+                    }
+                }
+            }
+        }
+
+        impl Layer {
+            /// A layer called `name`, for messages, from its keys.
+            pub(crate) fn from_keys(name: &str, mut keys: Map<String, Value>) -> Result<Layer, serde_json::Error> {
+                let Some(kind) = keys.remove("kind") else {
+                    return Err(Error::missing_field("kind"));
+                };
+                let kind = String::deserialize(kind)?;
+                if let Some(unknown) = NotRegistered::find(name, &kind) {
+                    return Err(Error::custom(unknown));
+                }
+                if let Some(custom) = custom::read(&kind, &mut keys) {
+                    return custom.map(Layer::Custom);
+                }
+                let keys = Value::Object(keys);
+                match kind.as_str() {
+                    $($name => $kind::deserialize(keys).map(Layer::$kind),)*
+                    other => Err(Error::unknown_variant(other, KINDS)),
+                }
             }
         }
     };
+}
+
+impl<'de> Deserialize<'de> for Layer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Keys(keys) = Keys::deserialize(deserializer)?;
+        Layer::from_keys("?", keys).map_err(D::Error::custom)
+    }
+}
+
+/// The keys of a layer, none of them twice.
+pub(crate) struct Keys(pub Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visit;
+        impl<'de> Visitor<'de> for Visit {
+            type Value = Keys;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the keys of a layer")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Keys, A::Error> {
+                let mut keys = Map::new();
+                while let Some((key, value)) = access.next_entry::<String, Value>()? {
+                    if keys.contains_key(&key) {
+                        return Err(A::Error::custom(format_args!("duplicate field `{key}`")));
+                    }
+                    keys.insert(key, value);
+                }
+                Ok(Keys(keys))
+            }
+        }
+        deserializer.deserialize_map(Visit)
+    }
 }
 
 layers! {

@@ -62,6 +62,10 @@ impl Rbf {
     }
 }
 
+with_keys! { Rbf {
+    with_center_init(center_init: Init) = center_init;
+} }
+
 impl LayerKind for Rbf {
     fn kind(&self) -> &'static str {
         "rbf"

@@ -16,6 +16,13 @@ pub struct Reshape {
     pub shape: Shape,
 }
 
+impl Reshape {
+    /// Into this shape.
+    pub fn new(shape: impl Into<Shape>) -> Self {
+        Reshape { shape: shape.into() }
+    }
+}
+
 impl LayerKind for Reshape {
     fn kind(&self) -> &'static str {
         "reshape"

@@ -33,6 +33,18 @@ impl Pair {
     }
 }
 
+impl From<usize> for Pair {
+    fn from(size: usize) -> Self {
+        Pair::Both(size)
+    }
+}
+
+impl From<[usize; 2]> for Pair {
+    fn from(sizes: [usize; 2]) -> Self {
+        Pair::Each(sizes)
+    }
+}
+
 /// Rows and columns of zeros around a map: `2`, `[rows, columns]`, `[top, left, bottom, right]` or `"same"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "a number, two ([rows, columns]), four ([top, left, bottom, right]) or \"same\"")]
@@ -79,6 +91,24 @@ impl Padding {
                 [rows / 2, cols / 2, rows - rows / 2, cols - cols / 2]
             }
         }
+    }
+}
+
+impl From<usize> for Padding {
+    fn from(size: usize) -> Self {
+        Padding::All(size)
+    }
+}
+
+impl From<[usize; 2]> for Padding {
+    fn from(sizes: [usize; 2]) -> Self {
+        Padding::Each(sizes)
+    }
+}
+
+impl From<[usize; 4]> for Padding {
+    fn from(sides: [usize; 4]) -> Self {
+        Padding::Sides(sides)
     }
 }
 

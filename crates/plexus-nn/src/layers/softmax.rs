@@ -17,9 +17,16 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Shapes
 /// - `input`, `output`: `[…, features]`
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Softmax {}
+
+impl Softmax {
+    /// The layer; there is nothing to choose.
+    pub fn new() -> Self {
+        Softmax {}
+    }
+}
 
 impl LayerKind for Softmax {
     fn kind(&self) -> &'static str {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 /// # Shapes
 /// - `input`, `output`: any, the same
 /// - `mean`, `scale`: `[elements of a sample]`, or `[1]` for the same two numbers everywhere
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Standardise {
     /// Whether each element has its own mean and scale (a table of columns) or all share one (an image).
@@ -26,10 +26,19 @@ pub struct Standardise {
 }
 
 impl Standardise {
+    /// All keys at their defaults.
+    pub fn new() -> Self {
+        Standardise::default()
+    }
+
     fn len(&self, input: &Shape) -> usize {
         if self.per_feature { input.len().unwrap_or(0) } else { 1 }
     }
 }
+
+with_keys! { Standardise {
+    with_per_feature(per_feature: bool) = per_feature;
+} }
 
 impl LayerKind for Standardise {
     fn kind(&self) -> &'static str {

@@ -48,9 +48,9 @@ pub struct TrainablePool2d {
 }
 
 impl TrainablePool2d {
-    /// Square windows side by side.
-    pub fn new(kernel_size: usize) -> Self {
-        TrainablePool2d { kernel_size: Pair::Both(kernel_size), stride: None }
+    /// Windows side by side; one number is both sides of a window.
+    pub fn new(kernel_size: impl Into<Pair>) -> Self {
+        TrainablePool2d { kernel_size: kernel_size.into(), stride: None }
     }
 
     fn window(&self, input: &Shape) -> Window {
@@ -65,6 +65,10 @@ impl TrainablePool2d {
         rows * cols
     }
 }
+
+with_keys! { TrainablePool2d {
+    with_stride(stride: impl Into<Pair>) = Some(stride.into());
+} }
 
 impl LayerKind for TrainablePool2d {
     fn kind(&self) -> &'static str {

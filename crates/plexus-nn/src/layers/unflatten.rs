@@ -25,6 +25,17 @@ pub struct Unflatten {
     pub order: Order,
 }
 
+impl Unflatten {
+    /// Into this shape, channels first.
+    pub fn new(shape: impl Into<Shape>) -> Self {
+        Unflatten { shape: shape.into(), order: Order::ChannelsFirst }
+    }
+}
+
+with_keys! { Unflatten {
+    with_order(order: Order) = order;
+} }
+
 impl LayerKind for Unflatten {
     fn kind(&self) -> &'static str {
         "unflatten"

@@ -26,6 +26,13 @@ pub struct Upsample {
     pub factor: usize,
 }
 
+impl Upsample {
+    /// By this whole factor, rows and columns.
+    pub fn new(factor: usize) -> Self {
+        Upsample { factor }
+    }
+}
+
 impl LayerKind for Upsample {
     fn kind(&self) -> &'static str {
         "upsample"

@@ -125,7 +125,7 @@ fn modern(outputs: usize, padding: usize, options: LeNet5) -> Vec<(&'static str,
     let pool = || -> Layer { if options.average { AvgPool2d::new(2).into() } else { MaxPool2d::new(2).into() } };
     let function = || Activation::new(options.function).into();
     vec![
-        ("conv1", Conv2d::new(6, 5).padded(padding).into()),
+        ("conv1", Conv2d::new(6, 5).with_padding(padding).into()),
         ("conv1.activation", function()),
         ("pool1", pool()),
         ("conv2", Conv2d::new(16, 5).into()),
@@ -144,7 +144,7 @@ fn modern(outputs: usize, padding: usize, options: LeNet5) -> Vec<(&'static str,
 fn original(outputs: usize, padding: usize) -> Vec<(&'static str, Layer)> {
     let function = || Activation::new(Function::ScaledTanh).into();
     vec![
-        ("c1", Conv2d::new(6, 5).padded(padding).into()),
+        ("c1", Conv2d::new(6, 5).with_padding(padding).into()),
         ("c1.activation", function()),
         ("s2", TrainablePool2d::new(2).into()),
         ("s2.activation", function()),

@@ -265,7 +265,7 @@ fn dense(table: &toml::Table) -> Vec<Layer> {
     let without_bias = table["bias"].as_bool() == Some(false);
     match wanted {
         Some(wanted) => layers[1] = wanted,
-        None if without_bias => layers[0] = Linear::new(out_features).without_bias().into(),
+        None if without_bias => layers[0] = Linear::new(out_features).with_bias(false).into(),
         None => {}
     }
     let expected = 1 + usize::from(normaliser.is_some()) + usize::from(activation.is_some());

@@ -16,7 +16,7 @@ pub(crate) struct Widths {
 
 impl Widths {
     /// `None` where a row has too many numbers to be counted.
-    pub fn of(source: &dyn Source) -> Option<Self> {
+    pub fn of<S: Source + ?Sized>(source: &S) -> Option<Self> {
         let targets = source.targets();
         let target = |kind: &TargetKind| Some((kind.width()?, matches!(kind, TargetKind::Classes { .. })));
         Some(Widths {

@@ -5,7 +5,7 @@ use super::scan::Rows;
 use super::schema::{ClassFinder, find_column};
 use super::{
     DataOptions, DataSource, Dataset, Fold, InputRows, MissingTarget, Samples, Schema, Table, TableOptions,
-    TableSource, TargetColumn, Targets, Task,
+    TableSource, TargetColumn, Targets, TaskKind,
 };
 use crate::error::{DataError, listed, nearest, shown};
 use plexus_nn::Shape;
@@ -252,12 +252,12 @@ impl<'a> Encoder<'a> {
         let table = self.table;
         let fields = rows.iter().map(|&row| (row, table.cell(row, column)));
         Ok(match target.task {
-            Task::Classification => {
+            TaskKind::Classification => {
                 let mut finder = ClassFinder::new(target);
                 let indices = fields.map(|(row, field)| finder.find(|| table.place(row), field));
                 Targets::classes(target.classes.clone(), indices.collect::<Result<_, _>>()?)
             }
-            Task::Regression => {
+            TaskKind::Regression => {
                 let values = fields.map(|(row, field)| target.read_number(&table.place(row), field));
                 Targets::values(vec![target.name.clone()], values.collect::<Result<_, _>>()?)
             }
@@ -364,7 +364,7 @@ mod tests {
         let options = |target: &str| DataOptions {
             target: vec![target.into()],
             header: Some(true),
-            task: Some(Task::Regression),
+            task: Some(TaskKind::Regression),
             ..whole()
         };
         assert_eq!(schema(&read(text, &options("a"))).targets[0].index, 0);
@@ -393,17 +393,17 @@ mod tests {
         };
         let cycle =
             |rows: usize, distinct: usize| (0..rows).map(|row| (row % distinct).to_string()).collect::<Vec<_>>();
-        assert_eq!(task(vec!["a".into(), "b".into()]), Task::Classification);
-        assert_eq!(task(cycle(40, 20)), Task::Classification);
-        assert_eq!(task(cycle(400, 21)), Task::Regression);
-        assert_eq!(task(cycle(3000, 30)), Task::Classification);
-        assert_eq!(task(cycle(3000, 31)), Task::Regression);
-        assert_eq!(task(cycle(10, 10)), Task::Regression);
-        assert_eq!(task(vec!["0.5".into(), "1".into(), "0.5".into(), "1".into()]), Task::Regression);
-        let options = DataOptions { task: Some(Task::Classification), ..whole() };
+        assert_eq!(task(vec!["a".into(), "b".into()]), TaskKind::Classification);
+        assert_eq!(task(cycle(40, 20)), TaskKind::Classification);
+        assert_eq!(task(cycle(400, 21)), TaskKind::Regression);
+        assert_eq!(task(cycle(3000, 30)), TaskKind::Classification);
+        assert_eq!(task(cycle(3000, 31)), TaskKind::Regression);
+        assert_eq!(task(cycle(10, 10)), TaskKind::Regression);
+        assert_eq!(task(vec!["0.5".into(), "1".into(), "0.5".into(), "1".into()]), TaskKind::Regression);
+        let options = DataOptions { task: Some(TaskKind::Classification), ..whole() };
         let source = read("x,y\n1,0.5\n2,10\n3,0.5\n4,-0\n5,9\n6,10.0\n", &options);
         assert_eq!(schema(&source).targets[0].classes, ["0", "0.5", "9", "10"]);
-        let options = DataOptions { task: Some(Task::Regression), ..whole() };
+        let options = DataOptions { task: Some(TaskKind::Regression), ..whole() };
         let source = read("x,y\n1,0\n2,1\n3,0\n", &options);
         assert_eq!(*source.train.target(), Targets::values(vec!["y".into()], vec![0.0, 1.0, 0.0]));
     }
@@ -483,7 +483,7 @@ mod tests {
 
     #[test]
     fn text_where_a_number_should_be_is_refused_with_its_place() {
-        let regression = DataOptions { task: Some(Task::Regression), ..whole() };
+        let regression = DataOptions { task: Some(TaskKind::Regression), ..whole() };
         assert_eq!(
             refusal("x,y\n1,2\n2,tall\n", &regression),
             "t.csv, line 3, column \"y\": expected a number, got \"tall\""
@@ -534,7 +534,7 @@ mod tests {
 
     #[test]
     fn tables_with_nothing_to_learn_are_refused() {
-        let options = DataOptions { task: Some(Task::Classification), ..whole() };
+        let options = DataOptions { task: Some(TaskKind::Classification), ..whole() };
         assert_eq!(
             refusal("x,y\n1,a\n2,a\n", &options),
             "t.csv, column \"y\": every row is of the class \"a\"; at least two classes are needed"

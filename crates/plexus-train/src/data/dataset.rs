@@ -1,33 +1,51 @@
 //! Rows in memory, and taking some of them out.
 
 use super::batch::Batch;
-use super::source::{GatherError, Source, TargetKind};
-use crate::check::{Unfit, check_lengths};
+use super::source::{GatherError, IntoSource, Source, TargetKind};
+use crate::check::{Unfit, check_dataset};
 use plexus_kernels::buffer::{MatrixMut, for_each_tile};
 use plexus_kernels::softmax::IGNORED;
 use plexus_kernels::threads::Pool;
 use plexus_nn::Shape;
+use std::fmt;
+use std::sync::Arc;
 
 /// Rows of one data set held in memory.
 ///
 /// # Examples
 /// ```
 /// use plexus_train::data::{Dataset, Samples, Targets};
-/// let classes = Targets::classes(vec!["no".into(), "yes".into()], vec![0, 1]);
-/// let two = Dataset::new("two", [2].into(), Samples::U8(vec![1, 2, 3, 4]), classes);
+/// let two = Dataset::classes([2], vec![1.0, 2.0, 3.0, 4.0], [0, 1], ["no", "yes"])?;
 /// let mut row = [0.0; 2];
 /// two.copy_rows(&[1], &mut row);
 /// assert_eq!(row, [3.0, 4.0]);
 /// assert_eq!(two.class_balance(), [1, 1]);
+/// // Four numbers are two rows of two, and there are three targets.
+/// let ragged = Dataset::numbers([2], vec![1.0, 2.0, 3.0, 4.0], [0.5, 1.0, 1.5], ["y"]);
+/// assert!(ragged.unwrap_err().to_string().contains("3 rows of [2]"));
+/// # Ok::<(), plexus_train::check::Unfit>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Dataset {
     /// What to call it in messages.
-    pub name: String,
+    pub(crate) name: String,
     /// What each input of a network reads, in their order; at least one.
-    pub inputs: Vec<InputRows>,
-    /// What each output should give, in their order; at least one.
-    pub targets: Vec<Targets>,
+    pub(crate) inputs: Vec<InputRows>,
+    /// What each output should give, in their order; at least one. As many rows as samples, classes among their names.
+    pub(crate) targets: Vec<Targets>,
+}
+
+/// In one line: its numbers are too many to read.
+impl fmt::Debug for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inputs: Vec<String> = self.inputs.iter().map(|input| input.shape.to_string()).collect();
+        f.debug_struct("Dataset")
+            .field("name", &self.name)
+            .field("rows", &self.len())
+            .field("inputs", &inputs)
+            .field("targets", &self.targets.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// The samples of all rows for one input of a network.
@@ -60,6 +78,43 @@ impl Samples {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl From<Vec<f32>> for Samples {
+    fn from(values: Vec<f32>) -> Self {
+        Samples::F32(values)
+    }
+}
+
+impl From<&[f32]> for Samples {
+    fn from(values: &[f32]) -> Self {
+        Samples::F32(values.to_vec())
+    }
+}
+
+impl From<Vec<u8>> for Samples {
+    fn from(values: Vec<u8>) -> Self {
+        Samples::U8(values)
+    }
+}
+
+impl From<&[u8]> for Samples {
+    fn from(values: &[u8]) -> Self {
+        Samples::U8(values.to_vec())
+    }
+}
+
+impl IntoSource for Dataset {
+    fn into_source(self) -> Arc<dyn Source> {
+        Arc::new(self)
+    }
+}
+
+/// A copy.
+impl IntoSource for &Dataset {
+    fn into_source(self) -> Arc<dyn Source> {
+        Arc::new(self.clone())
     }
 }
 
@@ -171,12 +226,23 @@ impl Source for Dataset {
         self.targets.iter().map(Targets::kind).collect()
     }
 
-    fn check(&self) -> Result<(), Unfit> {
-        check_lengths(self)
-    }
-
     fn is_in_memory(&self) -> bool {
         true
+    }
+
+    fn fingerprint(&self) -> Option<u64> {
+        let hashes = self.row_hashes();
+        Some(hashes.iter().fold(0, |sum: u64, hash| mixed(sum.rotate_left(1) ^ hash)))
+    }
+
+    fn mean_and_scale(
+        &self,
+        input: usize,
+        rows: &[u64],
+        per_feature: bool,
+        _: &Pool,
+    ) -> Result<(Vec<f32>, Vec<f32>), GatherError> {
+        Ok(Dataset::mean_and_scale(self, input, rows, per_feature))
     }
 
     fn gather(&self, rows: &[u64], batch: &mut Batch, pool: &Pool) -> Result<(), GatherError> {
@@ -225,10 +291,141 @@ impl InputRows {
     }
 }
 
+/// Names, from what has them.
+fn strings<T: Into<String>>(names: impl IntoIterator<Item = T>) -> Vec<String> {
+    names.into_iter().map(Into::into).collect()
+}
+
 impl Dataset {
+    /// Rows for networks of any number of inputs and outputs: samples for each input and targets for each output, in their
+    /// order.
+    ///
+    /// # Errors
+    /// [`Unfit`] where there is no input or no target, where they have different numbers of rows, or where a class has no
+    /// name.
+    pub fn new(name: impl Into<String>, inputs: Vec<InputRows>, targets: Vec<Targets>) -> Result<Self, Unfit> {
+        let data = Dataset { name: name.into(), inputs, targets };
+        check_dataset(&data)?;
+        Ok(data)
+    }
+
     /// Rows for networks of one input and one output.
-    pub fn new(name: impl Into<String>, shape: Shape, samples: Samples, targets: Targets) -> Self {
-        Dataset { name: name.into(), inputs: vec![InputRows { shape, samples }], targets: vec![targets] }
+    ///
+    /// # Errors
+    /// As [`Dataset::new`].
+    pub fn single(
+        name: impl Into<String>,
+        shape: impl Into<Shape>,
+        samples: impl Into<Samples>,
+        targets: Targets,
+    ) -> Result<Self, Unfit> {
+        let (shape, samples) = (shape.into(), samples.into());
+        Dataset::new(name, vec![InputRows { shape, samples }], vec![targets])
+    }
+
+    /// Rows with a class each, for networks of one input and one output.
+    ///
+    /// # Shapes
+    /// - `samples`: `[rows, shape]`, numbers or bytes
+    /// - `classes`: `[rows]`, each a position in `names`
+    ///
+    /// # Errors
+    /// As [`Dataset::new`].
+    pub fn classes<N: Into<String>>(
+        shape: impl Into<Shape>,
+        samples: impl Into<Samples>,
+        classes: impl Into<Vec<u32>>,
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<Self, Unfit> {
+        Dataset::single("the data", shape, samples, Targets::classes(strings(names), classes.into()))
+    }
+
+    /// Rows with numbers to be learnt, for networks of one input and one output.
+    ///
+    /// # Shapes
+    /// - `samples`: `[rows, shape]`, numbers or bytes
+    /// - `values`: `[rows, names]`
+    ///
+    /// # Errors
+    /// As [`Dataset::new`].
+    pub fn numbers<N: Into<String>>(
+        shape: impl Into<Shape>,
+        samples: impl Into<Samples>,
+        values: impl Into<Vec<f32>>,
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<Self, Unfit> {
+        Dataset::single("the data", shape, samples, Targets::values(strings(names), values.into()))
+    }
+
+    /// As [`Dataset::classes`], with rows that a function makes: it fills a sample, all zeros at first, and gives its class.
+    ///
+    /// # Errors
+    /// As [`Dataset::new`], and where the rows have more numbers than can be counted.
+    ///
+    /// # Examples
+    /// ```
+    /// use plexus_train::data::Dataset;
+    /// let data = Dataset::classes_from_fn(100, [2], ["even", "odd"], |row, sample| {
+    ///     sample.copy_from_slice(&[row as f32, (row % 2) as f32]);
+    ///     (row % 2) as u32
+    /// })?;
+    /// assert_eq!((data.len(), data.class_balance()), (100, vec![50, 50]));
+    /// # Ok::<(), plexus_train::check::Unfit>(())
+    /// ```
+    pub fn classes_from_fn<N: Into<String>>(
+        rows: usize,
+        shape: impl Into<Shape>,
+        names: impl IntoIterator<Item = N>,
+        mut row: impl FnMut(usize, &mut [f32]) -> u32,
+    ) -> Result<Self, Unfit> {
+        let shape = shape.into();
+        let (width, mut samples) = room(rows, &shape)?;
+        let classes: Vec<u32> = (0..rows).map(|at| row(at, &mut samples[at * width..][..width])).collect();
+        Dataset::classes(shape, samples, classes, names)
+    }
+
+    /// As [`Dataset::numbers`], with rows that a function makes: it fills a sample and its targets, all zeros at first.
+    ///
+    /// # Errors
+    /// As [`Dataset::new`], and where the rows have more numbers than can be counted.
+    pub fn numbers_from_fn<N: Into<String>>(
+        rows: usize,
+        shape: impl Into<Shape>,
+        names: impl IntoIterator<Item = N>,
+        mut row: impl FnMut(usize, &mut [f32], &mut [f32]),
+    ) -> Result<Self, Unfit> {
+        let (shape, names) = (shape.into(), strings(names));
+        let (width, mut samples) = room(rows, &shape)?;
+        let (targets, mut values) = room(rows, &Shape::new([names.len()]))?;
+        for at in 0..rows {
+            row(at, &mut samples[at * width..][..width], &mut values[at * targets..][..targets]);
+        }
+        Dataset::numbers(shape, samples, values, names)
+    }
+
+    /// The same with another name in messages; at first it is "the data".
+    pub fn with_name(self, name: impl Into<String>) -> Self {
+        Dataset { name: name.into(), ..self }
+    }
+
+    /// Its parts, for [`Dataset::new`].
+    pub fn into_parts(self) -> (String, Vec<InputRows>, Vec<Targets>) {
+        (self.name, self.inputs, self.targets)
+    }
+
+    /// What it is called in messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What each input of a network reads, in their order.
+    pub fn inputs(&self) -> &[InputRows] {
+        &self.inputs
+    }
+
+    /// What each output should give, in their order.
+    pub fn targets(&self) -> &[Targets] {
+        &self.targets
     }
 
     /// The number of rows.
@@ -242,25 +439,16 @@ impl Dataset {
     }
 
     /// What a sample of the first input looks like.
-    ///
-    /// # Panics
-    /// Where there is no input.
     pub fn input(&self) -> &Shape {
         &self.inputs[0].shape
     }
 
     /// The samples of the first input.
-    ///
-    /// # Panics
-    /// Where there is no input.
     pub fn samples(&self) -> &Samples {
         &self.inputs[0].samples
     }
 
     /// What the first output should give.
-    ///
-    /// # Panics
-    /// Where there is no target.
     pub fn target(&self) -> &Targets {
         &self.targets[0]
     }
@@ -325,7 +513,16 @@ impl Dataset {
         }
         match samples {
             Samples::U8(values) => moments_u8(values, rows, row_len, groups, count),
-            Samples::F32(values) => moments_f32(values, rows, row_len, groups, count),
+            Samples::F32(values) => {
+                let each = |look: &mut dyn FnMut(&[f32])| {
+                    rows.iter().for_each(|&row| look(&values[row as usize * row_len..][..row_len]));
+                    Ok::<(), std::convert::Infallible>(())
+                };
+                match moments(each, groups, count) {
+                    Ok(moments) => moments,
+                    Err(never) => match never {},
+                }
+            }
         }
     }
 
@@ -428,6 +625,25 @@ impl Dataset {
     }
 }
 
+/// The numbers of a row, and room for all rows.
+fn room(rows: usize, shape: &Shape) -> Result<(usize, Vec<f32>), Unfit> {
+    let width = shape.len();
+    let len = width.and_then(|width| width.checked_mul(rows));
+    let mut room = Vec::new();
+    match (width, len) {
+        (Some(width), Some(len)) if room.try_reserve_exact(len).is_ok() => {
+            room.resize(len, 0.0);
+            Ok((width, room))
+        }
+        _ => Err(Unfit {
+            what: "the rows".to_string(),
+            expected: "few enough for the memory".to_string(),
+            got: format!("{rows} rows of {shape}"),
+            help: String::new(),
+        }),
+    }
+}
+
 /// Spreads the bits of a number over all 64 (the last step of SplitMix64).
 pub(super) fn mixed(bits: u64) -> u64 {
     let bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -463,35 +679,38 @@ fn moments_u8(values: &[u8], rows: &[u64], row_len: usize, groups: usize, count:
         .unzip()
 }
 
-fn moments_f32(values: &[f32], rows: &[u64], row_len: usize, groups: usize, count: f64) -> (Vec<f32>, Vec<f32>) {
-    let rows = || rows.iter().map(|&row| &values[row as usize * row_len..][..row_len]);
+/// Mean and scale of rows that `each` shows one after the other, twice.
+pub(super) fn moments<E>(
+    mut each: impl FnMut(&mut dyn FnMut(&[f32])) -> Result<(), E>,
+    groups: usize,
+    count: f64,
+) -> Result<(Vec<f32>, Vec<f32>), E> {
     let group_of = |column: usize| if groups == 1 { 0 } else { column };
     let mut means = vec![0f64; groups];
     let mut lowest = vec![f32::INFINITY; groups];
     let mut highest = vec![f32::NEG_INFINITY; groups];
-    for row in rows() {
+    each(&mut |row| {
         for (column, &value) in row.iter().enumerate() {
             let group = group_of(column);
             means[group] += f64::from(value);
             lowest[group] = lowest[group].min(value);
             highest[group] = highest[group].max(value);
         }
-    }
+    })?;
     means.iter_mut().for_each(|mean| *mean /= count);
     let mut squares = vec![0f64; groups];
-    for row in rows() {
+    each(&mut |row| {
         for (column, &value) in row.iter().enumerate() {
             let group = group_of(column);
             squares[group] += (f64::from(value) - means[group]).powi(2);
         }
-    }
-    (0..groups)
-        .map(|group| {
-            // The rounded mean of equal values may differ from them in the last bit: constancy is asked of the values.
-            let constant = lowest[group] == highest[group];
-            (means[group] as f32, if constant { 1.0 } else { scale_of(squares[group] / count) })
-        })
-        .unzip()
+    })?;
+    let group = |group: usize| {
+        // The rounded mean of equal values may differ from them in the last bit: constancy is asked of the values.
+        let constant = lowest[group] == highest[group];
+        (means[group] as f32, if constant { 1.0 } else { scale_of(squares[group] / count) })
+    };
+    Ok((0..groups).map(group).unzip())
 }
 
 fn scale_of(variance: f64) -> f32 {
@@ -507,14 +726,14 @@ mod tests {
 
     fn bytes() -> Dataset {
         let classes = Targets::classes(vec!["a".into(), "b".into()], vec![1, 0, 1]);
-        Dataset::new("bytes", [3].into(), Samples::U8(vec![0, 7, 255, 10, 7, 0, 20, 7, 1]), classes)
+        Dataset::single("bytes", [3], Samples::U8(vec![0, 7, 255, 10, 7, 0, 20, 7, 1]), classes).unwrap()
     }
 
     fn numbers(columns: usize, values: Vec<f32>) -> Dataset {
         let rows = values.len() / columns;
         let targets = (0..2 * rows).map(|value| value as f32).collect();
         let targets = Targets::values(vec!["y".into(), "z".into()], targets);
-        Dataset::new("numbers", [columns].into(), Samples::F32(values), targets)
+        Dataset::single("numbers", [columns], Samples::F32(values), targets).unwrap()
     }
 
     #[test]
@@ -564,7 +783,7 @@ mod tests {
     #[test]
     fn every_byte_value_becomes_its_number() {
         let class = Targets::classes(vec!["a".into()], vec![0]);
-        let set = Dataset::new("all", [256].into(), Samples::U8((0..=255).collect()), class);
+        let set = Dataset::single("all", [256], Samples::U8((0..=255).collect()), class).unwrap();
         let mut out = [0.0; 256];
         set.copy_rows(&[0], &mut out);
         assert!(out.iter().enumerate().all(|(index, &value)| value == index as f32));

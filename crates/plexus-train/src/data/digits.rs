@@ -29,7 +29,8 @@ pub(super) fn open() -> DataSource {
         let samples = rows().flat_map(|row| &pixels[row * PIXELS..(row + 1) * PIXELS]).copied().collect();
         let names = (0..10).map(|digit| digit.to_string()).collect();
         let classes = Targets::classes(names, rows().map(|row| u32::from(labels[row])).collect());
-        Dataset::new("digits", Shape::new([1, 8, 8]), Samples::U8(samples), classes)
+        let data = Dataset::single("digits", Shape::new([1, 8, 8]), Samples::U8(samples), classes);
+        data.expect("the embedded file is whole; a test reads it")
     };
     DataSource::fixed(part(false), part(true))
 }

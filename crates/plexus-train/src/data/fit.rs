@@ -6,7 +6,7 @@ use super::scan::{FEW, Rows, Scan, distinct};
 use super::schema::MISSING;
 use super::table::Table;
 use super::text::{DATE_FEATURES, DATE_FORMATS, MissingTokens, date, number};
-use super::{Column, ColumnKind, DataOptions, Ignored, Missing, ReadAs, Reason, Schema, TargetColumn, Task};
+use super::{Column, ColumnKind, DataOptions, Ignored, Missing, ReadAs, Reason, Schema, TargetColumn, TaskKind};
 use crate::Remedy;
 use crate::error::{DataError, listed, nearest, shown};
 use std::collections::{BTreeMap, HashSet};
@@ -37,7 +37,7 @@ impl Schema {
         }
         let leaks = targets
             .iter()
-            .map(|target| Leaks::new(table, target.index, target.task == Task::Classification, train, &tokens));
+            .map(|target| Leaks::new(table, target.index, target.task == TaskKind::Classification, train, &tokens));
         let fit = Fit { table, rows, options, leaks: leaks.collect(), tokens: &tokens };
         let (mut columns, mut ignored) = (Vec::new(), Vec::new());
         let mut report =
@@ -103,8 +103,8 @@ impl Wishes {
         for (name, read_as) in &options.read_as {
             // What the target is read as follows from the kind of answer.
             let remedy = match read_as {
-                ReadAs::Number => Some(Remedy::Task(Task::Regression)),
-                ReadAs::Category => Some(Remedy::Task(Task::Classification)),
+                ReadAs::Number => Some(Remedy::Task(TaskKind::Regression)),
+                ReadAs::Category => Some(Remedy::Task(TaskKind::Classification)),
                 ReadAs::Date | ReadAs::TextIgnored => None,
             };
             wishes.read_as[find(name, "read_as", remedy)?] = Some(*read_as);
@@ -371,22 +371,22 @@ fn fit_target(
     let texts: HashSet<&str> = rows.all.iter().map(|&row| table.cell(row, column)).collect();
     let classes = class_names(&texts, scan.is_plain());
     let task = match (options.task, scan.first_text) {
-        (Some(Task::Regression), Some(_)) if scan.is_dressed() => Task::Regression,
-        (Some(Task::Regression), Some(_)) => {
+        (Some(TaskKind::Regression), Some(_)) if scan.is_dressed() => TaskKind::Regression,
+        (Some(TaskKind::Regression), Some(_)) => {
             let mut fields =
                 rows.all.iter().map(|&row| number(&table.place(row), &name, table.cell(row, column), true));
             return Err(fields.find_map(Result::err).expect("a word was seen"));
         }
         (Some(task), _) => task,
-        (None, Some(_)) if scan.is_dressed() && classes.len() > FEW => Task::Regression,
+        (None, Some(_)) if scan.is_dressed() && classes.len() > FEW => TaskKind::Regression,
         (None, Some(_)) => {
             scan.refuse_slips(table, column, classes.len())?;
-            Task::Classification
+            TaskKind::Classification
         }
         (None, None) => {
             let few = FEW.max((rows.all.len() / 100).min(100));
             let repeats = classes.len() * 2 <= rows.all.len();
-            if scan.whole && classes.len() <= few && repeats { Task::Classification } else { Task::Regression }
+            if scan.whole && classes.len() <= few && repeats { TaskKind::Classification } else { TaskKind::Regression }
         }
     };
     let mut report = ColumnReport {
@@ -402,7 +402,7 @@ fn fit_target(
     if report.missing > 0 {
         report.done = format!("{} rows without it are left out", report.missing);
     }
-    if task == Task::Regression {
+    if task == TaskKind::Regression {
         target.dressed = scan.is_dressed();
         return Ok((target, report));
     }

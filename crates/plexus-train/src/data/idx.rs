@@ -4,7 +4,7 @@
 //! Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits": two zero bytes, a type byte
 //! (0x08 = unsigned byte), the number of axes, each axis as a big-endian u32, then the values, row-major.
 
-use super::{DataSource, Dataset, Samples, Targets};
+use super::{DataSource, Dataset, Targets};
 use crate::error::{DataError, listed};
 use flate2::read::MultiGzDecoder;
 use plexus_nn::Shape;
@@ -93,7 +93,8 @@ impl Part {
 
     fn into_dataset(self, name: String, names: Vec<String>) -> Dataset {
         let classes = Targets::classes(names, self.labels.into_iter().map(u32::from).collect());
-        Dataset::new(name, Shape::new([1, self.size.0, self.size.1]), Samples::U8(self.pixels), classes)
+        let shape = Shape::new([1, self.size.0, self.size.1]);
+        Dataset::single(name, shape, self.pixels, classes).expect("counts and labels were compared")
     }
 }
 

@@ -1,24 +1,10 @@
 //! How fields of text become the numbers that a network takes, fitted once and kept in the model.
 
-use super::Reason;
 use super::text::{self, DATE_FEATURES, MissingTokens};
+use super::{Reason, TaskKind};
 use crate::error::{DataError, Place, listed, nearest, shown};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-
-/// What kind of answer is wanted.
-///
-/// Where nobody says, the target decides: classification if it is text, or if it is whole numbers with few distinct
-/// values, regression otherwise. Few means at most `max(20, min(100, rows / 100))`, and at least two rows per value on
-/// average.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Task {
-    /// One of several classes.
-    Classification,
-    /// A number.
-    Regression,
-}
 
 /// What to do about missing values (see [`MissingTokens`]) in the columns to predict from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,7 +67,7 @@ pub struct TargetColumn {
     /// Its place among all columns of the file, from 0.
     pub index: usize,
     /// What kind of answer is wanted.
-    pub task: Task,
+    pub task: TaskKind,
     /// Names of the classes, in the order of the numbers of the output; empty for regression.
     pub classes: Vec<String>,
     /// Whether it is written with signs or thousands, as `$1,200`.
@@ -97,7 +83,7 @@ struct SchemaText {
     targets: Vec<TargetColumn>,
     target: Option<String>,
     target_index: Option<usize>,
-    task: Option<Task>,
+    task: Option<TaskKind>,
     #[serde(default)]
     classes: Vec<String>,
     #[serde(default)]
@@ -303,12 +289,12 @@ impl Schema {
 impl TargetColumn {
     /// A column of numbers.
     pub fn number(name: &str, index: usize) -> Self {
-        TargetColumn { name: name.to_string(), index, task: Task::Regression, classes: Vec::new(), dressed: false }
+        TargetColumn { name: name.to_string(), index, task: TaskKind::Regression, classes: Vec::new(), dressed: false }
     }
 
     /// A column of classes.
     pub fn classes(name: &str, index: usize, classes: Vec<String>) -> Self {
-        TargetColumn { name: name.to_string(), index, task: Task::Classification, classes, dressed: false }
+        TargetColumn { name: name.to_string(), index, task: TaskKind::Classification, classes, dressed: false }
     }
 
     /// Reads a field as a number.

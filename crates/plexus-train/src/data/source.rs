@@ -1,9 +1,12 @@
 //! What training and measurements ask of data: rows, each with inputs and targets.
 
-use super::batch::Batch;
+use super::batch::{Batch, Widths};
+use super::dataset::moments;
 use crate::check::Unfit;
+use crate::loss::TargetBatch;
 use plexus_kernels::threads::Pool;
 use plexus_nn::Shape;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -69,6 +72,93 @@ pub trait Source: Send + Sync {
     fn is_in_memory(&self) -> bool {
         false
     }
+
+    /// A number that tells these rows from others, so that a run does not go on with other data. `None` where that cannot
+    /// be said: the number of rows decides then.
+    fn fingerprint(&self) -> Option<u64> {
+        None
+    }
+
+    /// Mean, and one over the standard deviation, of what an input reads in some rows: of each number of a row by itself,
+    /// or of all together. A constant has the scale 1. The rows are gathered twice, in their order.
+    ///
+    /// # Errors
+    /// [`GatherError`] where a row cannot be had.
+    fn mean_and_scale(
+        &self,
+        input: usize,
+        rows: &[u64],
+        per_feature: bool,
+        pool: &Pool,
+    ) -> Result<(Vec<f32>, Vec<f32>), GatherError> {
+        let width = self.inputs().get(input).and_then(Shape::len).unwrap_or(0);
+        let groups = if per_feature { width } else { 1 };
+        if rows.is_empty() || width == 0 {
+            return Ok((vec![0.0; groups], vec![1.0; groups]));
+        }
+        let each = |look: &mut dyn FnMut(&[f32])| {
+            each_batch(self, rows, pool, |batch| batch.input(input).chunks_exact(width).for_each(&mut *look))
+        };
+        moments(each, groups, (rows.len() * width) as f64 / groups as f64)
+    }
+
+    /// The numbers that an output should give in some rows, one after the other; `None` where they are classes.
+    ///
+    /// # Errors
+    /// [`GatherError`] where a row cannot be had.
+    fn target_values(&self, target: usize, rows: &[u64], pool: &Pool) -> Result<Option<Vec<f32>>, GatherError> {
+        if !matches!(self.targets().get(target), Some(TargetKind::Values { .. })) {
+            return Ok(None);
+        }
+        let mut all = Vec::new();
+        each_batch(self, rows, pool, |batch| {
+            if let TargetBatch::Values(values) = batch.target(target) {
+                all.extend_from_slice(values);
+            }
+        })?;
+        Ok(Some(all))
+    }
+}
+
+/// What can be learnt from: a [`Dataset`](super::Dataset), or a [`Source`] in an [`Arc`].
+pub trait IntoSource {
+    /// The source.
+    fn into_source(self) -> Arc<dyn Source>;
+}
+
+impl<S: Source + 'static> IntoSource for Arc<S> {
+    fn into_source(self) -> Arc<dyn Source> {
+        self
+    }
+}
+
+impl IntoSource for Arc<dyn Source> {
+    fn into_source(self) -> Arc<dyn Source> {
+        self
+    }
+}
+
+impl<S: Source + 'static> IntoSource for &Arc<S> {
+    fn into_source(self) -> Arc<dyn Source> {
+        self.clone()
+    }
+}
+
+/// Gathers rows in batches of about a mebibyte, and shows each.
+fn each_batch<S: Source + ?Sized>(
+    source: &S,
+    rows: &[u64],
+    pool: &Pool,
+    mut look: impl FnMut(&Batch),
+) -> Result<(), GatherError> {
+    let Some(widths) = Widths::of(source) else { return Ok(()) };
+    let mut batch = Batch::default();
+    for rows in rows.chunks(((1 << 20) / widths.bytes().max(1)).max(1)) {
+        batch.resize(&widths, rows.len());
+        source.gather(rows, &mut batch, pool)?;
+        look(&batch);
+    }
+    Ok(())
 }
 
 /// A row that cannot be had.
@@ -81,6 +171,20 @@ pub struct GatherError {
     pub row: u64,
     /// What is wrong with it.
     pub message: String,
+}
+
+/// What kind of answer is wanted.
+///
+/// Where nobody says, the target decides: classification if it is text, or if it is whole numbers with few distinct
+/// values, regression otherwise. Few means at most `max(20, min(100, rows / 100))`, and at least two rows per value on
+/// average.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskKind {
+    /// One of several classes.
+    Classification,
+    /// A number.
+    Regression,
 }
 
 /// What an output of a network should give.

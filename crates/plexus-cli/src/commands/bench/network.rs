@@ -51,7 +51,7 @@ pub fn infer(which: Which, batch: usize, seconds: f64, context: &Context) -> Res
     let network = network(which)?;
     let params = Params::initialise(&network, 0);
     let task = Task::Regression { outputs: (0..OUTPUTS).map(|index| index.to_string()).collect() };
-    let model = Model::new(network, &params, task, None, Default::default(), context.clone())?;
+    let model = Model::new(network, &params, task, context.clone())?;
     let (input, mut workspace) = (numbers(batch * INPUTS), Workspace::default());
     // The width is asked about once here, so that a wrong one is an error and not a panic below.
     model.scores(&input, batch, &mut workspace)?;
@@ -75,20 +75,19 @@ pub fn train(
     }
     let names = (0..OUTPUTS).map(|class| class.to_string()).collect();
     let classes = Targets::classes(names, (0..samples).map(|row| (row * 7 % OUTPUTS) as u32).collect());
-    let data = Dataset::new("random", which.input(), Samples::F32(numbers(samples * INPUTS)), classes);
+    let data = Dataset::single("random", which.input(), Samples::F32(numbers(samples * INPUTS)), classes)
+        .expect("the rows fit");
     // PyTorch's defaults, and the rates of the other side of the comparison.
     let (name, learning_rate) = match optimizer {
         OptimizerArg::Sgd => ("sgd", 0.01),
         OptimizerArg::Adam => ("adam", 0.001),
     };
-    let settings = Settings {
-        epochs: 2,
-        batch,
-        learning_rate,
-        optimizer: Optimizer::named(name).expect("a name of the table"),
-        schedule: Schedule::Constant,
-        ..Settings::new(Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None })
-    };
+    let settings = Settings::new(Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None })
+        .optimizer(Optimizer::named(name).expect("a name of the table"))
+        .epochs(2)
+        .batch(batch)
+        .learning_rate(learning_rate)
+        .schedule(Schedule::Constant);
     let params = Params::initialise(&network, 0);
     let mut trainer = Trainer::new(network, params, settings, context.clone()).map_err(plexus::Error::from)?;
     let order: Vec<u64> = (0..rows as u64).collect();
@@ -96,7 +95,7 @@ pub fn train(
     let mut epoch = || -> Result<f64, Failure> {
         let start = Instant::now();
         for batch in order.chunks_exact(batch) {
-            trainer.step_on(&mut loader, batch, rows as u64).map_err(|error| Failure::Input(error.to_string()))?;
+            trainer.step_on(&mut loader, batch, rows as u64).map_err(|error| Failure::Library(error.into()))?;
         }
         let seconds = start.elapsed().as_secs_f64();
         trainer.end_epoch(&loader, &(0..0).into()).map_err(plexus::Error::from)?;

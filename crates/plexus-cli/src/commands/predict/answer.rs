@@ -261,7 +261,7 @@ fn answer_columns(task: &Task, output: Option<&str>, probabilities: bool) -> Vec
         Task::Quantiles { target, quantiles, .. } => {
             quantiles.iter().map(|quantile| format!("{target}_predicted_q{quantile}")).collect()
         }
-        Task::Regression { outputs } => outputs.iter().map(|name| format!("{name}_predicted")).collect(),
+        other => other.names().iter().map(|name| format!("{name}_predicted")).collect(),
     }
 }
 

@@ -169,7 +169,7 @@ impl<W: Write> Answering<'_, W> {
         }
         let mut values = vec![0.0; data.row_len()];
         data.copy_rows(&[row as u64], &mut values);
-        let truths = data.targets.iter().map(|targets| match targets {
+        let truths = data.targets().iter().map(|targets| match targets {
             Targets::Classes { names, indices, .. } => names[indices[row] as usize].clone(),
             Targets::Values { names, values, .. } => {
                 let row = &values[row * names.len()..][..names.len()];
@@ -223,7 +223,11 @@ mod tests {
     #[test]
     fn a_number_that_is_refused_is_shown_with_its_row() {
         let input = Input::numbers("new.json", vec!["a".to_string(), "new.json row 2".to_string()], vec![0.0; 4]);
-        let error = plexus::Error::Input { input: None, row: 0, column: 1, value: f32::INFINITY };
+        let network = plexus::Network::chain([2], [plexus::layers::Linear::new(1).into()]).check().unwrap();
+        let (params, task) =
+            (plexus::Params::zeros(&network), plexus::Task::Regression { outputs: vec!["y".to_string()] });
+        let model = Model::new(network, &params, task, Context::single()).unwrap();
+        let error = model.predict(&[0.0, f32::INFINITY], 1, &mut Workspace::default()).unwrap_err();
         let shown = at_its_row(error, &input, 1).to_string();
         assert_eq!(shown, "new.json row 2: number 2 is inf, and a prediction takes finite numbers only");
     }

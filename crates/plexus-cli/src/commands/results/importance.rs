@@ -53,7 +53,7 @@ impl Importances {
             start += column.features();
         }
         let watch = Watch::new(1 + REPEATS * ranges.len(), json);
-        let title = format!("{}, {part}", data.name);
+        let title = format!("{}, {part}", data.name());
         let mut variance = 0.0;
         let error = |data: &Dataset| -> Result<f64, Failure> {
             let evaluation = model.evaluate(data)?;

@@ -97,7 +97,7 @@ impl<'a> Results<'a> {
 
     /// What it should have said.
     fn targets(&self) -> &'a Targets {
-        &self.data.targets[self.output]
+        &self.data.targets()[self.output]
     }
 
     /// The name of the output, where there are several.
@@ -143,9 +143,7 @@ pub(crate) fn check_threshold(model: &Model, threshold: Option<f64>) -> Result<(
         Task::Classification { classes } | Task::MultiLabel { classes } => {
             format!("this one has {} classes, and its answer is the likeliest of them", classes.len())
         }
-        Task::Regression { .. } | Task::Quantiles { .. } => {
-            "this one gives numbers that are no probabilities".to_string()
-        }
+        _ => "this one gives numbers that are no probabilities".to_string(),
     };
     Err(Failure::Input(format!("--threshold is for models that tell two classes apart; {refused}. Leave it out")))
 }
@@ -160,14 +158,14 @@ fn answer(
     for first in (0..data.len()).step_by(step) {
         let rows: Vec<u64> = (first as u64..data.len().min(first + step) as u64).collect();
         batch.take(data, &rows, &Pool::single()).map_err(plexus::Error::from)?;
-        let inputs: Vec<&[f32]> = (0..data.inputs.len()).map(|input| batch.input(input)).collect();
+        let inputs: Vec<&[f32]> = (0..data.inputs().len()).map(|input| batch.input(input)).collect();
         each(first, model.predict_all(&inputs, rows.len(), &mut workspace)?.at(output));
     }
     Ok(())
 }
 
 fn classes((model, output): (&Model, usize), data: &Dataset, threshold: Option<f64>) -> Result<Classes, Failure> {
-    let Targets::Classes { indices: targets, .. } = &data.targets[output] else {
+    let Targets::Classes { indices: targets, .. } = &data.targets()[output] else {
         unreachable!("classes are measured against classes");
     };
     let task = &model.outputs()[output].task;

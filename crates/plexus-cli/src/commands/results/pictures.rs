@@ -57,8 +57,8 @@ impl Results<'_> {
     /// The data set and the part of it.
     pub(super) fn title(&self) -> String {
         match self.output_name() {
-            Some(output) => format!("{}, {}, {output}", self.data.name, self.part),
-            None => format!("{}, {}", self.data.name, self.part),
+            Some(output) => format!("{}, {}, {output}", self.data.name(), self.part),
+            None => format!("{}, {}", self.data.name(), self.part),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::flags;
 use crate::output::{grouped, number, print_json, program, quoted, say, table};
 use plexus::Run;
 use plexus_train::data::{ColumnReport, FoundKind, Role, TableReport, Targets};
-use plexus_train::optim::Optimizer;
+use plexus_train::optim::{Adam, Optimizer, Sgd};
 use plexus_train::target::{ScaleKind, skewness};
 
 /// What is about to happen, before it does.
@@ -36,7 +36,7 @@ pub(super) fn announce(run: &Run, json: bool) {
     let test = run.source().test.len();
     say!(
         "Data      {}: {} rows to learn from, {} for validation, {} held out for the test; input {}",
-        run.source().train.name,
+        run.source().train.name(),
         grouped(train),
         grouped(validation),
         grouped(test as u64),
@@ -92,11 +92,12 @@ pub(super) fn announce(run: &Run, json: bool) {
 
 fn optimizer_name(optimizer: &Optimizer) -> &'static str {
     match optimizer {
-        Optimizer::Sgd { nesterov: true, .. } => "SGD with Nesterov momentum",
-        Optimizer::Sgd { .. } => "SGD",
-        Optimizer::Adam { decay, .. } if decay.decoupled => "AdamW",
-        Optimizer::Adam { .. } => "Adam",
-        Optimizer::RmsProp { .. } => "RMSprop",
+        Optimizer::Sgd(Sgd { nesterov: true, .. }) => "SGD with Nesterov momentum",
+        Optimizer::Sgd(_) => "SGD",
+        Optimizer::Adam(Adam { decay, .. }) if decay.decoupled => "AdamW",
+        Optimizer::Adam(_) => "Adam",
+        Optimizer::RmsProp(_) => "RMSprop",
+        other => other.name(),
     }
 }
 

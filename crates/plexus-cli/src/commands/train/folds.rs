@@ -22,7 +22,7 @@ pub(super) fn run(args: &TrainArgs, count: usize, context: &Context, interrupted
                 "--folds is {count}, but there are only {rows} rows: one for each at least"
             )));
         }
-        let parent = parent.get_or_insert_with(|| folder(args, &source.train.name));
+        let parent = parent.get_or_insert_with(|| folder(args, source.train.name()));
         let mut run = start(args, source, options, &parent.join(format!("fold-{}", index + 1)), context.clone())?;
         if index == 0 && !args.quiet {
             super::announce(&run, args.json);

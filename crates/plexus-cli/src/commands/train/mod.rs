@@ -34,7 +34,7 @@ pub fn run(args: TrainArgs) -> Result<(), Failure> {
         Some(folder) => resume(&args, folder.clone(), context)?,
         None => {
             let source = open(&args, &args.table.options())?;
-            let name = source.train.name.clone();
+            let name = source.train.name().to_string();
             start(&args, source, args.table.options(), &folder(&args, &name), context)?
         }
     };

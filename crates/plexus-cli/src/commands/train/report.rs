@@ -118,7 +118,7 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, args: &T
 
 /// The column that errors are in the unit of.
 fn target_name(run: &Run, output: usize) -> String {
-    match &run.source().train.targets[output] {
+    match &run.source().train.targets()[output] {
         Targets::Values { names, .. } if run.source().table.is_some() => format!("{}: ", names[0]),
         _ => String::new(),
     }
@@ -146,7 +146,7 @@ fn curves(run: &Run) -> Curves {
         Targets::Values { .. } => "root mean squared error",
     };
     Curves {
-        title: format!("{} on {}", run.spec().network, run.source().train.name),
+        title: format!("{} on {}", run.spec().network, run.source().train.name()),
         epochs: column(|record| record.epoch as f64),
         train_loss: column(|record| record.train_loss),
         validation_loss: optional(|record| record.validation_loss),

@@ -4,7 +4,7 @@ use crate::Failure;
 use crate::args::LearningArgs;
 use plexus_train::data::{DataSource, Dataset, Targets};
 use plexus_train::loss::{LOSSES, Loss, Objective};
-use plexus_train::optim::{OPTIMIZERS, Optimizer};
+use plexus_train::optim::{OPTIMIZERS, Optimizer, RmsProp, Sgd};
 use plexus_train::schedule::{SCHEDULES, Schedule};
 use plexus_train::target::ScaleKind;
 use plexus_train::trainer::Settings;
@@ -52,12 +52,12 @@ pub(super) fn settings(args: &LearningArgs, source: &DataSource) -> Result<Setti
     })?;
     let row = OPTIMIZERS.iter().find(|row| row.name == args.optimizer).expect("it was found by this name");
     match &mut optimizer {
-        Optimizer::Sgd { momentum, nesterov, .. } => {
+        Optimizer::Sgd(Sgd { momentum, nesterov, .. }) => {
             *momentum = args.momentum.unwrap_or(*momentum);
             *nesterov = args.nesterov;
         }
-        Optimizer::RmsProp { momentum, .. } => *momentum = args.momentum.unwrap_or(*momentum),
-        Optimizer::Adam { .. } => {}
+        Optimizer::RmsProp(RmsProp { momentum, .. }) => *momentum = args.momentum.unwrap_or(*momentum),
+        _ => {}
     }
     if args.momentum.is_some_and(|momentum| !(0.0..1.0).contains(&momentum)) {
         let got = args.momentum.unwrap_or_default();
@@ -75,25 +75,25 @@ pub(super) fn settings(args: &LearningArgs, source: &DataSource) -> Result<Setti
         unknown("--schedule", &args.schedule, &SCHEDULES.iter().map(|(name, _)| *name).collect::<Vec<_>>())
     })?;
     let objectives = objectives(args, source)?;
-    Ok(Settings {
-        epochs,
-        batch: args.batch,
-        accumulate: args.accumulate,
-        learning_rate: args.lr.unwrap_or(match (&source.table, args.optimizer.as_str()) {
-            (Some(_), "adam" | "adamw") => TABLE_LEARNING_RATE,
-            _ => row.learning_rate,
-        }),
-        optimizer,
-        schedule,
-        warmup_steps: args.warmup,
-        objectives,
-        precision: args.precision.into(),
-        clip_norm: args.clip_norm,
-        patience,
-        smoothing,
-        augment: args.augment,
-        seed: args.seed,
-    })
+    let usual = match (&source.table, args.optimizer.as_str()) {
+        (Some(_), "adam" | "adamw") => TABLE_LEARNING_RATE,
+        _ => row.learning_rate,
+    };
+    Ok(Settings::new(Loss::mean_squared_error())
+        .objectives(objectives)
+        .optimizer(optimizer)
+        .learning_rate(args.lr.unwrap_or(usual))
+        .epochs(epochs)
+        .batch(args.batch)
+        .accumulate(args.accumulate)
+        .schedule(schedule)
+        .warmup_steps(args.warmup)
+        .precision(args.precision.into())
+        .clip_norm(args.clip_norm)
+        .patience(patience)
+        .smoothing(smoothing)
+        .augment(args.augment)
+        .seed(args.seed))
 }
 
 fn unknown(option: &str, got: &str, names: &[&str]) -> Failure {
@@ -110,12 +110,12 @@ fn objectives(args: &LearningArgs, source: &DataSource) -> Result<Vec<Objective>
     let data = &*source.train;
     let names: Vec<&str> = match source.schema() {
         Some(schema) => schema.targets.iter().map(|target| target.name.as_str()).collect(),
-        None => vec![data.name.as_str()],
+        None => vec![data.name()],
     };
     let (losses, weights) =
         (of_targets("--loss", &args.loss, &names)?, of_targets("--loss-weight", &args.loss_weight, &names)?);
     let mut objectives = Vec::new();
-    for (index, targets) in data.targets.iter().enumerate() {
+    for (index, targets) in data.targets().iter().enumerate() {
         let usual = match targets {
             Targets::Classes { .. } => "cross_entropy",
             Targets::Values { .. } => "mean_squared_error",
@@ -191,7 +191,7 @@ fn loss(args: &LearningArgs, written: &str, targets: &Targets) -> Result<Loss, F
 
 /// The scale on which numbers are learnt: their own spread, unless the user says otherwise.
 pub(super) fn target_scale(args: &LearningArgs, data: &Dataset) -> Result<ScaleKind, Failure> {
-    let has_numbers = data.targets.iter().any(|targets| matches!(targets, Targets::Values { .. }));
+    let has_numbers = data.targets().iter().any(|targets| matches!(targets, Targets::Values { .. }));
     match (args.target_scale, has_numbers) {
         (None, true) => Ok(ScaleKind::Standard),
         (Some(scale), true) => Ok(scale.into()),
@@ -205,8 +205,8 @@ pub(super) fn target_scale(args: &LearningArgs, data: &Dataset) -> Result<ScaleK
 
 /// Options that the optimiser has no use for are refused: ignored, they would look as if they did nothing.
 fn refuse_idle_options(args: &LearningArgs, optimizer: &Optimizer) -> Result<(), Failure> {
-    let is_sgd = matches!(optimizer, Optimizer::Sgd { .. });
-    let is_adam = matches!(optimizer, Optimizer::Adam { .. });
+    let is_sgd = matches!(optimizer, Optimizer::Sgd(_));
+    let is_adam = matches!(optimizer, Optimizer::Adam(_));
     let refused = match () {
         () if args.momentum.is_some() && is_adam => ("--momentum", "sgd or rmsprop"),
         () if args.nesterov && !is_sgd => ("--nesterov", "sgd"),
