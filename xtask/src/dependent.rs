@@ -6,7 +6,7 @@
 use crate::error::TaskError;
 use crate::outcome::Outcome;
 use crate::process::{self, cargo};
-use crate::workspace;
+use crate::workspace::{self, write_changed};
 
 /// The tests, and the names that they have in the other crate.
 const TESTS: &[(&str, &str)] =
@@ -54,12 +54,4 @@ pub fn run(options: &Options) -> Result<Outcome, TaskError> {
         process::run(command.env("CARGO_PROFILE_DEV_OPT_LEVEL", level).env_remove("PLEXUS_ISA"))?;
     }
     Ok(Outcome::Passed(format!("a crate outside the workspace, opt-level {}", options.opt_level.join(", "))))
-}
-
-/// Writes a file that is not so already: cargo builds again what is newer than its result.
-fn write_changed(path: &std::path::Path, text: &str) -> Result<(), TaskError> {
-    match std::fs::read_to_string(path) {
-        Ok(present) if present == text => Ok(()),
-        _ => workspace::write(path, text),
-    }
 }
