@@ -92,7 +92,7 @@ fn trained(context: Context) -> (String, Vec<f32>) {
     let (rows, width) = (96, 20);
     let values = numbers(rows * width, 11);
     let class = |row: &[f32]| u32::from(row[0] > 0.0) + u32::from(row[1] > 0.0);
-    let classes = values.chunks(width).map(class).collect();
+    let classes: Vec<u32> = values.chunks(width).map(class).collect();
     let data = Dataset::classes([width], values.clone(), classes, ["none", "one", "both"]).expect("the rows fit");
     let network = Network::chain([width], [linear(30), tanh(), dropout(0.1), linear(3)]);
     let mut settings = Settings::new(Loss::cross_entropy()).epochs(2).batch(32);
