@@ -36,15 +36,14 @@ impl Native {
     pub fn build(time: bool) -> Result<Native, TaskError> {
         let folder = workspace::target()?.join("targets");
         let root = std::env::current_dir().map_err(TaskError::file("find", ".".as_ref()))?;
-        let path = |name: &str| format!("{{ path = \"{}\" }}", workspace::slashed(&root.join("crates").join(name)));
+        let plexus = workspace::slashed(&root.join("crates/plexus"));
         // Quick to build. The bits do not depend on the optimisation; times do.
         let level = if time { 3 } else { 1 };
         let manifest = format!(
             "[package]\nname = \"{NAME}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
-             [lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n\n[dependencies]\nplexus = {}\nplexus-formats = {}\n\n\
+             [lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n\n\
+             [dependencies.plexus]\npath = \"{plexus}\"\ndefault-features = false\nfeatures = [\"train\"]\n\n\
              [profile.{PROFILE}]\ninherits = \"release\"\nopt-level = {level}\npanic = \"abort\"\n",
-            path("plexus"),
-            path("plexus-formats"),
         );
         write_changed(&folder.join("Cargo.toml"), &manifest)?;
         write_changed(&folder.join("src/lib.rs"), include_str!("program/lib.rs"))?;

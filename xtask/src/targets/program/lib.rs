@@ -2,93 +2,44 @@
 //!
 //! `cargo xtask targets` builds it for every target and compares the texts.
 
-use plexus::nn::Params;
-use plexus::train::data::{Dataset, Samples, Targets};
-use plexus::train::loss::Loss;
-use plexus::train::trainer::{Settings, Trainer};
-use plexus::{Context, Isa, Model, Pool, Task, Workspace};
-use std::collections::BTreeMap;
+use plexus::layers::*;
+use plexus::{Context, Dataset, Event, Isa, Loss, Model, Network, Params, Pool, Settings, Task, Workspace};
 use std::fmt::Write;
-use std::sync::Arc;
 
 /// The networks and their names: layers with arithmetic of their own for rows of numbers and for pictures, and a larger
 /// one that is timed.
-const NETWORKS: &[(&str, &str)] = &[
-    (
-        "rows",
-        r#"
-        input = [37]
-        layer = [
-            { kind = "linear", out_features = 70, activation = "gelu" },
-            { kind = "layer_norm" },
-            { kind = "dense", out_features = 33, normaliser = "batch_norm", activation = "tanh" },
-            { kind = "linear", out_features = 20, activation = "sigmoid" },
-            { kind = "linear", out_features = 5 },
-        ]"#,
-    ),
-    (
-        "pictures",
-        r#"
-        input = [3, 13, 11]
-        layer = [
-            { kind = "conv2d", out_channels = 10, kernel_size = 3, padding = "same", activation = "relu" },
-            { kind = "max_pool2d", kernel_size = 2 },
-            { kind = "conv2d", out_channels = 20, kernel_size = 3, groups = 2, activation = "elu" },
-            { kind = "avg_pool2d", kernel_size = 2 },
-            { kind = "flatten" },
-            { kind = "linear", out_features = 4 },
-            { kind = "softmax" },
-        ]"#,
-    ),
-    (
-        "wide",
-        r#"
-        input = [784]
-        layer = [
-            { kind = "linear", out_features = 512, activation = "relu" },
-            { kind = "linear", out_features = 10 },
-        ]"#,
-    ),
-];
-
-/// What is trained.
-const TRAINED: &str = r#"
-    input = [20]
-    layer = [
-        { kind = "linear", out_features = 30, activation = "tanh" },
-        { kind = "dropout", probability = 0.1 },
-        { kind = "linear", out_features = 3 },
-    ]"#;
+fn networks() -> [(&'static str, Network); 3] {
+    let rows = [linear(70), gelu(), layer_norm(), linear(33), batch_norm(), tanh(), linear(20), sigmoid(), linear(5)];
+    let pictures = [
+        Conv2d::new(10, 3).with_padding(1).into(),
+        relu(),
+        max_pool2d(2),
+        Conv2d::new(20, 3).with_groups(2).into(),
+        elu(1.0),
+        avg_pool2d(2),
+        flatten(),
+        linear(4),
+        softmax(),
+    ];
+    let wide = [linear(512), relu(), linear(10)];
+    [
+        ("rows", Network::chain([37], rows)),
+        ("pictures", Network::chain([3, 13, 11], pictures)),
+        ("wide", Network::chain([784], wide)),
+    ]
+}
 
 /// The models, as the bytes of files, with their names; of the same numbers everywhere.
 pub fn models() -> Vec<(String, Vec<u8>)> {
-    let model = |(index, (name, text)): (usize, &(&str, &str))| {
-        let model = model(text, index as u64 + 1, Context::single());
-        (name.to_string(), model.to_bytes().expect("a small network fits into a file"))
+    let file = |(index, (name, network)): (usize, (&str, Network))| {
+        let network = network.check().expect("the layers fit");
+        let params = Params::initialise(&network, index as u64 + 1);
+        let outputs = (0..network.output_len()).map(|output| output.to_string()).collect();
+        let model = Model::new(network, &params, Task::Regression { outputs }, Context::single());
+        let file = model.expect("the names fit").to_bytes().expect("a small network fits into a file");
+        (name.to_string(), file)
     };
-    NETWORKS.iter().enumerate().map(model).collect()
-}
-
-/// A model with the first values of a seed.
-fn model(text: &str, seed: u64, context: Context) -> Model {
-    let network = Arc::new(network(text));
-    let params = Params::initialise(&network, seed);
-    let outputs = (0..network.output_len()).map(|output| output.to_string()).collect();
-    Model::new(network, &params, Task::Regression { outputs }, None, BTreeMap::new(), context).expect("the names fit")
-}
-
-fn network(text: &str) -> plexus::nn::CheckedNetwork {
-    let text = plexus_formats::parse_network(text, "network").expect("the text is a network");
-    text.into_checked(None).expect("the layers fit")
-}
-
-/// The model of a file.
-fn open(file: &[u8], context: Context) -> Model {
-    let (network, params, metadata) = plexus_formats::read_model(file).expect("the bytes are a model");
-    let outputs = (0..network.output_len()).map(|output| output.to_string()).collect();
-    let task = Task::Regression { outputs };
-    let metadata = metadata.into_iter().filter(|(key, _)| !key.starts_with("plexus.")).collect();
-    Model::new(Arc::new(network), &params, task, None, metadata, context).expect("the names fit")
+    networks().into_iter().enumerate().map(file).collect()
 }
 
 /// Numbers in -1..1, each exact: the same everywhere.
@@ -116,7 +67,7 @@ pub fn results(models: &[(String, Vec<u8>)]) -> String {
         for threads in [1, 3] {
             let context = Context::new(isa, Pool::new(threads));
             for (name, file) in models {
-                let model = open(file, context.clone());
+                let model = Model::from_bytes(file, context.clone()).expect("the bytes are a model");
                 let (width, rows) = (model.network().input_len(), 9);
                 let input = numbers(rows * width, 7);
                 let mut workspace = Workspace::default();
@@ -128,43 +79,39 @@ pub fn results(models: &[(String, Vec<u8>)]) -> String {
                     let _ = writeln!(text, "{}: {name}, row {row}, {threads} threads:{}", isa.name(), bits(answers));
                 }
             }
-            let (losses, weights) = trained(context);
+            let (losses, answers) = trained(context);
             let _ = writeln!(text, "{}: training, losses, {threads} threads:{losses}", isa.name());
-            let _ = writeln!(text, "{}: training, weights, {threads} threads:{}", isa.name(), bits(&weights));
+            let _ = writeln!(text, "{}: training, answers, {threads} threads:{}", isa.name(), bits(&answers));
         }
     }
     text
 }
 
-/// Trains three steps: the bits of the losses, and some of the weights.
+/// Trains two epochs: the bits of the losses, and the answers of the model for some rows.
 fn trained(context: Context) -> (String, Vec<f32>) {
-    let network = Arc::new(network(TRAINED));
-    let params = Params::initialise(&network, 5);
-    let settings = Settings {
-        epochs: 1,
-        batch: 32,
-        ..Settings::new(Loss::CrossEntropy { label_smoothing: 0.1, class_weights: None })
-    };
-    let (rows, width) = (96, network.input_len());
+    let (rows, width) = (96, 20);
     let values = numbers(rows * width, 11);
     let class = |row: &[f32]| u32::from(row[0] > 0.0) + u32::from(row[1] > 0.0);
-    let classes = values.chunks(width).map(class).collect();
-    let targets = Targets::classes((0..3).map(|class| class.to_string()).collect(), classes);
-    let data = Dataset::new("numbers", [width].into(), Samples::F32(values), targets);
-    let mut trainer = Trainer::new(network, params, settings, context).expect("they fit");
-    let mut loader = trainer.loader(Arc::new(data), 0..rows as u64).expect("the rows fit");
+    let classes: Vec<u32> = values.chunks(width).map(class).collect();
+    let data = Dataset::classes([width], values.clone(), classes, ["none", "one", "both"]).expect("the rows fit");
+    let network = Network::chain([width], [linear(30), tanh(), dropout(0.1), linear(3)]);
+    let mut settings = Settings::new(Loss::cross_entropy()).epochs(2).batch(32);
+    settings.context = context;
     let mut losses = String::new();
-    for _ in 0..3 {
-        let report = trainer.step(&mut loader).expect("the loss is a number");
-        let _ = write!(losses, " {:016x}", report.loss.to_bits());
-    }
-    (losses, trainer.params().weights.iter().copied().step_by(17).collect())
+    let fitted = plexus::fit(network, data, settings, |event| {
+        if let Event::Step { report, .. } = event {
+            let _ = write!(losses, " {:016x}", report.loss.to_bits());
+        }
+    });
+    let model = fitted.expect("the network learns").model;
+    let answers = model.predict(&values[..9 * width], 9, &mut Workspace::default()).expect("the rows fit").to_vec();
+    (losses, answers)
 }
 
 /// Predicts `calls` times `rows` rows of the last model; the sum of the answers, so that nothing is left out.
 pub fn time(models: &[(String, Vec<u8>)], isa: Isa, rows: usize, calls: usize) -> f32 {
     let (_, file) = models.last().expect("there is a model");
-    let model = open(file, Context::new(isa, Pool::single()));
+    let model = Model::from_bytes(file, Context::new(isa, Pool::single())).expect("the bytes are a model");
     let input = numbers(rows * model.network().input_len(), 3);
     let mut workspace = Workspace::default();
     let mut sum = 0.0;
