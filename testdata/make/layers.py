@@ -168,7 +168,7 @@ def activation():
     cases = Cases("activation", """
 gelu is the exact form (erf), gelu_tanh the approximation; hard_sigmoid = clip(x + 3, 0, 6) / 6;
 softplus has beta 1 and is the identity above the threshold 20.
-Small, large and large negative values are cases apart: an error near zero must not hide behind a large neighbour.""")
+Small, large and large negative values are cases apart: an error near zero must not hide behind a large neighbor.""")
     for function, keys, f in ACTIVATIONS:
         def add(name, shape, batch, function=function, keys=keys, f=f, **rest):
             cases.add(f"{function}-{name}", {"function": function, **keys}, shape, batch, lambda x, p, s, t: f(x), **rest)
@@ -251,7 +251,7 @@ def dropout():
 
 
 def batch_norm_pass(x, weight, bias, state, training, epsilon, momentum, running_variance):
-    """Batch normalisation over the rows of a batch, by PyTorch; the biased running variance by hand (TensorFlow's)."""
+    """Batch normalization over the rows of a batch, by PyTorch; the biased running variance by hand (TensorFlow's)."""
     if running_variance == "unbiased":
         return F.batch_norm(x, state["running_mean"], state["running_variance"], weight, bias, training, momentum, epsilon)
     mean, variance = state["running_mean"], state["running_variance"]
@@ -272,7 +272,7 @@ TENSORFLOW = {"epsilon": 1e-3, "momentum": 1e-3, "center": True, "scale": False,
 def batch_norm():
     cases = Cases("batch_norm", """
 momentum has PyTorch's meaning: running = (1 - momentum) * running + momentum * batch. The batch variance that
-normalises is the biased one; running_variance says which one is averaged. scale -> "weight", center -> "bias".""")
+normalizes is the biased one; running_variance says which one is averaged. scale -> "weight", center -> "bias".""")
 
     def add(name, features, batch, keys=PYTORCH, fresh=False, **rest):
         rng = case_file.generator(f"batch_norm/params/{name}")
@@ -354,11 +354,11 @@ Over the last axis, with the biased variance. scale -> "weight", center -> "bias
     cases.write()
 
 
-def standardise():
-    cases = Cases("standardise", "(x - mean) * scale; both are data, not parameters: no gradient, never changed by a pass.")
+def standardize():
+    cases = Cases("standardize", "(x - mean) * scale; both are data, not parameters: no gradient, never changed by a pass.")
 
     def add(name, shape, batch, length, values=None, **rest):
-        rng = case_file.generator(f"standardise/params/{name}")
+        rng = case_file.generator(f"standardize/params/{name}")
         mean, scale = values or (normal(rng, [length], 3.0), uniform(rng, [length], 0.1, 2.0))
         state = [("mean", as_f32(mean)), ("scale", as_f32(scale))]
         cases.add(name, {}, shape, batch, lambda x, p, s, t: (x - s["mean"]) * s["scale"], (), state, **rest)
@@ -380,8 +380,8 @@ def standardise():
 
 def dense():
     cases = Cases("dense", """
-The wrapper: linear, then a normaliser OR a bias, then an activation. With a normaliser there is no bias, whatever
-`bias` says. The roles are numbered as the layers that it becomes: layers.0 the linear layer, layers.1 the normaliser.""")
+The wrapper: linear, then a normalizer OR a bias, then an activation. With a normalizer there is no bias, whatever
+`bias` says. The roles are numbered as the layers that it becomes: layers.0 the linear layer, layers.1 the normalizer.""")
     functions = {name: f for name, _, f in ACTIVATIONS}
 
     def add(name, shape, out_features, batch, bias=True, normalizer=None, activation="relu", weight=None, **rest):
@@ -437,5 +437,5 @@ The wrapper: linear, then a normaliser OR a bias, then an activation. With a nor
 
 if __name__ == "__main__":
     case_file.settle()
-    for make in [linear, activation, softmaxes, rearrangements, dropout, batch_norm, layer_norm, standardise, dense]:
+    for make in [linear, activation, softmaxes, rearrangements, dropout, batch_norm, layer_norm, standardize, dense]:
         make()

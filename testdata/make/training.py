@@ -1,4 +1,4 @@
-"""Writes testdata/training: ten steps of small runs, and a hundred steps of each optimiser, by PyTorch."""
+"""Writes testdata/training: ten steps of small runs, and a hundred steps of each optimizer, by PyTorch."""
 
 import copy
 import math
@@ -16,7 +16,7 @@ FOLLOWED_BY_F32 = 3e-6
 
 RUN_FORMAT = """
 The first ten losses of one run. A trainer in f32 follows them within 1e-5 relative.
-[run]      network (TOML text of the project), loss (its keys; reduction is mean), batch, the optimiser and its keys,
+[run]      network (TOML text of the project), loss (its keys; reduction is mean), batch, the optimizer and its keys,
            learning_rates (one a step), clip_norm (where gradients are clipped), gradient_norms (before clipping),
            losses (of each step, before its update).
 [[param]]  name, shape, values before the first step, after the tenth, tolerance (absolute, of `after`):
@@ -45,10 +45,10 @@ gradients      100 x 5, one row a step; the fifth is zero for the first fifty st
 
 
 def optimizer(kind, params, keys):
-    """PyTorch's optimiser for our keys."""
+    """PyTorch's optimizer for our keys."""
     lr, decay = keys["learning_rate"], keys.get("weight_decay", 0.0)
     betas, epsilon = (keys.get("beta1", 0.9), keys.get("beta2", 0.999)), keys.get("epsilon", 1e-8)
-    # Some optimisers of PyTorch know no decoupled decay: `decay_first` does it for them.
+    # Some optimizers of PyTorch know no decoupled decay: `decay_first` does it for them.
     decay = 0.0 if decays_by_hand(kind, keys) else decay
     if kind == "sgd":
         return torch.optim.SGD(params, lr, keys.get("momentum", 0.0), weight_decay=decay,
@@ -215,7 +215,7 @@ def runs():
         "sgd", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01, "decoupled": False})
     run("adamw-cosine", 8, [linear(12, "tanh"), linear(10, "tanh"), linear(4)], 8, cross_entropy,
         "adamw", {"learning_rate": 0.01, **adam, "weight_decay": 0.01, "decoupled": True}, schedule="cosine")
-    normalised = [
+    normalized = [
         linear(11, bias=False),
         {"kind": "batch_norm", "epsilon": 1e-5, "momentum": 0.1, "center": True, "scale": True,
          "running_variance": "unbiased"},
@@ -224,8 +224,8 @@ def runs():
         linear(2),
     ]
     rmsprop = {"learning_rate": 0.005, "alpha": 0.9, "epsilon": 1e-8}
-    run("rmsprop-batch-norm", 6, normalised, 12, squared, "rmsprop", rmsprop)
-    run("rmsprop-momentum-batch-norm", 6, normalised, 12, squared, "rmsprop", {**rmsprop, "momentum": 0.9})
+    run("rmsprop-batch-norm", 6, normalized, 12, squared, "rmsprop", rmsprop)
+    run("rmsprop-momentum-batch-norm", 6, normalized, 12, squared, "rmsprop", {**rmsprop, "momentum": 0.9})
     run("adam-clip-smoothing", 9, [linear(12, "gelu"), linear(4)], 8,
         {"kind": "cross_entropy", "label_smoothing": 0.1, "class_weights": [1.0, 0.5, 2.0, 1.5]},
         "adam", {"learning_rate": 0.02, **adam, "weight_decay": 0.01, "decoupled": False}, clip_norm=1.0, spread=2.0)

@@ -28,7 +28,7 @@ def shapes_of(layer):
         return shapes
     if layer["kind"] == "batch_norm":
         return {role: (features,) for role in ("weight", "bias", "running_mean", "running_variance")}
-    if layer["kind"] == "standardise":
+    if layer["kind"] == "standardize":
         return {role: None for role in ("mean", "scale")}
     return {}
 
@@ -36,7 +36,7 @@ def shapes_of(layer):
 def compute(layer, described, tensor, values):
     """One layer in NumPy, in float64."""
     kind = described["kind"]
-    if kind == "standardise":
+    if kind == "standardize":
         return (values - tensor("mean")) * tensor("scale")
     if kind == "flatten":
         return values.reshape(-1)

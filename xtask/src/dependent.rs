@@ -1,5 +1,5 @@
 //! A crate outside the workspace that depends on ours, as a user's does: the profiles of the workspace do not reach it,
-//! so that nothing in it is optimised unless it says so.
+//! so that nothing in it is optimized unless it says so.
 //!
 //! Its tests are tests of the workspace, built a second time. They run on small stacks, on every instruction set.
 
@@ -15,7 +15,7 @@ const TESTS: &[(&str, &str)] =
 /// Options of `cargo xtask dependent`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The optimisation of everything, as `opt-level` of a profile
+    /// The optimization of everything, as `opt-level` of a profile
     #[arg(long, value_name = "LEVEL", value_delimiter = ',', default_value = "0")]
     #[arg(value_parser = ["0", "1", "2", "3", "s", "z"])]
     pub opt_level: Vec<String>,

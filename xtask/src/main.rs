@@ -43,11 +43,11 @@ enum Task {
     TestAllIsas,
     /// Puts known faults into a copy of the sources; some test must fail for each
     Mutants(mutants::Options),
-    /// Builds a crate outside the workspace without optimisation and runs it on small stacks
+    /// Builds a crate outside the workspace without optimization and runs it on small stacks
     Dependent(dependent::Options),
     /// Builds a program for other targets, runs it where that can be done, and compares the bits of its results
     Targets(targets::Options),
-    /// Runs the tests of threads and buffers under Miri, which sees undefined behaviour and races; needs a nightly Rust
+    /// Runs the tests of threads and buffers under Miri, which sees undefined behavior and races; needs a nightly Rust
     Miri,
     /// Trains a model and opens it with the Python package safetensors
     OpenInPython,

@@ -1,4 +1,4 @@
-//! The tests of the code that lends memory to threads, under Miri: an interpreter that sees undefined behaviour and races.
+//! The tests of the code that lends memory to threads, under Miri: an interpreter that sees undefined behavior and races.
 //!
 //! Not part of `cargo xtask test`: it needs a nightly Rust with the components `miri` and `rust-src`, and takes minutes.
 

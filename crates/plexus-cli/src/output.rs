@@ -12,19 +12,19 @@ pub fn width() -> Option<usize> {
     shown.then(|| usize::from(console::Term::stdout().size().1))
 }
 
-/// Whether standard error shows colours.
-fn colours() -> bool {
+/// Whether standard error shows colors.
+fn colors() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
-/// Red and bold where colours are shown.
+/// Red and bold where colors are shown.
 pub fn red(text: &str) -> String {
-    if colours() { format!("\u{1b}[1;31m{text}\u{1b}[0m") } else { text.to_string() }
+    if colors() { format!("\u{1b}[1;31m{text}\u{1b}[0m") } else { text.to_string() }
 }
 
-/// Yellow and bold where colours are shown.
+/// Yellow and bold where colors are shown.
 pub fn yellow(text: &str) -> String {
-    if colours() { format!("\u{1b}[1;33m{text}\u{1b}[0m") } else { text.to_string() }
+    if colors() { format!("\u{1b}[1;33m{text}\u{1b}[0m") } else { text.to_string() }
 }
 
 /// Whole numbers in groups of three: `535,818`.

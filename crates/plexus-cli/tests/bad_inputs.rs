@@ -468,9 +468,9 @@ fn network_cases() -> Vec<Case> {
         toml_case(
             "a layer of the name that training takes",
             &format!(
-                "[[layer]]\nname = \"standardise\"\nkind = \"standardise\"\n[[layer]]\nkind = \"flatten\"\n{last}"
+                "[[layer]]\nname = \"standardize\"\nkind = \"standardize\"\n[[layer]]\nkind = \"flatten\"\n{last}"
             ),
-            &["--network is one with a layer named", "\"standardise\"", "rename yours", "--no-standardise"],
+            &["--network is one with a layer named", "\"standardize\"", "rename yours", "--no-standardize"],
         ),
         toml_case("outputs that are no list", &last, &["outputs", "10 classes"]),
         short("no such file", "no.toml", &["cannot read no.toml"]),
@@ -479,7 +479,7 @@ fn network_cases() -> Vec<Case> {
         short("a layer of letters", "mlp:8,x", &["mlp:8,x", "whole numbers"]),
         short("a layer beyond all", "mlp:99999999999999999999999", &["mlp:9999"]),
         short("more weights than memory", "mlp:1000000,1000000", &["--network", "parameters", "memory"]),
-        short("more activations than memory", "mlp:16000000 --batch 16000000 --no-standardise", &["memory"]),
+        short("more activations than memory", "mlp:16000000 --batch 16000000 --no-standardize", &["memory"]),
         short("an activation misspelt", "mlp:8?activation=rellu", &["rellu", "relu"]),
         short("an unknown option", "mlp:8?dropout=1", &["mlp:8?dropout=1", "activation"]),
         case("summary of nothing known", "summary mpl:3", &["mpl:3", "mlp:512,256"]),
@@ -759,7 +759,7 @@ fn model_cases() -> Vec<Case> {
         )
         .file("t.csv", flowers(30)),
         case("other classes", "evaluate {flowers} --data csv:t.csv", &["line 2", "oak", "daisy"])
-            .file("t.csv", "length,width,colour,kind\n1,2,red,oak\n"),
+            .file("t.csv", "length,width,color,kind\n1,2,red,oak\n"),
         case("images with other classes", "evaluate {digits} --data idx:set", &["classes"])
             .file("set/train-images-idx3-ubyte", idx(2051, &[20, 8, 8], 1280))
             .file("set/train-labels-idx1-ubyte", [idx(2049, &[20], 0), vec![3; 20]].concat())
@@ -805,9 +805,9 @@ fn input_cases() -> Vec<Case> {
         predict("a table that is too narrow", "digits", "a.csv", &["a.csv, line 1", "3 numbers", "takes 64"])
             .file("a.csv", "1,2,3\n"),
         predict("a word for a number", "flowers", "a.csv", &["line 2, column \"length\"", "long"])
-            .file("a.csv", "length,width,colour\nlong,2,red\n"),
+            .file("a.csv", "length,width,color\nlong,2,red\n"),
         predict("fields without names", "flowers", "a.csv", &["line 1", "got 2"]).file("a.csv", "1,2\n"),
-        predict("infinity", "flowers", "a.csv", &["line 2", "inf"]).file("a.csv", "length,width,colour\ninf,2,red\n"),
+        predict("infinity", "flowers", "a.csv", &["line 2", "inf"]).file("a.csv", "length,width,color\ninf,2,red\n"),
         predict("nothing on standard input", "flowers", "-", &["standard input", "empty"]).stdin(""),
         predict("noise on standard input", "flowers", "-", &["standard input"]).stdin([0xff, 0xfe, 0x80]),
         case("a row beyond the end", "predict {digits} --data digits --row 359", &["--row is 359", "0 to 358"]),

@@ -179,9 +179,9 @@ fn predict_takes_images_rows_json_and_standard_input() {
         total["top"].as_array().expect("a list").iter().map(|class| class["probability"].as_f64().unwrap()).sum();
     assert!((total - 1.0).abs() < 1e-5);
 
-    let text = plexus(at, ["predict", FLOWERS, "{\"length\": 2.5, \"width\": 5.4, \"colour\": \"white\"}"]).well();
+    let text = plexus(at, ["predict", FLOWERS, "{\"length\": 2.5, \"width\": 5.4, \"color\": \"white\"}"]).well();
     assert!(text.stdout.contains(": daisy "), "{}", text.stdout);
-    let table = "colour,length,width\nyellow,6.5,3.4\nwhite,2.5,?\n";
+    let table = "color,length,width\nyellow,6.5,3.4\nwhite,2.5,?\n";
     write(&at.join("new.csv"), table);
     let rows = plexus(at, ["predict", FLOWERS, "new.csv", "--json"]).well().json_lines();
     let piped = plexus_reads(at, ["predict", FLOWERS, "-", "--json"], table.as_bytes()).well().json_lines();
@@ -194,7 +194,7 @@ fn predict_takes_images_rows_json_and_standard_input() {
     let bare = plexus_reads(at, ["predict", FLOWERS, "-", "--json"], b"5.5,4.5,red\n").well().last_json();
     assert_eq!(bare["label"], "rose, red");
     let json =
-        plexus_reads(at, ["predict", FLOWERS, "-"], b" [{\"length\": 8.4, \"width\": 3.1, \"colour\": null}]").well();
+        plexus_reads(at, ["predict", FLOWERS, "-"], b" [{\"length\": 8.4, \"width\": 3.1, \"color\": null}]").well();
     assert!(json.stdout.contains("tulip"), "{}", json.stdout);
 
     let house = "{\"area\": 100, \"rooms\": 3, \"street\": \"side\"}";
@@ -272,7 +272,7 @@ fn summary_counts_with_and_without_bias() {
     let connections: Vec<u64> = layers.filter_map(|layer| layer["connections"].as_u64()).filter(|n| *n > 0).collect();
     assert_eq!(connections, [122_304, 5_880, 151_600, 2_000, 48_120, 10_164, 840]);
     let model = plexus(at, ["summary", DIGITS]).well().stdout;
-    assert!(model.contains("standardise") && model.contains("1x8x8"), "{model}");
+    assert!(model.contains("standardize") && model.contains("1x8x8"), "{model}");
     assert_eq!(model, std::fs::read_to_string(at.join("digits/summary.txt")).expect("it reads"));
 }
 
@@ -286,10 +286,10 @@ fn layers_are_folded_where_a_model_is_opened_and_no_fold_computes_them_by_themse
         let folded: Vec<_> = layers.iter().filter(|layer| layer.get("folded_into").is_some()).collect();
         folded.iter().map(|layer| (layer["name"].to_string(), layer["folded_into"].to_string())).collect::<Vec<_>>()
     };
-    assert_eq!(target(&[]), [("\"standardise\"".to_string(), "\"layers.0\"".to_string())]);
+    assert_eq!(target(&[]), [("\"standardize\"".to_string(), "\"layers.0\"".to_string())]);
     assert_eq!(target(&["--no-fold"]), []);
     let text = plexus(at, ["summary", DIGITS]).well().stdout;
-    assert!(text.contains("Folded when opened: standardise into layers.0."), "{text}");
+    assert!(text.contains("Folded when opened: standardize into layers.0."), "{text}");
     assert!(!plexus(at, ["summary", DIGITS, "--no-fold"]).well().stdout.contains("Folded"));
     // A network without numbers is not opened, so nothing is folded.
     assert!(!plexus(at, ["summary", "mlp:512", "--no-fold"]).well().stdout.contains("Folded"));
@@ -343,12 +343,12 @@ fn trace_prints_every_primitive_and_no_other() {
     }
     assert!(!text.contains("6."), "{text}");
     // The last result is what `predict` says, before softmax.
-    let input = "{\"length\": 2.5, \"width\": 5.4, \"colour\": \"white\"}";
+    let input = "{\"length\": 2.5, \"width\": 5.4, \"color\": \"white\"}";
     let scores = plexus(at, ["predict", FLOWERS, input, "--json"]).well().last_json();
     let score = scores["top"][0]["score"].as_f64().expect("a number");
     let names = plexus(at, ["summary", FLOWERS, "--json"]).well().last_json();
     let width = names["input_shape"][0].as_u64().expect("a size") as usize;
-    // length, width, then one place for each colour: missing, red, white, yellow.
+    // length, width, then one place for each color: missing, red, white, yellow.
     let mut encoded = vec![0.0; width];
     (encoded[0], encoded[1]) = (2.5, 5.4);
     encoded[width - 2] = 1.0;
@@ -428,7 +428,7 @@ fn every_optimizer_schedule_and_loss_learns() {
     learn("balanced", &["--class-weights", "balanced", "--label-smoothing", "0.1", "--lr", "0.01"]);
     learn("weights", &["--class-weights", "1,1,1,1,1,1,1,1,1,3", "--lr", "0.01"]);
     learn("accumulated", &["--accumulate", "3", "--clip-norm", "1", "--warmup", "5", "--lr", "0.02"]);
-    learn("raw", &["--no-standardise", "--lr", "0.01"]);
+    learn("raw", &["--no-standardize", "--lr", "0.01"]);
     learn("all-rows", &["--validation", "0", "--lr", "0.01", "--seed", "18446744073709551615"]);
 }
 

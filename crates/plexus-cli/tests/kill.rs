@@ -14,7 +14,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-/// Batch normalisation has running statistics, dropout draws numbers: a resumed run must find both where they were.
+/// Batch normalization has running statistics, dropout draws numbers: a resumed run must find both where they were.
 const NETWORK: &str = "\
 [[layer]]
 kind = \"flatten\"
@@ -22,7 +22,7 @@ kind = \"flatten\"
 [[layer]]
 kind = \"dense\"
 out_features = 48
-normaliser = \"batch_norm\"
+normalizer = \"batch_norm\"
 
 [[layer]]
 kind = \"dropout\"

@@ -239,7 +239,7 @@ fn a_model_that_is_no_better_than_the_baseline_is_warned_about() {
     let report = train("classes", &["--out", "classes"]);
     assert!(report.contains("Baseline  accuracy") && report.contains("always answering \"b\""), "{report}");
     assert!(report.contains("Warning   ") && report.contains("no better than always answering"), "{report}");
-    let report = train("values", &["--out", "values", "--no-standardise"]);
+    let report = train("values", &["--out", "values", "--no-standardize"]);
     assert!(report.contains("Baseline  RMSE") && report.contains("always answering the mean"), "{report}");
     assert!(report.contains("no better than always answering the mean of height"), "{report}");
     let said = plexus(at, ["evaluate", "values/model.safetensors", "--data", "csv:values.csv", "--json"]).well();

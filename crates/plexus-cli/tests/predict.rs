@@ -46,7 +46,7 @@ fn read(path: &Path) -> (Vec<String>, Vec<Vec<String>>) {
     table(&std::fs::read(path).expect("the table is there"))
 }
 
-const NEW: &str = "colour,length,width,note\nyellow,6.5,3.4,\"a, \"\"b\"\"\"\nwhite,2.5,?,\n";
+const NEW: &str = "color,length,width,note\nyellow,6.5,3.4,\"a, \"\"b\"\"\"\nwhite,2.5,?,\n";
 
 #[test]
 fn a_table_of_answers_has_the_columns_of_the_input_and_behind_them_the_answers() {
@@ -56,7 +56,7 @@ fn a_table_of_answers_has_the_columns_of_the_input_and_behind_them_the_answers()
     let said = plexus(at, ["predict", &flowers, "new.csv", "--out", "answers.csv"]).well();
     assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("answers.csv: 2 answers\n", ""));
     let (header, rows) = read(&at.join("answers.csv"));
-    assert_eq!(header, ["colour", "length", "width", "note", "prediction", "probability"]);
+    assert_eq!(header, ["color", "length", "width", "note", "prediction", "probability"]);
     assert_eq!(rows[0][..4], ["yellow", "6.5", "3.4", "a, \"b\""]);
     assert_eq!(rows[1][..4], ["white", "2.5", "?", ""]);
     let json = plexus(at, ["predict", &flowers, "new.csv", "--json"]).well().json_lines();
@@ -82,7 +82,7 @@ fn a_table_of_answers_has_the_columns_of_the_input_and_behind_them_the_answers()
     assert_eq!(lines, plexus(at, ["predict", &flowers, "new.csv", "--json"]).well().stdout);
     plexus(at, ["predict", &flowers, "new.csv", "--out", "answers.tsv"]).well();
     let tabs = std::fs::read_to_string(at.join("answers.tsv")).expect("it is there");
-    assert!(tabs.starts_with("colour\tlength\twidth\tnote\tprediction\tprobability\n"), "{tabs}");
+    assert!(tabs.starts_with("color\tlength\twidth\tnote\tprediction\tprobability\n"), "{tabs}");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn numbers_get_a_column_with_the_name_of_the_target() {
 #[test]
 fn a_name_that_is_taken_is_not_used_again() {
     let (folder, model) = place();
-    let text = "prediction,length,width,colour,probability,probability_2\nx,6.5,3.4,red,y,z\n";
+    let text = "prediction,length,width,color,probability,probability_2\nx,6.5,3.4,red,y,z\n";
     let args = ["predict", &model("flowers"), "--format", "csv"];
     let (header, rows) = table(plexus_reads(folder.path(), args, text.as_bytes()).well().stdout.as_bytes());
     assert_eq!(header[6..], ["prediction_2", "probability_3"]);
@@ -117,7 +117,7 @@ fn rows_that_are_no_table_have_their_name_as_a_column() {
     let (folder, model) = place();
     let (at, flowers) = (folder.path(), model("flowers"));
     let json =
-        "[{\"length\": 2.5, \"width\": 5.4, \"colour\": \"white\"}, {\"length\": 8, \"width\": 3, \"colour\": null}]";
+        "[{\"length\": 2.5, \"width\": 5.4, \"color\": \"white\"}, {\"length\": 8, \"width\": 3, \"color\": null}]";
     let (header, rows) = table(plexus(at, ["predict", &flowers, json, "--format", "csv"]).well().stdout.as_bytes());
     assert_eq!(header, ["input", "prediction", "probability"]);
     let answers = plexus(at, ["predict", &flowers, json, "--json"]).well().json_lines();
@@ -136,7 +136,7 @@ fn rows_that_are_no_table_have_their_name_as_a_column() {
 fn what_is_piped_in_needs_no_name() {
     let (folder, model) = place();
     let (at, flowers) = (folder.path(), model("flowers"));
-    for text in [NEW, "[[6.5, 3.4, 0, 0, 0, 1]]", " {\"length\": 8, \"width\": 3, \"colour\": \"red\"}\n"] {
+    for text in [NEW, "[[6.5, 3.4, 0, 0, 0, 1]]", " {\"length\": 8, \"width\": 3, \"color\": \"red\"}\n"] {
         let named = plexus_reads(at, ["predict", &flowers, "-", "--json"], text.as_bytes()).well();
         let piped = plexus_reads(at, ["predict", &flowers, "--json"], text.as_bytes()).well();
         assert_eq!(named.stdout, piped.stdout);
@@ -144,7 +144,7 @@ fn what_is_piped_in_needs_no_name() {
     }
     // What is named is read, whatever is piped in.
     let named =
-        plexus_reads(at, ["predict", &flowers, "{\"length\": 8, \"width\": 3, \"colour\": \"red\"}"], b"noise").well();
+        plexus_reads(at, ["predict", &flowers, "{\"length\": 8, \"width\": 3, \"color\": \"red\"}"], b"noise").well();
     assert_eq!(named.stdout.lines().count(), 1);
 }
 
@@ -192,7 +192,7 @@ fn a_threshold_decides_between_two_classes() {
         let args = ["predict", &two, "--format", "csv", "--probabilities", "--threshold", threshold];
         table(plexus_reads(at, args, rows.join("\n").as_bytes()).well().stdout.as_bytes()).1
     };
-    // length, width, colour, kind, prediction, probability, that of daisy, that of rose.
+    // length, width, color, kind, prediction, probability, that of daisy, that of rose.
     let of_rose = |row: &[String]| row[7].parse::<f32>().expect("a number");
     let mut shares: Vec<f32> = answers("0.5").iter().map(|row| of_rose(row)).collect();
     shares.sort_by(f32::total_cmp);
@@ -220,9 +220,9 @@ fn what_does_not_go_together_is_refused() {
     let (folder, model) = place();
     let (at, flowers, houses) = (folder.path(), model("flowers"), model("houses"));
     write(&at.join("new.csv"), NEW);
-    write(&at.join("other.csv"), "colour,length,width\nyellow,6.5,3.4\n");
+    write(&at.join("other.csv"), "color,length,width\nyellow,6.5,3.4\n");
     let before = program::files_in(at);
-    let row = "{\"length\": 8, \"width\": 3, \"colour\": \"red\"}";
+    let row = "{\"length\": 8, \"width\": 3, \"color\": \"red\"}";
     let house = "{\"area\": 8, \"rooms\": 3, \"street\": \"side\"}";
     let cases: [(&[&str], &[&str]); 10] = [
         (&[&flowers, "new.csv", "other.csv", "--out", "a.csv"], &["other.csv has other columns than new.csv"]),

@@ -95,16 +95,16 @@ fn quantiles_give_an_interval() {
 /// A table with everything odd in it.
 fn odd(rows: usize) -> String {
     let mut dice = Dice(4);
-    let mut text = ",name,sold,share,fee,same,colour,code,left,y\n".to_string();
+    let mut text = ",name,sold,share,fee,same,color,code,left,y\n".to_string();
     for row in 0..rows {
         let (share, fee) = (dice.below(90), dice.below(5000));
-        let colour = ["red", "blue", "n/a", "unknown"][dice.below(4) as usize];
+        let color = ["red", "blue", "n/a", "unknown"][dice.below(4) as usize];
         let class = if share > 45 { "high" } else { "low" };
         let code = if share > 45 { "H" } else { "L" };
         let left = if row % 3 == 0 { "7" } else { "" };
         let day = format!("2024-{:02}-{:02}", 1 + row % 12, 1 + row % 28);
         let fee = format!("\"${},{:03}\"", 1 + fee / 1000, fee % 1000);
-        text += &format!("{row},person {row},{day},{share} %,{fee},x,{colour},{code},{left},{class}\n");
+        text += &format!("{row},person {row},{day},{share} %,{fee},x,{color},{code},{left},{class}\n");
     }
     text
 }
@@ -134,8 +134,8 @@ fn columns_are_listed_with_what_was_done_and_what_to_look_at() {
     let columns = start["table"]["columns"].as_array().expect("a list of columns");
     let name = columns.iter().find(|column| column["name"] == "name").expect("it is there");
     assert_eq!(name["warnings"], serde_json::json!(["nearly every text is another; --as name=category uses it"]));
-    let colour = columns.iter().find(|column| column["name"] == "colour").expect("it is there");
-    assert!(number(colour, "missing") > 20.0, "n/a is missing: {colour}");
+    let color = columns.iter().find(|column| column["name"] == "color").expect("it is there");
+    assert!(number(color, "missing") > 20.0, "n/a is missing: {color}");
 
     // Wishes go before what is found, and the model keeps them.
     let wishes = "--drop code,left --as name=category --as sold=text-ignored --as share=category --na unknown --rare 3";
@@ -182,8 +182,7 @@ fn a_model_says_what_it_takes_and_what_it_was_trained_on() {
 #[test]
 fn rows_without_a_target_and_headers_of_text() {
     let missing = "a,b,y\n1,2,u\n2,1,\n3,5,v\n4,4,NA\n5,2,u\n6,1,v\n7,1,u\n8,8,v\n";
-    let text =
-        "colour,size,kind\nred,big,cat\nblue,big,dog\nred,small,cat\nblue,small,dog\nred,big,cat\nblue,big,dog\n";
+    let text = "color,size,kind\nred,big,cat\nblue,big,dog\nred,small,cat\nblue,small,dog\nred,big,cat\nblue,big,dog\n";
     let numbers = "2019,2020\n1,2\n3,4.5\n5,6\n6,7\n8,9\n";
     let folder = folder(&[("missing.csv", missing.into()), ("text.csv", text.into()), ("years.csv", numbers.into())]);
     let folder = folder.path();
@@ -197,8 +196,8 @@ fn rows_without_a_target_and_headers_of_text() {
     assert_eq!((known["part"].as_str(), known["rows"].as_u64()), (Some("test part"), Some(1)));
     // A table of words keeps its header.
     let told = train(folder, "text.csv --epochs 1 --out text").stdout;
-    assert!(told.contains("colour") && told.contains("2 classes"), "{told}");
-    let answer = plexus(folder, ["predict", "text/model.safetensors", r#"{"colour": "red", "size": "big"}"#]).well();
+    assert!(told.contains("color") && told.contains("2 classes"), "{told}");
+    let answer = plexus(folder, ["predict", "text/model.safetensors", r#"{"color": "red", "size": "big"}"#]).well();
     assert!(answer.stdout.contains("cat") && answer.stdout.contains("dog"), "{}", answer.stdout);
     // A name given settles that the first row holds names.
     let told = train(folder, "years.csv --header yes --target 2020 --epochs 1 --out years").stdout;

@@ -12,7 +12,7 @@ pub const MAX_AXES: usize = 8;
 /// The longest header of a model file: 8 MiB. [`MAX_LAYERS`] layers with their tensors take about 5 MiB.
 pub const MAX_HEADER_BYTES: usize = 8 << 20;
 
-/// The most tensors of a model file: four for each layer, as batch normalisation has.
+/// The most tensors of a model file: four for each layer, as batch normalization has.
 pub const MAX_TENSORS: usize = 4 * MAX_LAYERS;
 
 /// Beyond this many numbers, weights are only laid out where the file can hold them: 2^24, 64 MiB.

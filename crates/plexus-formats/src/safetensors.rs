@@ -63,7 +63,7 @@ pub(crate) fn open<'a>(source: Box<dyn Source + 'a>) -> Result<Box<dyn ReadModel
 /// ```
 /// use plexus_nn::{Network, Params, Shape, layers::Linear};
 /// let network = Network::chain(Shape::new([2]), [Linear::new(3).into()]).check().unwrap();
-/// let params = Params::initialise(&network, 1);
+/// let params = Params::initialize(&network, 1);
 /// let bytes = plexus_formats::write_model(&network, &params, &Default::default()).unwrap();
 /// assert_eq!(plexus_formats::read_model(&bytes).unwrap().1, params);
 /// ```
@@ -147,7 +147,7 @@ pub fn read_model(bytes: &[u8]) -> Result<ModelFile, FormatError> {
 
 /// Reads the tensors of a file, with or without a network, for [`Params::from_tensors`].
 ///
-/// Batch normalisation as PyTorch saves it is taken too: `running_var` is called `running_variance` here, and the
+/// Batch normalization as PyTorch saves it is taken too: `running_var` is called `running_variance` here, and the
 /// counter `num_batches_tracked`, a whole number that prediction does not use, is left out.
 ///
 /// # Errors

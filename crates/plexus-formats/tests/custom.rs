@@ -106,7 +106,7 @@ fn a_model_is_read_back_with_its_numbers() {
     custom::register::<Mix>().unwrap();
     let layer = Mix { exact: 0.1, curve: Some(Curve { points: vec![0.1, 1e300], label: "a \"b\"".into() }), ..mix() };
     let network = network(layer).check().unwrap();
-    let params = Params::initialise(&network, 5);
+    let params = Params::initialize(&network, 5);
     let bytes = write_model(&network, &params, &BTreeMap::new()).unwrap();
     let (read, numbers, _) = read_model(&bytes).unwrap();
     assert_eq!(read.network(), network.network());
@@ -188,14 +188,14 @@ fn a_text_with_an_unknown_kind_says_layer_kind_and_crate() {
 #[test]
 fn a_model_with_an_unknown_kind_says_layer_kind_and_crate_and_is_not_written() {
     let network = Network::chain([3], [linear(3), dropout(0.5), ScaleShift {}.into()]).check().unwrap();
-    let params = Params::initialise(&network, 1);
+    let params = Params::initialize(&network, 1);
     let error = write_model(&network, &params, &BTreeMap::new()).unwrap_err();
     assert!(matches!(error, FormatError::CannotWrite { .. }));
     assert!(UNKNOWN.iter().all(|word| error.to_string().contains(word)), "{error}");
     assert!(UNKNOWN.iter().all(|word| write_network(network.network()).unwrap_err().to_string().contains(word)));
     // As a program would have written it that knows the layer.
     let known = Network::chain([3], [linear(3), dropout(0.5), relu()]).check().unwrap();
-    let bytes = write_model(&known, &Params::initialise(&known, 1), &BTreeMap::new()).unwrap();
+    let bytes = write_model(&known, &Params::initialize(&known, 1), &BTreeMap::new()).unwrap();
     let other = |kind: &str| {
         let (from, to) = (r#"\"kind\":\"activation\",\"function\":\"relu\""#, format!(r#"\"kind\":\"{kind}\""#));
         let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).expect("the layer");

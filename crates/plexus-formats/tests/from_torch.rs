@@ -52,7 +52,7 @@ fn unaligned_numbers_are_read() {
 }
 
 #[test]
-fn the_statistics_of_batch_normalisation_get_our_name_and_its_counter_is_left_out() {
+fn the_statistics_of_batch_normalization_get_our_name_and_its_counter_is_left_out() {
     let header = r#"{"norm.running_var":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},
         "norm.num_batches_tracked":{"dtype":"I64","shape":[],"data_offsets":[4,12]}}"#;
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();

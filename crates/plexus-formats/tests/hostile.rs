@@ -107,10 +107,10 @@ fn text(name: &str) -> String {
         "name is a number" => layer("kind = \"relu\"\nname = 1"),
         "name twice" => layer("kind = \"relu\"\nname = \"a\"\n[[layer]]\nkind = \"relu\"\nname = \"a\""),
         "inputs is text" => linear("out_features = 10\ninputs = \"a\""),
-        "dense with bias_init and normaliser" => {
-            layer("kind = \"dense\"\nout_features = 3\nnormaliser = \"layer_norm\"\nbias_init = \"zeros\"")
+        "dense with bias_init and normalizer" => {
+            layer("kind = \"dense\"\nout_features = 3\nnormalizer = \"layer_norm\"\nbias_init = \"zeros\"")
         }
-        "dense with unknown normaliser" => layer("kind = \"dense\"\nout_features = 3\nnormaliser = \"batchnorm\""),
+        "dense with unknown normalizer" => layer("kind = \"dense\"\nout_features = 3\nnormalizer = \"batchnorm\""),
         "dense with bias" => layer("kind = \"dense\"\nout_features = 3\nbias = true"),
         "control characters" => "\u{1b}]0;title\u{7} = 1\n".to_string(),
         "too long" => "# a comment\n".repeat(100_000),
@@ -121,7 +121,7 @@ fn text(name: &str) -> String {
         "deep dotted table" => format!("[{}a]\n", "a.".repeat(500_000)),
         "many layers" => "[[layer]]\nkind=\"relu\"\n".repeat(40_000),
         "many layers by short forms" => {
-            "[[layer]]\nkind=\"dense\"\nout_features=1\nnormaliser=\"layer_norm\"\n".repeat(5_000)
+            "[[layer]]\nkind=\"dense\"\nout_features=1\nnormalizer=\"layer_norm\"\n".repeat(5_000)
         }
         "many keys" => {
             let keys: String = (0..80_000).map(|at| format!("k{at} = 1\n")).collect();
@@ -190,8 +190,8 @@ const TEXTS: &[(&str, &[&str])] = &[
     ("name is a number", &["`name` is a whole number"]),
     ("name twice", &["net.toml:6:1", "two layers are named `a`", "line 3"]),
     ("inputs is text", &["list of names"]),
-    ("dense with bias_init and normaliser", &["net.toml:7:1", "no effect beside a normaliser"]),
-    ("dense with unknown normaliser", &["net.toml:6:14", "Did you mean `batch_norm`?"]),
+    ("dense with bias_init and normalizer", &["net.toml:7:1", "no effect beside a normalizer"]),
+    ("dense with unknown normalizer", &["net.toml:6:14", "Did you mean `batch_norm`?"]),
     ("dense with bias", &["kind `dense` has no key `bias`", "`bias_init`"]),
     ("control characters", &["not TOML"]),
     ("too long", &["1200000 bytes", "1048576"]),
@@ -533,7 +533,7 @@ fn flipped_bits_never_panic_and_leave_whole_models() {
 #[test]
 fn damaged_texts_never_panic() {
     let whole = "input = [1, 28, 28]\n[[layer]]\nkind = \"dense\"\nname = \"é\"\nout_features = 0x1F\nactivation = { \
-                 function = \"elu\", alpha = 0.5 }\nnormaliser = \"batch_norm\"\n[[layer]]\nkind = \"dropout\"\n\
+                 function = \"elu\", alpha = 0.5 }\nnormalizer = \"batch_norm\"\n[[layer]]\nkind = \"dropout\"\n\
                  probability = 0.5\ninputs = [\"é\"]\n";
     let mut random = Random(3);
     for _ in 0..10_000 {

@@ -68,7 +68,7 @@ fn layers_are_read_in_any_order() {
 fn numbers_are_not_read_before_they_are_asked_for() {
     let layers = [Linear::new(300).into(), Linear::new(200).into()];
     let network = Network::chain(Shape::new([100]), layers).check().expect("it fits");
-    let params = Params::initialise(&network, 1);
+    let params = Params::initialize(&network, 1);
     let file = write_model(&network, &params, &BTreeMap::new()).expect("it can be written");
     let numbers = 4 * network.layout().weights_len();
     let read = std::cell::Cell::new(0);
@@ -97,7 +97,7 @@ fn a_writer_that_fails_is_an_error() {
         }
     }
     let network = Network::chain(Shape::new([10]), [Linear::new(3).into()]).check().expect("it fits");
-    let (params, metadata) = (Params::initialise(&network, 1), BTreeMap::new());
+    let (params, metadata) = (Params::initialize(&network, 1), BTreeMap::new());
     let len = write_model(&network, &params, &metadata).expect("it can be written").len();
     for room in 0..len {
         match write_model_to(&mut Full(room), &network, &params, &metadata) {
@@ -106,4 +106,18 @@ fn a_writer_that_fails_is_an_error() {
         }
     }
     write_model_to(&mut Full(len), &network, &params, &metadata).expect("there is room");
+}
+
+#[test]
+fn files_of_earlier_versions_have_other_names_for_some_kinds() {
+    let text = "input = [3]\n[[layer]]\nkind = \"standardise\"\nper_feature = true\n[[layer]]\nkind = \"dense\"\n\
+                out_features = 2\nnormaliser = \"batch_norm\"\n";
+    let network =
+        plexus_formats::parse_network(text, "old.toml").expect("it reads").into_network(None).expect("it fits");
+    let present = text.replace("standardise", "standardize").replace("normaliser", "normalizer");
+    assert_eq!(plexus_formats::parse_network(&present, "new.toml").unwrap().into_network(None).unwrap(), network);
+    let json = serde_json::to_string(&network).expect("it is written");
+    assert!(json.contains("\"standardize\""));
+    let old: plexus_nn::Network = serde_json::from_str(&json.replace("standardize", "standardise")).expect("it reads");
+    assert_eq!(old, network);
 }

@@ -58,7 +58,7 @@ fn bits(params: &Params) -> Vec<u32> {
 fn numbers_start_at_a_multiple_of_eight_bytes() {
     for width in 1..20 {
         let network = Network::chain(Shape::new([width]), [Linear::new(3).into()]).check().unwrap();
-        let bytes = write_model(&network, &Params::initialise(&network, 1), &BTreeMap::new()).unwrap();
+        let bytes = write_model(&network, &Params::initialize(&network, 1), &BTreeMap::new()).unwrap();
         assert_eq!(u64::from_le_bytes(bytes[..8].try_into().unwrap()) % 8, 0);
     }
 }
@@ -96,7 +96,7 @@ fn the_largest_network_that_is_allowed_fits_the_limits() {
 fn tensors_of_no_elements_are_written_and_read() {
     let layers = [Linear::new(0).into(), Linear::new(3).into()];
     let network = Network::chain(Shape::new([2]), layers).check().unwrap();
-    let params = Params::initialise(&network, 1);
+    let params = Params::initialize(&network, 1);
     let bytes = write_model(&network, &params, &BTreeMap::new()).unwrap();
     assert_eq!(read_model(&bytes).unwrap().1, params);
     // The text form refuses a size of zero, so it does not write one.

@@ -14,7 +14,7 @@ struct Line([u8; 64]);
 /// Memory on the stack: `LINES` cache lines.
 ///
 /// Vectors that cross lines load at half the speed. Only [`ZEROS`](OnStack::ZEROS) makes it, straight into a variable: an
-/// array that goes through an expression has a second copy in an unoptimised frame.
+/// array that goes through an expression has a second copy in an unoptimized frame.
 pub(crate) struct OnStack<const LINES: usize>([Line; LINES]);
 
 impl<const LINES: usize> OnStack<LINES> {

@@ -172,11 +172,11 @@ fn every_case_has_its_bits_on_every_row() {
             "q7" => {
                 let (w, x) = (case.list::<i8>("w"), case.list::<i8>("x"));
                 let bias = shift_bias(case.list::<i8>("bias"), case.one("bias_shift"));
-                let optimised = Interleaved::Q7.unpack(&case.list::<i8>("w_opt"), n, k);
+                let optimized = Interleaved::Q7.unpack(&case.list::<i8>("w_opt"), n, k);
                 assert_eq!(Interleaved::Q7.pack(&w, n, k), case.list::<i8>("w_opt"), "{what}");
                 for (rounding, y) in FORMS {
                     let requantize = Requantize::power_of_two(case.one("out_shift"), rounding);
-                    for values in [&w, &optimised] {
+                    for values in [&w, &optimized] {
                         let (bias, offsets) = (Some(&bias[..]), Offsets::default());
                         let weight = gemm_i8::Weight { values, out_features: n, in_features: k, bias, offsets };
                         run_i8(weight, &x, &requantize, &case.list(y), what);
@@ -194,15 +194,15 @@ fn every_case_has_its_bits_on_every_row() {
                         run_i16(weight, &x, &Mode::Narrow(requantize), &case.list(y), what);
                     };
                     if case.family() == "q15" {
-                        let (w, optimised) = (case.list::<i16>("w"), case.list::<i16>("w_opt"));
-                        assert_eq!(Interleaved::Q15.pack(&w, n, k), optimised, "{what}");
+                        let (w, optimized) = (case.list::<i16>("w"), case.list::<i16>("w_opt"));
+                        assert_eq!(Interleaved::Q15.pack(&w, n, k), optimized, "{what}");
                         run(Values::I16(&w));
-                        run(Values::I16(&Interleaved::Q15.unpack(&optimised, n, k)));
+                        run(Values::I16(&Interleaved::Q15.unpack(&optimized, n, k)));
                     } else {
-                        let (w, optimised) = (case.list::<i8>("w"), case.list::<i8>("w_opt"));
-                        assert_eq!(Interleaved::Q7ForQ15.pack(&w, n, k), optimised, "{what}");
+                        let (w, optimized) = (case.list::<i8>("w"), case.list::<i8>("w_opt"));
+                        assert_eq!(Interleaved::Q7ForQ15.pack(&w, n, k), optimized, "{what}");
                         run(Values::I8(&w));
-                        run(Values::I8(&Interleaved::Q7ForQ15.unpack(&optimised, n, k)));
+                        run(Values::I8(&Interleaved::Q7ForQ15.unpack(&optimized, n, k)));
                     }
                 }
             }

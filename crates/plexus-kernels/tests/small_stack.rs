@@ -1,6 +1,6 @@
-//! Kernels run on a thread with 512 KiB of stack, whatever the optimisation.
+//! Kernels run on a thread with 512 KiB of stack, whatever the optimization.
 //!
-//! Here they are optimised; `cargo xtask dependent` builds this file into a crate outside the workspace, where nothing is.
+//! Here they are optimized; `cargo xtask dependent` builds this file into a crate outside the workspace, where nothing is.
 
 use plexus_kernels::Context;
 use plexus_kernels::buffer::MatrixMut;

@@ -70,7 +70,7 @@ impl Init {
                 // A bias is one vector: a single row.
                 let rows = if shape.len() < 2 { 1 } else { shape[0] };
                 if !values.is_empty() {
-                    orthogonalise(values, rows, values.len() / rows);
+                    orthogonalize(values, rows, values.len() / rows);
                 }
             }
             Init::Zeros => values.fill(0.0),
@@ -92,7 +92,7 @@ fn uniform(random: &mut Random, bound: f64, values: &mut [f32]) {
 /// Makes the rows of a `rows` by `cols` matrix orthonormal, or the columns where those are fewer.
 ///
 /// Modified Gram-Schmidt, twice over, in f64: the second round removes what rounding left in the first.
-fn orthogonalise(values: &mut [f32], rows: usize, cols: usize) {
+fn orthogonalize(values: &mut [f32], rows: usize, cols: usize) {
     let (count, len) = (rows.min(cols), rows.max(cols));
     let at =
         |vector: usize, element: usize| if rows <= cols { vector * cols + element } else { element * cols + vector };

@@ -190,8 +190,10 @@ impl LayerParams for Params {
 pub struct Params {
     layout: Arc<ParamLayout>,
     /// Trainable tensors, flat.
+    #[doc(hidden)]
     pub weights: Buffer,
     /// Running statistics and constants, flat.
+    #[doc(hidden)]
     pub state: Buffer,
 }
 
@@ -215,7 +217,7 @@ impl Params {
 
     /// First values as each layer declares them; the same seed gives the same numbers everywhere.
     #[cfg(feature = "train")]
-    pub fn initialise(network: &CheckedNetwork, seed: u64) -> Self {
+    pub fn initialize(network: &CheckedNetwork, seed: u64) -> Self {
         let mut params = Params::zeros(network);
         let layout = params.layout.clone();
         for (index, entry) in layout.entries.iter().enumerate() {

@@ -59,7 +59,7 @@ pub struct PlanOptions {
     /// Runs every layer by itself, so that an observer sees every value; nothing is folded then. Otherwise no number of
     /// any output changes by it.
     pub one_by_one: bool,
-    /// Folds layers that only scale and shift in a prediction (batch_norm, standardise) into the weights of the linear or
+    /// Folds layers that only scale and shift in a prediction (batch_norm, standardize) into the weights of the linear or
     /// conv2d layer beside them, where nobody else reads or keeps the value between. That is less work, and changes the
     /// last bits of the outputs.
     ///

@@ -145,7 +145,7 @@ impl Runner {
     /// Where its layers do not fit.
     pub fn of(network: Network) -> Self {
         let network = network.check().unwrap_or_else(|error| panic!("{error}"));
-        let params = Params::initialise(&network, 3);
+        let params = Params::initialize(&network, 3);
         Runner { network: Arc::new(network), params }
     }
 

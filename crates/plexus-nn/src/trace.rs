@@ -71,7 +71,7 @@ mod tests {
 
     fn operations(layers: Vec<Layer>, inputs: usize) -> Vec<String> {
         let network = Network::chain(Shape::new([inputs]), layers).check().unwrap();
-        let params = Params::initialise(&network, 1);
+        let params = Params::initialize(&network, 1);
         let input = vec![1.0; inputs];
         let traced = trace(&network, &params, network.batch(&input, 1).unwrap());
         traced.into_iter().flat_map(|layer| layer.primitives).map(|primitive| primitive.operation).collect()
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn the_last_result_is_the_output_of_a_prediction() {
         let network = crate::zoo::mlp(Shape::new([4]), &[5], 3, Function::Tanh).check().unwrap();
-        let params = Params::initialise(&network, 1);
+        let params = Params::initialize(&network, 1);
         let input = [0.5, -1.0, 2.0, 0.0];
         let traced = trace(&network, &params, network.batch(&input, 1).unwrap());
         let last = traced.last().unwrap().primitives.last().unwrap().result.values.clone();
@@ -108,13 +108,13 @@ mod tests {
     #[test]
     fn each_layer_of_a_prediction_reads_its_own_running_statistics() {
         let layers: Vec<Layer> = vec![
-            crate::layers::Standardise { per_feature: true }.into(),
+            crate::layers::Standardize { per_feature: true }.into(),
             Linear::new(3).into(),
             crate::layers::BatchNorm::default().into(),
             Linear::new(2).into(),
         ];
         let network = Network::chain(Shape::new([3]), layers).check().unwrap();
-        let mut params = Params::initialise(&network, 1);
+        let mut params = Params::initialize(&network, 1);
         for (index, value) in params.state.iter_mut().enumerate() {
             *value = 0.5 + index as f32;
         }

@@ -8,7 +8,7 @@ mod oracle;
 use oracle::{Tally, check, file, folder, layer};
 use plexus_kernels::isa::Isa;
 use plexus_kernels::map::Function;
-use plexus_nn::layers::{Activation, Dense, KINDS, Layer, Normaliser};
+use plexus_nn::layers::{Activation, Dense, KINDS, Layer, Normalizer};
 use plexus_nn::testing::Library;
 use std::collections::BTreeSet;
 
@@ -44,11 +44,11 @@ fn every_layer_kind_has_a_case_file_of_its_own() {
 fn the_short_form_has_the_constants_of_the_cases() {
     let file = file("dense.toml");
     let golden = file.case.iter().find(|case| case.name == "golden-s04").expect("golden-s04");
-    let dense = Dense::new(2).with_normaliser(Normaliser::BatchNorm);
+    let dense = Dense::new(2).with_normalizer(Normalizer::BatchNorm);
     let expanded: Vec<Layer> = dense.layers().into_iter().map(|(_, layer)| layer).collect();
     assert_eq!(expanded[1], layer(golden.layer["normalizer"].as_table().expect("a table").clone()));
     assert_eq!(expanded[2], Activation::new(Function::Relu).into());
     let norm = file.case.iter().find(|case| case.name == "layer-norm-relu").expect("layer-norm-relu");
-    let dense = Dense::new(7).with_normaliser(Normaliser::LayerNorm);
+    let dense = Dense::new(7).with_normalizer(Normalizer::LayerNorm);
     assert_eq!(dense.layers()[1].1, layer(norm.layer["normalizer"].as_table().expect("a table").clone()));
 }

@@ -117,7 +117,7 @@ fn right_gradients_pass_and_each_wrong_one_is_named() {
 }
 
 #[test]
-fn a_network_with_built_in_neighbours_is_checked_as_a_whole() {
+fn a_network_with_built_in_neighbors_is_checked_as_a_whole() {
     let mut g = Graph::new();
     let x = g.input("x", [4]);
     let a = g.linear(x, 3);
@@ -206,7 +206,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 fn train_and_predict(network: Network, steps: u64) -> (Vec<u32>, Vec<u32>) {
     const ROWS: usize = 6;
     let network = Arc::new(network.check().unwrap());
-    let mut params = Params::initialise(&network, 7);
+    let mut params = Params::initialize(&network, 7);
     let mut plan = TrainPlan::new(network.clone(), Context::single());
     let mut grads = vec![0.0; params.weights.len()];
     for step in 0..steps {
@@ -244,17 +244,17 @@ fn nothing_is_folded_into_it_and_every_value_can_be_kept() {
     let layers = |middle: Layer| [linear(4), middle, batch_norm(), linear(2)];
     let folded = |middle: Layer| {
         let network = Arc::new(Network::chain([4], layers(middle)).check().unwrap());
-        let params = Params::initialise(&network, 1);
+        let params = Params::initialize(&network, 1);
         let options = PlanOptions::default().with_fold(true);
         let plan = Plan::with(network.clone(), &params, options, Context::single());
         plan.folded_into(2)
     };
     let own = || OwnLinear { out_features: 4 }.into();
-    // The batch normalisation goes into the built-in layer before it, but behind one of one's own into the layer that follows.
+    // The batch normalization goes into the built-in layer before it, but behind one of one's own into the layer that follows.
     assert_eq!(folded(linear(4)), Some(1));
     assert_eq!(folded(own()), Some(3));
     let network = Arc::new(Network::chain([4], [own(), relu(), own()]).check().unwrap());
-    let params = Params::initialise(&network, 1);
+    let params = Params::initialize(&network, 1);
     let keep: Vec<_> = network.values().skip(1).collect();
     let plan = |options| Plan::with(network.clone(), &params, options, Context::single());
     let values = numbers(24, 3);
@@ -303,7 +303,7 @@ fn maps_come_channels_first_whatever_the_layers_beside_it_want() {
     let network = Network::chain([2, 4, 4], [conv2d(3, 3), Louder.into(), conv2d(2, 1)]);
     gradcheck::network(&network).unwrap();
     let checked = Arc::new(network.clone().check().unwrap());
-    let params = Params::initialise(&checked, 4);
+    let params = Params::initialize(&checked, 4);
     let values = numbers(2 * 32, 1);
     let run = |network: &Arc<plexus_nn::CheckedNetwork>, params: &Params, values: &[f32]| {
         let plan = Plan::new(network.clone(), params, Context::single());
@@ -377,7 +377,7 @@ fn state_changes_in_training_alone_and_what_was_saved_comes_back() {
     let network = Network::chain([8], [linear(8), Noisy {}.into()]);
     gradcheck::network(&network).unwrap();
     let network = Arc::new(network.check().unwrap());
-    let mut params = Params::initialise(&network, 1);
+    let mut params = Params::initialize(&network, 1);
     let values = numbers(16, 2);
     let batch = network.batch(&values, 2).unwrap();
     let mut training = TrainPlan::new(network.clone(), Context::single());
@@ -401,7 +401,7 @@ fn summary_and_trace_know_it() {
     let network = g.outputs(&[("mixed", y)]).unwrap().check().unwrap();
     let line = &summary(&network).layers[0];
     assert_eq!((line.kind.as_str(), line.counts.params, line.counts.macs), ("test/blend", 3, 6));
-    let params = Params::initialise(&network, 1);
+    let params = Params::initialize(&network, 1);
     let traced = trace(&network, &params, network.batch(&[1.0, 2.0, -3.0], 1).unwrap());
     assert_eq!(traced[0].kind, "test/blend");
     let [primitive] = traced[0].primitives.as_slice() else { panic!("one primitive") };
@@ -431,7 +431,7 @@ impl CustomLayer for Careless {
 #[test]
 fn what_a_layer_does_not_write_is_zero() {
     let network = Arc::new(Network::chain([3], [linear(3), Careless {}.into()]).check().unwrap());
-    let params = Params::initialise(&network, 1);
+    let params = Params::initialize(&network, 1);
     let plan = Plan::new(network.clone(), &params, Context::single());
     let mut workspace = Workspace::default();
     for seed in 0..3 {

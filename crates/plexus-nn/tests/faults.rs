@@ -13,7 +13,7 @@ use plexus_kernels::map::Function;
 use plexus_nn::layer::{Backward, Forward, GradInput, Layout, Maps, Pass, RandomKey, Saved};
 use plexus_nn::layers::{
     Activation, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Conv2dTable, Dropout, Flatten, GlobalAvgPool, KINDS, Layer,
-    LayerNorm, Linear, LogSoftmax, MaxPool2d, Order, Rbf, Reshape, Softmax, Standardise, TrainablePool2d, Unflatten,
+    LayerNorm, Linear, LogSoftmax, MaxPool2d, Order, Rbf, Reshape, Softmax, Standardize, TrainablePool2d, Unflatten,
 };
 use plexus_nn::testing::{Engine, KEY, Library, differences_of, gradients_add_up_of};
 use plexus_nn::{CheckedBatch, CheckedNetwork, NamedLayer, Network, Params, Scratch, Shape, ValueId, View, ViewMut};
@@ -353,7 +353,7 @@ fn networks() -> Vec<Network> {
     let chains: [Vec<Layer>; 4] = [
         vec![Flatten::default().into(), Linear::new(4).into(), tanh(), Linear::new(2).into()],
         vec![
-            Standardise::new().with_per_feature(true).into(),
+            Standardize::new().with_per_feature(true).into(),
             Reshape::new([6]).into(),
             Linear::new(5).into(),
             BatchNorm::default().into(),

@@ -6,7 +6,7 @@ use plexus_kernels::random::{Random, Stream};
 use plexus_kernels::threads::Pool;
 use plexus_kernels::{Context, gemm::Precision, isa::Isa};
 use plexus_nn::layers::{
-    Activation, Add, BatchNorm, Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, Reshape, Standardise,
+    Activation, Add, BatchNorm, Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, Reshape, Standardize,
 };
 use plexus_nn::{
     CheckedBatch, CheckedNetwork, LayerParams, NamedLayer, Network, Params, Plan, PlanOptions, Shape, ValueId, View,
@@ -28,8 +28,8 @@ fn norm() -> Layer {
     BatchNorm::default().into()
 }
 
-fn standardise(per_feature: bool) -> Layer {
-    Standardise::new().with_per_feature(per_feature).into()
+fn standardize(per_feature: bool) -> Layer {
+    Standardize::new().with_per_feature(per_feature).into()
 }
 
 fn random(seed: u64) -> Random {
@@ -38,7 +38,7 @@ fn random(seed: u64) -> Random {
 
 /// Numbers for everything: weights of norms around 1, every third of them negative, means and variances of 0.5 to 1.5.
 fn params(network: &CheckedNetwork, seed: u64) -> Params {
-    let mut params = Params::initialise(network, seed);
+    let mut params = Params::initialize(network, seed);
     let state_len = params.state.len();
     random(seed + 1).uniform(0.5, 1.5, &mut params.state[..state_len]);
     let mut draw = random(seed + 2);
@@ -182,15 +182,15 @@ fn layers_that_scale_and_shift_are_folded_where_they_fit() {
         ("depthwise", maps(), vec![bare(6).with_padding(1).into(), norm()], &["1 > 0"]),
         ("stride and dilation", maps(), vec![strided.into(), norm()], &["1 > 0"]),
         ("pooled", maps(), vec![conv(1).into(), norm(), relu(), MaxPool2d::new(2).into()], &["1 > 0"]),
-        ("standardise, linear", vec![40], vec![standardise(true), linear(33)], &["0 > 1"]),
-        ("one for all, linear", vec![40], vec![standardise(false), linear(33)], &["0 > 1"]),
-        ("one for all, steps", vec![4, 40], vec![standardise(false), linear(33)], &["0 > 1"]),
-        ("standardise of steps", vec![4, 40], vec![standardise(true), linear(33)], &[]),
-        ("one for all, flatten", maps(), vec![standardise(false), flat(), linear(33)], &["0 > 2"]),
-        ("standardise, flatten", maps(), vec![standardise(true), flat(), linear(33)], &[]),
+        ("standardize, linear", vec![40], vec![standardize(true), linear(33)], &["0 > 1"]),
+        ("one for all, linear", vec![40], vec![standardize(false), linear(33)], &["0 > 1"]),
+        ("one for all, steps", vec![4, 40], vec![standardize(false), linear(33)], &["0 > 1"]),
+        ("standardize of steps", vec![4, 40], vec![standardize(true), linear(33)], &[]),
+        ("one for all, flatten", maps(), vec![standardize(false), flat(), linear(33)], &["0 > 2"]),
+        ("standardize, flatten", maps(), vec![standardize(true), flat(), linear(33)], &[]),
         ("norm, linear", vec![40], vec![norm(), linear(33)], &["0 > 1"]),
         ("norm of maps, linear on their rows", maps(), vec![norm(), linear(33)], &[]),
-        ("one for all, conv", maps(), vec![standardise(false), conv(1).into()], &["0 > 1"]),
+        ("one for all, conv", maps(), vec![standardize(false), conv(1).into()], &["0 > 1"]),
         ("norm, conv of groups", maps(), vec![norm(), conv(3).into()], &["0 > 1"]),
         ("norm, depthwise", maps(), vec![norm(), bare(6).into()], &["0 > 1"]),
         ("norm, padded conv", maps(), vec![norm(), conv(1).with_padding(1).into()], &[]),
@@ -199,7 +199,7 @@ fn layers_that_scale_and_shift_are_folded_where_they_fit() {
         (
             "all around",
             vec![40],
-            vec![standardise(true), norm(), linear(33), norm(), standardise(false)],
+            vec![standardize(true), norm(), linear(33), norm(), standardize(false)],
             &["0 > 2", "1 > 2", "3 > 2", "4 > 2"],
         ),
         ("between two", vec![40], vec![linear(33), norm(), linear(20)], &["1 > 0"]),
@@ -207,7 +207,7 @@ fn layers_that_scale_and_shift_are_folded_where_they_fit() {
         ("function between", vec![40], vec![linear(33), relu(), norm(), relu()], &[]),
         ("function in front", vec![40], vec![linear(33), relu(), norm(), dropout(), linear(9)], &["2 > 4"]),
         ("other axes, norm", maps(), vec![conv(1).into(), flat(), norm()], &[]),
-        ("other axes, one for all", maps(), vec![conv(1).into(), flat(), standardise(false)], &[]),
+        ("other axes, one for all", maps(), vec![conv(1).into(), flat(), standardize(false)], &[]),
         (
             "reshape, norm of steps",
             vec![40],
@@ -270,7 +270,7 @@ fn a_value_that_someone_else_reads_is_not_folded_away() {
 
 #[test]
 fn a_value_that_is_kept_or_looked_at_is_not_folded_away() {
-    let layers = vec![standardise(true), Linear::new(33).into(), norm(), relu(), Linear::new(3).into()];
+    let layers = vec![standardize(true), Linear::new(33).into(), norm(), relu(), Linear::new(3).into()];
     let network = Arc::new(chain([40], layers).check().expect("the layers fit"));
     let (params, values) = (params(&network, 1), inputs(&network, 1));
     let batch = network.batch(&values, ROWS).expect("the rows fit");
@@ -350,7 +350,7 @@ fn numbers_that_would_not_be_normal_are_not_folded() {
         assert_eq!(folded_with(behind(), tensor, 1, number), 0, "{tensor} = {number}");
     }
     // A column that is nearly constant: its weights overflow, or its mean is far away in spreads.
-    let front = || vec![standardise(true), Linear::new(3).into()];
+    let front = || vec![standardize(true), Linear::new(3).into()];
     assert_eq!(folded_with(front(), "0.scale", 1, 2.0), 1);
     for (tensor, number) in [
         ("0.scale", 3e38),
@@ -372,24 +372,24 @@ fn numbers_that_would_not_be_normal_are_not_folded() {
 
 #[test]
 fn means_far_from_zero_are_folded_behind_and_not_in_front() {
-    let front = || vec![standardise(true), Linear::new(3).into()];
+    let front = || vec![standardize(true), Linear::new(3).into()];
     // Of scale 1: the mean is its distance from zero in spreads.
     for (mean, count) in [(3.9, 1), (-3.9, 1), (4.1, 0), (-4.1, 0)] {
         let network = Arc::new(chain([2], front()).check().expect("the layers fit"));
-        let mut params = Params::initialise(&network, 1);
+        let mut params = Params::initialize(&network, 1);
         assert!(params.set("0.mean", &[0.5, mean]));
         let plan = Plan::with(network, &params, folding(), Context::single());
         assert_eq!(folded(&plan).len(), count, "a mean of {mean}");
     }
     // A target in its unit: the layer behind adds a large mean to small numbers, as it did before.
-    assert_eq!(folded_with(vec![Linear::new(3).into(), standardise(false)], "1.mean", 0, -2000.0), 1);
+    assert_eq!(folded_with(vec![Linear::new(3).into(), standardize(false)], "1.mean", 0, -2000.0), 1);
     assert_eq!(folded_with(vec![Linear::new(3).into(), norm()], "1.running_mean", 0, 50.0), 1);
 }
 
 #[test]
 fn numbers_come_back_on_every_instruction_set_and_precision_and_when_others_come() {
     let layers: Vec<Layer> = vec![
-        standardise(false),
+        standardize(false),
         Conv2d::new(20, 3).with_bias(false).into(),
         norm(),
         relu(),
@@ -481,7 +481,7 @@ fn any_network(seed: u64) -> Network {
         let bias = draw.below(2) == 0;
         let layer: Layer = match draw.below(10) {
             0 | 1 => norm(),
-            2 => standardise(draw.below(2) == 0),
+            2 => standardize(draw.below(2) == 0),
             3..=5 if maps => match draw.below(3) {
                 0 => Conv2d::new(4, 1).with_bias(bias).into(),
                 1 => Conv2d::new(4, 3).with_bias(bias).with_groups(4).with_padding(1).into(),

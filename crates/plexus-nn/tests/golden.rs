@@ -5,7 +5,7 @@ use plexus_kernels::buffer::Buffer;
 use plexus_kernels::map::Function;
 use plexus_nn::convert::absorbed_bias::{absorb, release};
 use plexus_nn::layer::RandomKey;
-use plexus_nn::layers::{Activation, Dense, Layer, Linear, LogSoftmax, Normaliser, Softmax};
+use plexus_nn::layers::{Activation, Dense, Layer, Linear, LogSoftmax, Normalizer, Softmax};
 use plexus_nn::summary::{Counts, summary};
 use plexus_nn::testing::{Runner, run_layer};
 use plexus_nn::trace::trace;
@@ -99,16 +99,16 @@ fn s02_the_jacobian_of_the_input_is_the_weight() {
 }
 
 #[test]
-fn s04_the_wrapper_with_batch_normalisation() {
-    let dense = Dense::new(2).with_normaliser(Normaliser::BatchNorm);
+fn s04_the_wrapper_with_batch_normalization() {
+    let dense = Dense::new(2).with_normalizer(Normalizer::BatchNorm);
     let layers: Vec<Layer> = dense.layers().into_iter().map(|(_, layer)| layer).collect();
     let network = Network::chain(Shape::new([2]), layers).check().expect("the layers fit");
     let names: Vec<&str> = network.layout().entries().iter().map(|entry| entry.name.as_str()).collect();
     let want = ["layers.0.weight", "layers.1.bias", "layers.1.running_mean", "layers.1.running_variance"];
-    assert_eq!(names, want, "no bias beside a normaliser, and no scale");
+    assert_eq!(names, want, "no bias beside a normalizer, and no scale");
 
     let network = Arc::new(network);
-    let mut params = Params::initialise(&network, 1);
+    let mut params = Params::initialize(&network, 1);
     assert_eq!(params.state[..4], [0.0, 0.0, 1.0, 1.0]);
     params.weights[..4].copy_from_slice(&transposed(2, &[1.0, -1.0, 0.5, 2.0]));
     assert_eq!(params.weights[4..], [0.0, 0.0], "beta starts at zero");
@@ -119,7 +119,7 @@ fn s04_the_wrapper_with_batch_normalisation() {
     close(output, &[0.0, 0.0, 0.0, 0.0, 0.3901140938, 0.1690211929, 1.3831317870, 1.5211907358], 1e-6);
     close(&params.state, &[0.006625, 0.0065, 1.011421875, 1.00775], 1e-7);
 
-    // At inference the moving averages normalise, and nothing changes.
+    // At inference the moving averages normalize, and nothing changes.
     let product = [2.0, 3.0, 5.0, 5.0, 8.0, 7.0, 11.5, 11.0];
     let (mean, variance) = ([0.006625, 0.0065], [1.011421875f64, 1.00775]);
     let want: Vec<f64> = (0..8).map(|i| (product[i] - mean[i % 2]) / (variance[i % 2] + 0.001).sqrt()).collect();
@@ -132,11 +132,11 @@ fn s04_the_wrapper_with_batch_normalisation() {
 }
 
 #[test]
-fn s04_without_a_normaliser_there_is_a_bias_and_relu_unless_said_otherwise() {
+fn s04_without_a_normalizer_there_is_a_bias_and_relu_unless_said_otherwise() {
     let kinds = |dense: Dense| -> Vec<&'static str> { dense.layers().iter().map(|(_, layer)| layer.kind()).collect() };
     assert_eq!(kinds(Dense::new(2)), ["linear", "activation"]);
     assert_eq!(kinds(Dense::new(2).with_activation(None)), ["linear"]);
-    let with = Dense::new(2).with_normaliser(Normaliser::LayerNorm);
+    let with = Dense::new(2).with_normalizer(Normalizer::LayerNorm);
     assert_eq!(kinds(with), ["linear", "layer_norm", "activation"]);
     assert_eq!(kinds(Dense::new(2).with_flatten(true)), ["flatten", "linear", "activation"]);
 }
@@ -145,7 +145,7 @@ fn s04_without_a_normaliser_there_is_a_bias_and_relu_unless_said_otherwise() {
 fn s06_a_plain_layer_is_a_multiply_and_an_add_and_the_wrapper_one_more() {
     let operations = |layers: Vec<Layer>| -> Vec<String> {
         let network = Network::chain(Shape::new([2]), layers).check().expect("the layers fit");
-        let params = Params::initialise(&network, 1);
+        let params = Params::initialize(&network, 1);
         let batch = network.batch(&[1.0, 2.0], 1).expect("the input fits");
         let traced = trace(&network, &params, batch);
         traced.iter().flat_map(|layer| layer.primitives.iter().map(|primitive| primitive.operation.clone())).collect()
@@ -159,7 +159,7 @@ fn s06_a_plain_layer_is_a_multiply_and_an_add_and_the_wrapper_one_more() {
 fn s09_a_deep_network_is_its_formula_layer_by_layer() {
     let network = zoo::mlp(Shape::new([3]), &[4, 4], 1, Function::Tanh).check().expect("the layers fit");
     assert_eq!(network.layout().weights_len(), 41);
-    let params = Params::initialise(&network, 3);
+    let params = Params::initialize(&network, 3);
     let input = [0.5f32, -1.0, 2.0];
     // x^l = f(W^l x^(l-1) + b^l), in f64; no function after the last.
     let mut x: Vec<f64> = input.iter().map(|&value| f64::from(value)).collect();
@@ -255,7 +255,7 @@ fn s22_counts_with_and_without_bias() {
     assert_eq!((with.macs, with.param_bytes), (16_777_216, 4 * 16_781_312));
     let without = total(4096, Linear::new(4096).with_bias(false));
     assert_eq!((without.params, without.params_without_bias), (16_777_216, 16_777_216));
-    // One neuron of a fully connected layer on a small colour image.
+    // One neuron of a fully connected layer on a small color image.
     assert_eq!(total(32 * 32 * 3, Linear::new(1)).params_without_bias, 3072);
     assert_eq!(total(32 * 32 * 3, Linear::new(1)).params, 3073);
     assert_eq!(total(9216, Linear::new(4096)).params, 37_752_832);
@@ -270,7 +270,7 @@ fn s22_counts_with_and_without_bias() {
 fn gradients_accumulate_over_passes() {
     let layers: [Layer; 2] = [Linear::new(2).into(), Activation::new(Function::Sigmoid).into()];
     let network = Arc::new(Network::chain(Shape::new([3]), layers).check().expect("the layers fit"));
-    let mut params = Params::initialise(&network, 1);
+    let mut params = Params::initialize(&network, 1);
     let mut training = TrainPlan::new(network.clone(), Context::single());
     let values = [0.5, -1.0, 2.0];
     let batch = network.batch(&values, 1).expect("the input fits");

@@ -186,7 +186,7 @@ const ROWS: usize = 61;
 
 fn large(file: &File) -> Large {
     let network = Arc::new(enlarged(file.network.clone()).check().expect("the layers fit"));
-    let params = Params::initialise(&network, 7);
+    let params = Params::initialize(&network, 7);
     let numbers = |value, seed: usize| -> Vec<f32> {
         (0..ROWS * network.len(value)).map(|at| ((at * 37 + seed * 11) as f32 * 0.61).sin()).collect()
     };

@@ -2,14 +2,14 @@
 
 use plexus_kernels::threads::Pool;
 use plexus_kernels::{Context, gemm::Precision, isa::Isa};
-use plexus_nn::layers::{Activation, BatchNorm, Conv2d, Flatten, Layer, LayerNorm, Linear, Standardise};
+use plexus_nn::layers::{Activation, BatchNorm, Conv2d, Flatten, Layer, LayerNorm, Linear, Standardize};
 use plexus_nn::{CheckedNetwork, LayerParams, Network, Params, Plan, PlanOptions, Shape, Tensor, Workspace};
 use std::sync::Arc;
 
 /// Layers that are prepared, with and without a bias, layers that are not, and layers with running statistics.
 fn network() -> Arc<CheckedNetwork> {
     let layers: [Layer; 11] = [
-        Standardise::new().into(),
+        Standardize::new().into(),
         Conv2d::new(20, 3).with_padding(1).into(),
         BatchNorm::default().into(),
         Conv2d::new(20, 3).with_bias(false).with_groups(20).into(),
@@ -26,7 +26,7 @@ fn network() -> Arc<CheckedNetwork> {
 
 /// Numbers of which no two are alike, NaN with a payload and a negative zero among them.
 fn params(network: &CheckedNetwork, seed: u64) -> Params {
-    let mut params = Params::initialise(network, seed);
+    let mut params = Params::initialize(network, seed);
     for (index, value) in params.state.iter_mut().enumerate() {
         *value = 0.5 + index as f32 / 64.0;
     }
@@ -79,7 +79,7 @@ fn numbers_come_back_bit_for_bit() {
 #[test]
 fn a_plan_from_layers_is_the_plan_of_all_numbers() {
     let network = network();
-    let params = Params::initialise(&network, 3);
+    let params = Params::initialize(&network, 3);
     let input: Vec<f32> = (0..3 * network.input_len()).map(|at| (at * at % 31) as f32 / 15.0 - 1.0).collect();
     let batch = network.batch(&input, 3).expect("three rows");
     let whole = Plan::new(network.clone(), &params, Context::single());

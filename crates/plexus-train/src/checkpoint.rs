@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The header holds the network, the settings, the position and whatever the caller adds; the numbers are weights, state,
-//! optimiser buffers, best weights and best state, in this order. The checksum is over everything before it, so a file
+//! optimizer buffers, best weights and best state, in this order. The checksum is over everything before it, so a file
 //! that was cut or changed anywhere is refused.
 
 use crate::trainer::{Progress, Settings, Trainer};
@@ -175,7 +175,7 @@ impl Trainer {
         let needed = (weights.saturating_add(state)).saturating_mul(copies);
         let needed = needed.saturating_add(weights.saturating_mul(slots as u64));
         if header.slots != slots || numbers != needed.saturating_mul(4) {
-            return Err(damaged("it does not hold as many numbers as its network and optimiser need"));
+            return Err(damaged("it does not hold as many numbers as its network and optimizer need"));
         }
         let zeros = || Params::zeros(&network);
         let best = header.has_best.then(zeros);

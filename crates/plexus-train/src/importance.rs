@@ -67,7 +67,7 @@ pub fn permutation_importance<E>(
     Ok((usual, found))
 }
 
-/// The values of a few neighbouring features, `[rows, features]`.
+/// The values of a few neighboring features, `[rows, features]`.
 enum Column {
     U8(Vec<u8>),
     F32(Vec<f32>),

@@ -5,7 +5,7 @@
 //!
 //! Start reading in [`trainer`]: one call is one update.
 //!
-//! Deliberately not here: model files, quantisation, anything printed.
+//! Deliberately not here: model files, quantization, anything printed.
 #![forbid(unsafe_code)]
 
 mod answers;

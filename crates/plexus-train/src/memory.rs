@@ -8,7 +8,7 @@ use plexus_nn::{CheckedNetwork, TrainPlan};
 use std::sync::Arc;
 
 /// Bytes of a [`Trainer`](crate::trainer::Trainer) that learns from so many rows, besides the data: the numbers of the
-/// network with those of the best epoch, the gradient, what the optimiser keeps, the plan of a batch, and the plan for
+/// network with those of the best epoch, the gradient, what the optimizer keeps, the plan of a batch, and the plan for
 /// measurements with its batch. Memory of kernels, some MiB, is not counted. Saturates at `usize::MAX`.
 ///
 /// # Examples

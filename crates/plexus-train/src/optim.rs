@@ -1,4 +1,4 @@
-//! Optimisers: what a gradient does to the weights.
+//! Optimizers: what a gradient does to the weights.
 
 use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
@@ -120,7 +120,7 @@ pub struct Decay {
     pub decoupled: bool,
 }
 
-/// The optimisers, with a sensible learning rate for each.
+/// The optimizers, with a sensible learning rate for each.
 pub const OPTIMIZERS: &[OptimizerRow] = &[
     OptimizerRow { name: "sgd", learning_rate: 0.05, what: "gradient descent with momentum 0.9" },
     OptimizerRow { name: "adam", learning_rate: 0.003, what: "adaptive rates" },
@@ -190,7 +190,7 @@ impl Optimizer {
     }
 }
 
-/// What an optimiser remembers from one update to the next.
+/// What an optimizer remembers from one update to the next.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OptimizerState {
     /// Updates done.

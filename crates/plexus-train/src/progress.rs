@@ -45,7 +45,7 @@ pub struct OutputRecord {
     pub validation_metric: Option<f64>,
 }
 
-/// Where a run is: everything that changes besides the numbers of the network and the optimiser.
+/// Where a run is: everything that changes besides the numbers of the network and the optimizer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Epochs finished.

@@ -50,8 +50,8 @@ pub enum Remedy {
     DropRows,
     /// Ask for this kind of answer.
     Task(TaskKind),
-    /// Train without a layer that standardises the inputs.
-    NoStandardise,
+    /// Train without a layer that standardizes the inputs.
+    NoStandardize,
     /// Go on with the run in this folder.
     Resume {
         /// The folder of the run.
@@ -76,7 +76,7 @@ impl fmt::Display for Remedy {
             Remedy::DropRows => "such rows can be left out",
             Remedy::Task(TaskKind::Classification) => "if the target is a class, say that classification is wanted",
             Remedy::Task(TaskKind::Regression) => "if the target is a number, say that regression is wanted",
-            Remedy::NoStandardise => "or train without the fitted one",
+            Remedy::NoStandardize => "or train without the fitted one",
             Remedy::Resume { .. } => "or go on with the run that is there",
             Remedy::OtherFolder => "choose another folder",
         })

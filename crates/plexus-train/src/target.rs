@@ -88,7 +88,7 @@ impl TargetScale {
         }
     }
 
-    /// The constants of the layer `standardise` that leads back: `output = (input − mean) · scale`.
+    /// The constants of the layer `standardize` that leads back: `output = (input − mean) · scale`.
     pub fn inverse_layer(&self) -> (f32, f32) {
         ((-f64::from(self.mean) / f64::from(self.spread)) as f32, self.spread)
     }

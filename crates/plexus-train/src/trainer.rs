@@ -230,7 +230,7 @@ impl From<NotFinite> for StepError {
     }
 }
 
-/// A run: network, numbers, optimiser and position.
+/// A run: network, numbers, optimizer and position.
 #[derive(Debug)]
 pub struct Trainer {
     network: Arc<CheckedNetwork>,

@@ -41,7 +41,7 @@ fn settings() -> Settings {
         .seed(7)
 }
 
-/// Dropout and batch normalisation: both have something beside the weights that a resumed run must find again.
+/// Dropout and batch normalization: both have something beside the weights that a resumed run must find again.
 fn network() -> Arc<CheckedNetwork> {
     let layers = [
         Linear::new(8).into(),
@@ -55,7 +55,7 @@ fn network() -> Arc<CheckedNetwork> {
 
 fn trainer(settings: Settings, context: Context) -> Trainer {
     let network = network();
-    let params = Params::initialise(&network, settings.seed);
+    let params = Params::initialize(&network, settings.seed);
     Trainer::new(network, params, settings, context).expect("they fit")
 }
 
@@ -158,7 +158,7 @@ fn a_run_resumed_at_any_moment_ends_with_the_same_bits() {
         finish(&mut resumed, &data);
         assert_eq!(bits(&resumed.params().weights), bits(&whole.params().weights), "moment {moment}");
         assert_eq!(bits(&resumed.params().state), bits(&whole.params().state), "moment {moment}");
-        // Optimiser, best weights, history: everything.
+        // Optimizer, best weights, history: everything.
         assert!(resumed.to_checkpoint(&extra()) == end, "moment {moment}");
     }
 }
@@ -178,7 +178,7 @@ fn the_same_seed_gives_the_same_bits_on_any_number_of_threads() {
     let network = Arc::new(Network::chain(Shape::new([256]), layers).check().expect("the layers fit"));
     let run = |threads: usize| {
         let settings = settings().epochs(2).batch(128).accumulate(1);
-        let params = Params::initialise(&network, settings.seed);
+        let params = Params::initialize(&network, settings.seed);
         let mut trainer =
             Trainer::new(network.clone(), params, settings, Context::detect(Pool::new(threads))).expect("they fit");
         finish(&mut trainer, &data);
@@ -268,7 +268,7 @@ fn an_infinite_gradient_of_a_finite_loss_is_not_applied() {
     let data = Dataset::numbers([FEATURES], vec![1e20; 60 * FEATURES], [0.0; 60], ["y"]).expect("the rows fit");
     let network = Network::chain(Shape::new([FEATURES]), [Linear::new(1).into()]).check().expect("the layer fits");
     let network = Arc::new(network);
-    let mut params = Params::initialise(&network, 1);
+    let mut params = Params::initialize(&network, 1);
     params.weights.fill(0.1 / FEATURES as f32);
     let settings = settings().objectives(vec![Loss::MeanSquaredError]);
     let mut trainer = Trainer::new(network, params, settings, Context::single()).expect("they fit");

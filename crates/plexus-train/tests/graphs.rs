@@ -200,7 +200,7 @@ fn trainer(case: &Case, threads: usize) -> Trainer {
         .objectives(case.objectives.clone())
         .augment(case.augment.then(|| Augment::USUAL.parse().expect("it reads")))
         .seed(4);
-    let params = Params::initialise(&case.network, 4);
+    let params = Params::initialize(&case.network, 4);
     let context = Context::detect(Pool::new(threads));
     Trainer::new(case.network.clone(), params, settings, context).expect("they belong together")
 }
@@ -278,7 +278,7 @@ fn sums_over_batches_are_those_of_one() {
             // Gradient descent, whose step is the gradient; batch norm and dropout look at one batch.
             let optimizer = Optimizer::Sgd(Sgd { momentum: 0.0, nesterov: false, decay: Default::default() });
             let settings = settings.optimizer(optimizer);
-            let params = Params::initialise(&case.network, 4);
+            let params = Params::initialize(&case.network, 4);
             let mut trainer =
                 Trainer::new(case.network.clone(), params, settings, Context::single()).expect("they belong together");
             let mut loader = trainer.loader(case.data.clone(), 0..ROWS as u64).expect("the rows fit");
@@ -290,7 +290,7 @@ fn sums_over_batches_are_those_of_one() {
             continue;
         }
         let [whole, pieces] = &mut weights;
-        let start = Params::initialise(&case.network, 4);
+        let start = Params::initialize(&case.network, 4);
         for ((whole, pieces), start) in whole.iter().zip(pieces).zip(start.weights.iter()) {
             let step = whole - start;
             assert!((whole - *pieces).abs() <= 1e-4 * step.abs() + 1e-7, "{}: {whole} {pieces}", case.name);

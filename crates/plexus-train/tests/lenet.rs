@@ -1,7 +1,7 @@
 //! LeNet-5 learns as in PyTorch, and as in the paper.
 
 use plexus_kernels::Context;
-use plexus_nn::layers::Standardise;
+use plexus_nn::layers::Standardize;
 use plexus_nn::zoo::{LeNet5, Variant, lenet5};
 use plexus_nn::{Params, Shape};
 use plexus_train::data::{self, DataOptions, Dataset, Samples, Targets};
@@ -78,12 +78,12 @@ fn the_original_learns_the_built_in_digits() {
     let digits = data::open("digits", &DataOptions::default()).expect("they are built in").train;
     let options = LeNet5 { variant: Variant::Original, ..LeNet5::default() };
     let mut network = lenet5(Shape::new([1, 8, 8]), 10, options).expect("it reads images");
-    network.insert_front("standardise", Standardise::new().into());
+    network.insert_front("standardize", Standardize::new().into());
     let network = Arc::new(network.check().expect("the layers fit"));
     let rows: Vec<u64> = (0..digits.len() as u64).collect();
-    let mut params = Params::initialise(&network, 1);
+    let mut params = Params::initialize(&network, 1);
     let (mean, scale) = digits.mean_and_scale(0, &rows, false);
-    assert!(params.set("standardise.mean", &mean) && params.set("standardise.scale", &scale));
+    assert!(params.set("standardize.mean", &mean) && params.set("standardize.scale", &scale));
     let centers = params.by_name("output.center").expect("it has centers").to_vec();
     let settings = Settings::new(Loss::named("cross_entropy").expect("a row of the table"))
         .epochs(1)

@@ -1,4 +1,4 @@
-//! Ten steps of small runs, every loss and every optimiser follow PyTorch: `testdata/training`.
+//! Ten steps of small runs, every loss and every optimizer follow PyTorch: `testdata/training`.
 //!
 //! The runs go through the trainer itself; only the choice of the rows is taken from it.
 
@@ -70,7 +70,7 @@ struct Step {
 
 impl OptimizerKeys {
     fn build(&self) -> Optimizer {
-        const GIVEN: &str = "the case gives every key of its optimiser";
+        const GIVEN: &str = "the case gives every key of its optimizer";
         let decay =
             Decay { weight_decay: self.weight_decay.unwrap_or(0.0), decoupled: self.decoupled.unwrap_or(false) };
         match self.optimizer.as_str() {
@@ -91,7 +91,7 @@ impl OptimizerKeys {
                 momentum: self.momentum.unwrap_or(0.0),
                 decay,
             }),
-            other => panic!("unknown optimiser {other}"),
+            other => panic!("unknown optimizer {other}"),
         }
     }
 }
@@ -363,7 +363,7 @@ struct After {
     tolerance: f64,
 }
 
-/// Compares a hundred updates of every optimiser with the cases, after `change` was made to it.
+/// Compares a hundred updates of every optimizer with the cases, after `change` was made to it.
 fn optimizers(file: &OptimizerFile, change: impl Fn(&mut Optimizer)) -> Tally {
     let mut tally = Tally::default();
     for case in &file.case {
@@ -385,7 +385,7 @@ fn optimizers(file: &OptimizerFile, change: impl Fn(&mut Optimizer)) -> Tally {
 }
 
 #[test]
-fn a_hundred_updates_of_every_optimiser_follow_pytorch() {
+fn a_hundred_updates_of_every_optimizer_follow_pytorch() {
     let file: OptimizerFile = read("optimizers.toml");
     for row in OPTIMIZERS {
         assert!(file.case.iter().any(|case| case.optimizer.optimizer == row.name), "{} has no case", row.name);
@@ -394,7 +394,7 @@ fn a_hundred_updates_of_every_optimiser_follow_pytorch() {
 }
 
 #[test]
-fn an_optimiser_with_another_rule_does_not_follow() {
+fn an_optimizer_with_another_rule_does_not_follow() {
     type Fault<'a> = (&'a str, &'a dyn Fn(&mut Optimizer));
     let faults: [Fault<'_>; 6] = [
         ("no weight decay", &|optimizer| optimizer.decay_mut().weight_decay = 0.0),

@@ -28,7 +28,7 @@ fn linear(inputs: usize, outputs: usize) -> Arc<CheckedNetwork> {
 
 fn trainer(loss: Loss) -> Trainer {
     let network = linear(5, 3);
-    let params = Params::initialise(&network, 1);
+    let params = Params::initialize(&network, 1);
     Trainer::new(network, params, settings(loss), Context::single()).expect("they fit")
 }
 
@@ -187,7 +187,7 @@ fn pictures_are_changed_only_where_their_targets_can_follow() {
     let changed = |network: &Arc<CheckedNetwork>, loss: Loss, sample: &[usize], targets: Targets| {
         let augment = Some("shift=1".parse().expect("it reads"));
         let settings = settings(loss).augment(augment);
-        let params = Params::initialise(network, 1);
+        let params = Params::initialize(network, 1);
         let trainer = Trainer::new(network.clone(), params, settings, Context::single()).expect("they fit");
         let pixels = Samples::U8(vec![1; 8 * 24]);
         let data = Dataset::single("made", Shape::new(sample), pixels, targets).expect("the rows fit");
@@ -304,7 +304,7 @@ fn a_data_set_that_contradicts_itself_is_not_made() {
 fn a_run_of_foreign_numbers_or_with_a_loss_of_another_width_does_not_begin() {
     let network = linear(5, 3);
     let new = |network: &Arc<CheckedNetwork>, params: &Arc<CheckedNetwork>, loss: Loss| -> Unfit {
-        let params = Params::initialise(params, 1);
+        let params = Params::initialize(params, 1);
         Trainer::new(network.clone(), params, settings(loss), Context::single()).expect_err("they do not fit")
     };
     let refusal = new(&network, &linear(4, 3), cross_entropy()).to_string();

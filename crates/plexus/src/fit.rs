@@ -281,7 +281,7 @@ pub fn fit<F: Into<Flow>>(
     let mut trainer = match resumed(&described, &settings)? {
         Some(trainer) => trainer,
         None => {
-            let scaling = Scaling { standardise: settings.standardize, target: settings.target_scale };
+            let scaling = Scaling { standardize: settings.standardize, target: settings.target_scale };
             prepare::trainer(network, &*source, &train_rows, scaling, settings.training.clone(), &settings.context)?
         }
     };

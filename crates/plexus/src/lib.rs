@@ -63,14 +63,18 @@ pub use plexus_nn::{
 
 #[cfg(feature = "train")]
 pub use fit::{Ended, Event, Fitted, Flow, Settings, fit};
+#[cfg(feature = "table")]
+pub use plexus_train::{DataError, Place};
 #[cfg(feature = "train")]
 pub use plexus_train::{
     Remedy,
-    data::{Dataset, InputRows, IntoSource, Samples, Source, TargetKind, Targets},
+    check::Unfit,
+    checkpoint::CheckpointError,
+    data::{Dataset, GatherError, InputRows, IntoSource, Samples, Source, TargetKind, Targets},
     loss::{Loss, Objective},
     optim::{Adam, Optimizer, RmsProp, Sgd},
     schedule::Schedule,
-    trainer::{EpochRecord, StepReport},
+    trainer::{EpochRecord, NotFinite, StepReport},
 };
 
 #[cfg(feature = "table")]
@@ -82,6 +86,8 @@ pub use spec::{NetworkSpec, RunSpec};
 #[cfg(feature = "table")]
 pub use split::{Sketch, Split};
 
-/// How networks learn: settings, losses, optimizers, data, the trainer.
+/// How networks learn, part by part: data, losses, optimizers, schedules, the trainer that does one update at a time, measures.
 #[cfg(feature = "train")]
-pub use plexus_train as train;
+pub mod train {
+    pub use plexus_train::{data, evaluate, importance, loss, metrics, optim, schedule, target, trainer};
+}

@@ -113,7 +113,7 @@ impl Model {
     /// Opens a model file of any of the [formats](crate::FORMATS). The numbers are read layer by layer into the form that
     /// predictions read; the memory that this takes is that of the model and of its largest layer.
     ///
-    /// Layers that only scale and shift (batch_norm, standardise) are [folded](PlanOptions::fold) into those beside them
+    /// Layers that only scale and shift (batch_norm, standardize) are [folded](PlanOptions::fold) into those beside them
     /// where that can be; of weights with something folded into them, memory grows by a sixteenth. The model still has the
     /// network and the numbers of the file. [`Model::open_with`] does it without.
     ///

@@ -7,7 +7,7 @@ use crate::task::{OutputTask, Task, check_names};
 use plexus_kernels::Context;
 use plexus_kernels::map::Function;
 use plexus_kernels::random::{Random, Stream};
-use plexus_nn::layers::{Activation, Layer, Standardise};
+use plexus_nn::layers::{Activation, Layer, Standardize};
 use plexus_nn::{CheckedNetwork, Network, Params, Plan, Shape, ValueId};
 use plexus_train::Remedy;
 use plexus_train::check::{Fit, Unfit};
@@ -28,7 +28,7 @@ const MOST_EPOCHS: u64 = 1 << 31;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scaling {
     /// Whether layers that bring the inputs to mean 0 and standard deviation 1 are put in front.
-    pub standardise: bool,
+    pub standardize: bool,
     /// The scale on which numbers are learnt.
     pub target: ScaleKind,
 }
@@ -48,14 +48,14 @@ pub(crate) fn trainer(
         return Err(Unfit { what, expected, got: "none".to_string(), help: String::new() }.into());
     }
     let (inputs, targets) = (source.inputs(), source.targets());
-    let standardised = if scaling.standardise { standardise_layers(&network, &inputs) } else { Vec::new() };
-    for (index, (name, layer)) in standardised.iter().enumerate().rev() {
+    let standardized = if scaling.standardize { standardize_layers(&network, &inputs) } else { Vec::new() };
+    for (index, (name, layer)) in standardized.iter().enumerate().rev() {
         if network.layers.iter().any(|named| named.name == *name) {
             return Err(Error::Setting {
                 name: "network",
                 got: format!("one with a layer named \"{name}\""),
                 expected: "without it, because training puts a fitted one in front; rename yours".to_string(),
-                remedy: Some(Remedy::NoStandardise),
+                remedy: Some(Remedy::NoStandardize),
             });
         }
         network.insert_behind_input(index, name, (*layer).into());
@@ -68,8 +68,8 @@ pub(crate) fn trainer(
         objective.target_scale = target_scale(scaling.target, &objective.loss, source, index, rows, context)?;
     }
     check_memory(&network, &settings, rows.len(), context)?;
-    let mut params = Params::initialise(&network, settings.seed);
-    for (index, (name, Standardise { per_feature, .. })) in standardised.iter().enumerate() {
+    let mut params = Params::initialize(&network, settings.seed);
+    for (index, (name, Standardize { per_feature, .. })) in standardized.iter().enumerate() {
         let (mean, scale) = source.mean_and_scale(index, rows, *per_feature, context.pool())?;
         params.set(&format!("{name}.mean"), &mean);
         params.set(&format!("{name}.scale"), &scale);
@@ -101,7 +101,7 @@ fn answering_network(trainer: &Trainer) -> Result<(Arc<CheckedNetwork>, Cow<'_, 
         outputs => format!("{}.{name}", learnt.name(outputs[index])),
     };
     for (index, scale) in scales.iter().enumerate().filter(|(_, scale)| !scale.is_none()) {
-        let layer = Standardise::new();
+        let layer = Standardize::new();
         network.push_behind_output(index, &name(index, TARGET_SCALE), layer.into());
         if scale.kind == ScaleKind::Log {
             network.push_behind_output(index, &name(index, TARGET_EXP), Activation::new(Function::Exp).into());
@@ -125,14 +125,14 @@ const TARGET_SCALE: &str = "target_scale";
 const TARGET_EXP: &str = "target_exp";
 
 /// Layers that bring each input to mean 0 and standard deviation 1, by their names.
-fn standardise_layers(network: &Network, inputs: &[Shape]) -> Vec<(String, Standardise)> {
+fn standardize_layers(network: &Network, inputs: &[Shape]) -> Vec<(String, Standardize)> {
     let named = network.inputs.iter().zip(inputs).map(|(input, shape)| {
         let name = match network.inputs.len() {
-            1 => "standardise".to_string(),
-            _ => format!("{}.standardise", input.name),
+            1 => "standardize".to_string(),
+            _ => format!("{}.standardize", input.name),
         };
         // Columns have units of their own; the numbers of a picture share one, however they are stored.
-        (name, Standardise::new().with_per_feature(shape.axes().len() == 1))
+        (name, Standardize::new().with_per_feature(shape.axes().len() == 1))
     });
     named.collect()
 }

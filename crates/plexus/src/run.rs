@@ -100,7 +100,7 @@ impl Run {
         let (train_rows, validation_rows, split) = split(&spec, &mut source)?;
         let heads = heads(&source, &spec.settings.objectives);
         let network = NetworkSpec::parse(&spec.network)?.build(source.train.input().clone(), &heads)?;
-        let scaling = Scaling { standardise: spec.standardise, target: spec.target_scale };
+        let scaling = Scaling { standardize: spec.standardize, target: spec.target_scale };
         let trainer = prepare::trainer(network, &*source.train, &train_rows, scaling, spec.settings.clone(), &context)?;
         spec.settings = trainer.settings().clone();
         let lock = claim(folder)?;

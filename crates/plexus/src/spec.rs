@@ -184,12 +184,13 @@ pub struct RunSpec {
     pub data_options: DataOptions,
     /// The network as named by the user.
     pub network: String,
-    /// Optimiser, schedule, loss, sizes, seed.
+    /// Optimizer, schedule, loss, sizes, seed.
     pub settings: Settings,
     /// The share of the training rows kept out for validation, in 0..1.
     pub validation: f64,
     /// Whether a layer that brings inputs to mean 0 and standard deviation 1 is put in front.
-    pub standardise: bool,
+    #[serde(alias = "standardise")]
+    pub standardize: bool,
     /// The scale on which a number is learnt.
     #[serde(default)]
     pub target_scale: ScaleKind,

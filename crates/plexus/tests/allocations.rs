@@ -1,6 +1,6 @@
 //! `Model::predict` allocates nothing after the first call, counted by the allocator of this program.
 
-use plexus::layers::{Activation, BatchNorm, Flatten, Layer, Linear, Standardise};
+use plexus::layers::{Activation, BatchNorm, Flatten, Layer, Linear, Standardize};
 use plexus::{Context, Model, Pool, Task, Workspace};
 use plexus::{Network, Params, Shape, zoo};
 use plexus_kernels::map::Function;
@@ -51,7 +51,7 @@ static ALLOCATOR: Counting = Counting;
 /// A network of linear layers, which has every kind of layer that is fused or computed in place.
 fn linear() -> Network {
     let layers: [Layer; 9] = [
-        Standardise::new().into(),
+        Standardize::new().into(),
         Flatten::default().into(),
         Linear::new(512).into(),
         BatchNorm::default().into(),
@@ -66,7 +66,7 @@ fn linear() -> Network {
 
 fn model(network: Network, context: Context) -> Model {
     let network = network.check().expect("the layers fit");
-    let params = Params::initialise(&network, 1);
+    let params = Params::initialize(&network, 1);
     let classes = (0..10).map(|digit| digit.to_string()).collect();
     let task = Task::Classification { classes };
     Model::new(Arc::new(network), &params, task, context).expect("ten names for ten outputs")

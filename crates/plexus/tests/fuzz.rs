@@ -63,7 +63,7 @@ fn layer(u: &mut Unstructured) -> Result<Option<Layer>> {
         ("dropout", &["probability"]),
         ("batch_norm", &["epsilon", "momentum", "axis", "affine"]),
         ("layer_norm", &["epsilon"]),
-        ("standardise", &["per_feature"]),
+        ("standardize", &["per_feature"]),
         ("add", &[]),
         ("concat", &["axis"]),
         ("unflatten", &["shape", "order"]),
@@ -164,7 +164,7 @@ fn predicting(u: &mut Unstructured) -> Result<()> {
     if layout.weights_len() + layout.state_len() > MOST || sizes.iter().any(|size| *size > MOST) {
         return Ok(());
     }
-    let params = Params::initialise(&checked, u.arbitrary()?);
+    let params = Params::initialize(&checked, u.arbitrary()?);
     let Ok(model) = Model::new(checked.clone(), &params, task(u, checked.output_len())?, context(u)?) else {
         return Ok(());
     };
@@ -320,7 +320,7 @@ fn opening(u: &mut Unstructured) -> Result<()> {
             let layers = [plexus::layers::linear(3), plexus::layers::relu(), plexus::layers::linear(2)];
             let network = Network::chain([4], layers).check().expect("it fits");
             let task = Task::Classification { classes: vec!["a".to_string(), "b".to_string()] };
-            let params = Params::initialise(&network, 1);
+            let params = Params::initialize(&network, 1);
             let model = Model::new(network, &params, task, Context::single()).expect("it fits");
             let note = BTreeMap::from([("note".to_string(), "x".to_string())]);
             model.with_metadata(note).to_bytes().expect("it is written")

@@ -1,6 +1,6 @@
 //! The memory that opening, predicting and saving take, measured from outside: a program of its own for each.
 
-use plexus::layers::{BatchNorm, Layer, Linear, Standardise};
+use plexus::layers::{BatchNorm, Layer, Linear, Standardize};
 use plexus::{Context, Model, Pool, Task, Workspace};
 use plexus::{Network, Params, Shape};
 use std::path::Path;
@@ -26,7 +26,7 @@ fn model(norms: bool) -> Model {
     let mut layers: Vec<Layer> = Vec::new();
     for layer in 0..LAYERS {
         if norms && layer == 0 {
-            layers.push(Standardise::new().with_per_feature(true).into());
+            layers.push(Standardize::new().with_per_feature(true).into());
         }
         layers.push(Linear::new(WIDTH).into());
         if norms {
@@ -34,7 +34,7 @@ fn model(norms: bool) -> Model {
         }
     }
     let network = Network::chain(Shape::new([WIDTH]), layers).check().expect("the layers fit");
-    let params = Params::initialise(&network, 1);
+    let params = Params::initialize(&network, 1);
     let task = Task::Regression { outputs: (0..WIDTH).map(|output| output.to_string()).collect() };
     Model::new(Arc::new(network), &params, task, Context::single()).expect("it fits")
 }

@@ -1,6 +1,6 @@
 //! A model as a person meets it: rows alone and together, saved and opened, and files that are damaged.
 
-use plexus::layers::{Activation, BatchNorm, Dropout, Flatten, Layer, LayerNorm, Linear, Standardise};
+use plexus::layers::{Activation, BatchNorm, Dropout, Flatten, Layer, LayerNorm, Linear, Standardize};
 use plexus::{Context, Error, Model, Pool, Task, Workspace};
 use plexus::{Network, Params, PlanOptions, Shape};
 use plexus_kernels::map::Function;
@@ -14,7 +14,7 @@ const ROW: usize = 4 * 9;
 fn model(task: Task, context: Context) -> Model {
     let outputs = task.names().len();
     let layers: [Layer; 11] = [
-        Standardise::new().with_per_feature(true).into(),
+        Standardize::new().with_per_feature(true).into(),
         Linear::new(17).into(),
         Activation::new(Function::Tanh).into(),
         Flatten::default().into(),
@@ -27,7 +27,7 @@ fn model(task: Task, context: Context) -> Model {
         Linear::new(outputs).into(),
     ];
     let network = Network::chain(Shape::new([4, 9]), layers).check().expect("the layers fit");
-    let mut params = Params::initialise(&network, 5);
+    let mut params = Params::initialize(&network, 5);
     // Running statistics and constants that are not their first values.
     let state_len = params.state.len();
     Random::new(6, Stream::Init, [0, 0]).uniform(0.5, 1.5, &mut params.state[..state_len]);
@@ -128,7 +128,7 @@ fn layers_are_folded_unless_it_is_said_otherwise_and_the_file_stays_the_same() {
         let bytes = std::fs::read(&path).expect("the file");
         let opened = Model::open(&path, Context::single()).expect("the file reads");
         let plain = Model::open_with(&path, PlanOptions::default(), Context::single()).expect("the file reads");
-        // Batch normalisation behind the second linear layer; what stands in front of the first has a mean for each step.
+        // Batch normalization behind the second linear layer; what stands in front of the first has a mean for each step.
         for (index, _) in saved.network().network().layers.iter().enumerate() {
             let target = (index == 5).then_some(4);
             assert_eq!((saved.folded_into(index), opened.folded_into(index)), (target, target), "{index}");
@@ -152,7 +152,7 @@ fn layers_are_folded_unless_it_is_said_otherwise_and_the_file_stays_the_same() {
 fn small_file() -> Vec<u8> {
     let layers: [Layer; 3] = [Linear::new(3).into(), Activation::new(Function::Relu).into(), Linear::new(2).into()];
     let network = Network::chain(Shape::new([4]), layers).check().expect("the layers fit");
-    let params = Params::initialise(&network, 1);
+    let params = Params::initialize(&network, 1);
     let task = Task::Classification { classes: names(2) };
     let model = Model::new(Arc::new(network), &params, task, Context::single());
     model.expect("two names").to_bytes().expect("bytes")

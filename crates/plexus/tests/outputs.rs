@@ -80,7 +80,7 @@ fn spec(network: &Path, objectives: Vec<Objective>) -> RunSpec {
         network: network.display().to_string(),
         settings: Settings::new(Loss::MeanSquaredError).epochs(40).batch(16).learning_rate(0.01).objectives(objectives),
         validation: 0.1,
-        standardise: true,
+        standardize: true,
         target_scale: ScaleKind::Standard,
         directory: None,
         reading: RunSpec::READING,
@@ -164,7 +164,7 @@ fn pictures_are_told_from_tables_by_their_shape() {
         let source = DataSource { train: rows.clone().into(), test: rows, validation: None, table: None };
         let spec = RunSpec { validation: 0.0, ..spec(Path::new("mlp:2"), vec![Loss::MeanSquaredError.into()]) };
         let run = Run::start(spec, source, &folder.path().join(name), Context::single()).expect("it begins");
-        run.trainer().params().by_name("standardise.mean").expect("it is standardised").len()
+        run.trainer().params().by_name("standardize.mean").expect("it is standardized").len()
     };
     let numbers = || Samples::F32((0..8).map(|at| at as f32).collect());
     assert_eq!(means("columns", &[4], numbers()), 4);

@@ -1,9 +1,9 @@
-//! A model trains, is saved, opened and predicts on a thread with 512 KiB of stack, whatever the optimisation.
+//! A model trains, is saved, opened and predicts on a thread with 512 KiB of stack, whatever the optimization.
 //!
-//! Here the kernels are optimised; `cargo xtask dependent` builds this file into a crate outside the workspace, where
+//! Here the kernels are optimized; `cargo xtask dependent` builds this file into a crate outside the workspace, where
 //! nothing is.
 
-use plexus::layers::{Activation, BatchNorm, Dropout, Layer, LayerNorm, Linear, Standardise};
+use plexus::layers::{Activation, BatchNorm, Dropout, Layer, LayerNorm, Linear, Standardize};
 use plexus::train::data::{Dataset, Samples, Targets};
 use plexus::train::loss::Loss;
 use plexus::train::schedule::Schedule;
@@ -59,7 +59,7 @@ fn names() -> Vec<String> {
 /// Every layer with arithmetic of its own, every function.
 fn network() -> Network {
     let mut layers: Vec<Layer> = vec![
-        Standardise::new().with_per_feature(true).into(),
+        Standardize::new().with_per_feature(true).into(),
         Linear::new(70).into(),
         BatchNorm::default().into(),
         Dropout::new(0.1).into(),
@@ -75,7 +75,7 @@ fn network() -> Network {
 
 fn train_and_predict(threads: usize) {
     let network = Arc::new(network().check().expect("the layers fit"));
-    let params = Params::initialise(&network, 1);
+    let params = Params::initialize(&network, 1);
     let settings = Settings::new(Loss::CrossEntropy { label_smoothing: 0.1, class_weights: None })
         .epochs(1)
         .learning_rate(0.002)

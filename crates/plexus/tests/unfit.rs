@@ -24,7 +24,7 @@ fn model(params: &Params, context: Context) -> Result<Model, Error> {
 
 #[test]
 fn a_number_that_is_not_finite_is_refused_with_its_row_and_column() {
-    let params = Params::initialise(&network(37), 1);
+    let params = Params::initialize(&network(37), 1);
     for threads in [1, 2, 7] {
         let model = model(&params, Context::detect(Pool::new(threads))).expect("they fit");
         let mut workspace = Workspace::default();
@@ -57,7 +57,7 @@ fn a_number_that_is_not_finite_is_refused_with_its_row_and_column() {
 
 #[test]
 fn numbers_of_another_network_make_no_model() {
-    let error = model(&Params::initialise(&network(36), 1), Context::single()).expect_err("one feature too few");
+    let error = model(&Params::initialize(&network(36), 1), Context::single()).expect_err("one feature too few");
     assert!(matches!(error, Error::Mismatch { .. }), "{error:?}");
     let text = error.to_string();
     assert!(text.contains("76 numbers") && text.contains("74 numbers of another network"), "{text}");
@@ -74,7 +74,7 @@ fn spec(loss: Loss) -> RunSpec {
             .batch(4)
             .learning_rate(0.01),
         validation: 0.0,
-        standardise: true,
+        standardize: true,
         target_scale: ScaleKind::None,
         directory: None,
         reading: RunSpec::READING,
@@ -106,7 +106,7 @@ fn a_setting_that_cannot_be_is_named_as_its_field() {
 #[test]
 fn numbers_are_refused_by_a_model_of_classes() {
     let task = Task::Classification { classes: names(2) };
-    let params = Params::initialise(&network(3), 1);
+    let params = Params::initialize(&network(3), 1);
     let model = Model::new(network(3), &params, task, Context::single()).expect("they fit");
     let values = Targets::values(names(1), vec![0.5; 8]);
     let data = Dataset::new("made", data().inputs().to_vec(), vec![values]).expect("the rows fit");

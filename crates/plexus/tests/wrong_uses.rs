@@ -16,13 +16,13 @@ fn names(count: usize) -> Vec<String> {
 /// A model of four numbers in and two classes out.
 fn classes() -> Model {
     let network = Network::chain([4], [linear(3), relu(), linear(2)]).check().expect("it fits");
-    let params = Params::initialise(&network, 1);
+    let params = Params::initialize(&network, 1);
     Model::new(network, &params, Task::Classification { classes: names(2) }, Context::single()).expect("it fits")
 }
 
 fn numbers() -> Model {
     let network = Network::chain([4], [linear(1)]).check().expect("it fits");
-    let params = Params::initialise(&network, 1);
+    let params = Params::initialize(&network, 1);
     Model::new(network, &params, Task::Regression { outputs: names(1) }, Context::single()).expect("it fits")
 }
 
@@ -32,7 +32,7 @@ fn two_inputs() -> Model {
     let both = g.concat(&[a, b]);
     let y = g.linear(both, 1);
     let network = g.output(y).expect("a network").check().expect("it fits");
-    let params = Params::initialise(&network, 1);
+    let params = Params::initialize(&network, 1);
     Model::new(network, &params, Task::Regression { outputs: names(1) }, Context::single()).expect("it fits")
 }
 
@@ -141,7 +141,7 @@ fn every_wrong_use_is_an_error_that_can_be_matched() {
     // Models and their files.
     let mismatch: fn(&Error) -> bool = |error| matches!(error, Error::Mismatch { .. });
     let checked = || chain(2).check().expect("it fits");
-    let foreign = Params::initialise(&chain(3).check().expect("it fits"), 1);
+    let foreign = Params::initialize(&chain(3).check().expect("it fits"), 1);
     check("foreign weights", mismatch, &mut || {
         unit(Model::new(checked(), &foreign, Task::Classification { classes: names(2) }, Context::single()))
     });

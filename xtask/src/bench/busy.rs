@@ -23,23 +23,23 @@ while time.monotonic() < end:
 ";
 
 /// The other program; it ends with this value.
-struct Neighbour(Child);
+struct Neighbor(Child);
 
-impl Neighbour {
-    fn start(engines: &Engines) -> Result<Neighbour, TaskError> {
-        let failed = |source| TaskError::Start { program: "the busy neighbour".to_string(), source };
+impl Neighbor {
+    fn start(engines: &Engines) -> Result<Neighbor, TaskError> {
+        let failed = |source| TaskError::Start { program: "the busy neighbor".to_string(), source };
         let mut command = engines.venv.python();
         let child = command.args(["-c", SPIN]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-        let mut neighbour = Neighbour(child.map_err(failed)?);
-        let output = neighbour.0.stdout.take().expect("it was piped");
+        let mut neighbor = Neighbor(child.map_err(failed)?);
+        let output = neighbor.0.stdout.take().expect("it was piped");
         // Its first line comes when it is ready.
         let mut line = String::new();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).map_err(failed)?;
-        Ok(neighbour)
+        Ok(neighbor)
     }
 }
 
-impl Drop for Neighbour {
+impl Drop for Neighbor {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -54,7 +54,7 @@ pub struct Busy {
     pub summary: String,
 }
 
-/// Measures each engine alone and beside the neighbour, in turn.
+/// Measures each engine alone and beside the neighbor, in turn.
 pub fn run(engines: &Engines, pairs: usize) -> Result<Busy, TaskError> {
     let side = |name, program, arguments: String| Side { name, program, arguments };
     let sides = [
@@ -67,12 +67,12 @@ pub fn run(engines: &Engines, pairs: usize) -> Result<Busy, TaskError> {
     for _ in 0..pairs {
         for (side, times) in sides.iter().zip(&mut times) {
             for (index, times) in times.iter_mut().enumerate() {
-                let neighbour = if index == 1 { Some(Neighbour::start(engines)?) } else { None };
+                let neighbor = if index == 1 { Some(Neighbor::start(engines)?) } else { None };
                 match engines.measure(side, false)? {
                     Answer::Measured(measured) => times.push(measured.median_us),
                     Answer::NotBuilt(why) | Answer::Failed(why) => failures.push(format!("{}: {why}", side.name)),
                 }
-                drop(neighbour);
+                drop(neighbor);
             }
         }
     }
@@ -90,15 +90,15 @@ pub fn run(engines: &Engines, pairs: usize) -> Result<Busy, TaskError> {
         })
         .collect();
     let mut text = format!(
-        "## Busy neighbour\n\nrelu(W x + b) in f32 with {SIZE}, alone and beside another process that spins on one core at\n\
+        "## Busy neighbor\n\nrelu(W x + b) in f32 with {SIZE}, alone and beside another process that spins on one core at\n\
          normal priority. Medians in microseconds, of all runs (each run). Ours should be at most {BAR} times slower.\n\n"
     );
-    text += &markdown(["engine", "alone", "beside the neighbour", "slowdown"], &rows);
+    text += &markdown(["engine", "alone", "beside the neighbor", "slowdown"], &rows);
     for failure in &failures {
         text += &format!("\n- {failure}\n");
     }
     let [ours, torch, ort] = slowdown;
     let reached = if ours <= BAR { "reached" } else { "not reached" };
-    let summary = format!("busy neighbour: ours {ours:.2} times slower ({reached}), torch {torch:.2}, ort {ort:.2}");
+    let summary = format!("busy neighbor: ours {ours:.2} times slower ({reached}), torch {torch:.2}, ort {ort:.2}");
     Ok(Busy { text, summary })
 }

@@ -28,7 +28,7 @@ use std::process::Command;
 const PACKAGES: &[&str] = &["torch", "numpy", "onnx", "onnxscript", "onnxruntime"];
 
 /// The names of the two measurements that are no rows of the table.
-const BUSY: &str = "busy-neighbour";
+const BUSY: &str = "busy-neighbor";
 const SWEEP: &str = "sweep";
 
 /// Options of `cargo xtask bench-peers`.

@@ -25,7 +25,7 @@ pub fn run() -> Result<Outcome, TaskError> {
     let model = folder.join("run").join("model.safetensors").display().to_string();
     let artifacts = Artifacts::build()?;
     let plexus = |arguments: &[&str]| process::output(&mut artifacts.plexus(arguments));
-    // Batch normalisation brings state that is no parameter into the file.
+    // Batch normalization brings state that is no parameter into the file.
     let network = folder.join("network.toml").display().to_string();
     workspace::write(&network, NETWORK)?;
     plexus(&["train", "--network", &network, "--epochs", "2", "--out", &run, "--json"])?;

@@ -37,8 +37,8 @@ multilayer perceptron of the same size. {reached} of {} tables are no more than 
 - Our side: `plexus train --data csv:train.csv --target COLUMN --test-fraction 0 --seed SEED`, then
   `plexus evaluate MODEL --data csv:test.csv`. Nothing is tuned.
 - The other side: `MLPClassifier` or `MLPRegressor` with `hidden_layer_sizes=(128,)` and `random_state=SEED`, all other
-  settings scikit-learn's; numbers with missing ones replaced by the mean and standardised, text one-hot, a number as
-  target standardised. It sees every column too, also names and row numbers.
+  settings scikit-learn's; numbers with missing ones replaced by the mean and standardized, text one-hot, a number as
+  target standardized. It sees every column too, also names and row numbers.
 - Mean and standard deviation of the seeds. Seconds are those of one training, ours with starting and reading, theirs
   without and on one thread; the machine was not kept quiet, so take them as a rough idea. Columns are numbers + texts.
 

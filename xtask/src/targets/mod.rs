@@ -22,7 +22,7 @@ pub struct Options {
     /// Install nothing: what is missing is named and skipped
     #[arg(long)]
     no_install: bool,
-    /// Build with full optimisation and measure predictions of a 784-512-10 network in WebAssembly
+    /// Build with full optimization and measure predictions of a 784-512-10 network in WebAssembly
     #[arg(long)]
     time: bool,
     /// Run the tests of the kernels too, on targets that are run and have a test harness (a quarter of an hour each)

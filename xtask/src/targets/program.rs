@@ -37,7 +37,7 @@ impl Native {
         let folder = workspace::target()?.join("targets");
         let root = std::env::current_dir().map_err(TaskError::file("find", ".".as_ref()))?;
         let plexus = workspace::slashed(&root.join("crates/plexus"));
-        // Quick to build. The bits do not depend on the optimisation; times do.
+        // Quick to build. The bits do not depend on the optimization; times do.
         let level = if time { 3 } else { 1 };
         let manifest = format!(
             "[package]\nname = \"{NAME}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\

@@ -49,7 +49,7 @@ pub struct BenchArgs {
     /// Rows of an epoch of training
     #[arg(long, value_name = "N", default_value_t = 60_000, value_parser = size)]
     pub samples: usize,
-    /// The optimiser of the training [default: sgd]
+    /// The optimizer of the training [default: sgd]
     #[arg(long, value_enum)]
     pub optimizer: Option<OptimizerArg>,
     /// How long each measurement takes, at least five calls, in the report two
@@ -184,7 +184,7 @@ impl PrecisionArg {
     }
 }
 
-/// An optimiser of the training that is measured.
+/// An optimizer of the training that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OptimizerArg {
     /// Momentum 0.9, learning rate 0.01

@@ -91,7 +91,7 @@ fn thread_count(text: &str) -> Result<usize, String> {
 /// How a model is opened for predictions.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct OpenArgs {
-    /// Compute batch_norm and standardise layers by themselves. Otherwise they become part of the weights of the linear or
+    /// Compute batch_norm and standardize layers by themselves. Otherwise they become part of the weights of the linear or
     /// conv2d layer beside them where that can be (summary says which), which is faster and changes last digits
     #[arg(long)]
     pub no_fold: bool,

@@ -198,9 +198,9 @@ pub struct LearningArgs {
     /// The share of the training rows kept out to choose the best epoch
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     pub validation: f64,
-    /// Feed raw values, without a standardise layer in front
-    #[arg(long)]
-    pub no_standardise: bool,
+    /// Feed raw values, without a standardize layer in front
+    #[arg(long, alias = "no-standardise")]
+    pub no_standardize: bool,
     /// The seed of everything random
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub seed: u64,

@@ -26,7 +26,7 @@ pub fn run(args: TraceArgs) -> Result<(), Failure> {
             grouped(MOST_NUMBERS as u64)
         )));
     }
-    let params = model.map_or_else(|| Params::initialise(&network, args.seed), |model| model.params());
+    let params = model.map_or_else(|| Params::initialize(&network, args.seed), |model| model.params());
     let values: Vec<f32> = match &args.values {
         None => (1..=network.input_len()).map(|index| index as f32).collect(),
         Some(text) => serde_json::from_str(text).map_err(|error| {

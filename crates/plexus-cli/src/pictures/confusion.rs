@@ -194,10 +194,10 @@ fn draw_names(drawing: &mut Drawing, layout: &Layout, height: f32) {
     let Layout { cell, name_size, left, side, .. } = *layout;
     let bottom = TOP + side;
     for (index, name) in layout.names.iter().enumerate() {
-        let centre = (index as f32 + 0.5) * cell;
-        let baseline = TOP + centre + name_size * font::HALF_DIGIT;
+        let center = (index as f32 + 0.5) * cell;
+        let baseline = TOP + center + name_size * font::HALF_DIGIT;
         drawing.text(left - 8.0, baseline, name_size, Anchor::End, INK, name);
-        let x = left + centre;
+        let x = left + center;
         let shift = name_size * font::HALF_DIGIT;
         match layout.angle {
             0.0 => drawing.text(x, bottom + name_size + 5.0, name_size, Anchor::Middle, INK, name),
@@ -219,20 +219,20 @@ fn draw_recalls(drawing: &mut Drawing, layout: &Layout, counts: &[u64], left: f3
     drawing.text(left, TOP - 9.0, SMALL, Anchor::Start, MUTED, "recall");
     for (class, row) in counts.chunks(classes).enumerate() {
         let samples: f64 = row.iter().map(|&count| count as f64).sum();
-        let centre = TOP + (class as f32 + 0.5) * cell;
+        let center = TOP + (class as f32 + 0.5) * cell;
         let thick = (0.5 * cell).min(8.0);
-        drawing.rect(left, centre - 0.5 * thick, RECALL_BAR, thick, GRID);
+        drawing.rect(left, center - 0.5 * thick, RECALL_BAR, thick, GRID);
         let text = if samples > 0.0 {
             let recall = row[class] as f64 / samples;
             let bar = RECALL_BAR * recall as f32;
-            drawing.rect(left, centre - 0.5 * thick, bar, thick, shade(1.0, true));
+            drawing.rect(left, center - 0.5 * thick, bar, thick, shade(1.0, true));
             percent(recall, 1)
         } else {
             "–".to_owned()
         };
         if !layout.names[class].is_empty() || name_size >= 5.5 {
             let right = left + RECALL_BAR + RECALL_GAP + font::width("100.0 %", name_size);
-            let baseline = centre + name_size * font::HALF_DIGIT;
+            let baseline = center + name_size * font::HALF_DIGIT;
             drawing.text(right, baseline, name_size, Anchor::End, INK, &text);
         }
     }

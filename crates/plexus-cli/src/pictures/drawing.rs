@@ -1,7 +1,7 @@
 //! The list of marks that a picture is made of, and its form as SVG.
 //!
 //! Lengths are in points (SVG user units), y grows downwards. Deliberately only what the pictures need:
-//! boxes, lines, dots, one line of text. Every colour has a light and a dark form; one SVG serves both.
+//! boxes, lines, dots, one line of text. Every color has a light and a dark form; one SVG serves both.
 
 use super::font;
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ pub enum Theme {
 /// Red, green and blue.
 type Rgb = [u8; 3];
 
-/// A colour in both themes.
+/// A color in both themes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Color {
     light: Rgb,
@@ -41,7 +41,7 @@ pub(super) const AXIS: Color = color([150, 158, 170], [104, 114, 129]);
 pub(super) const GRID: Color = color([229, 232, 236], [43, 50, 61]);
 /// Empty areas.
 pub(super) const FAINT: Color = color([246, 247, 249], [24, 29, 38]);
-/// Blue of Okabe and Ito's palette, which colour-blind people can tell from the vermilion below; on a dark page their
+/// Blue of Okabe and Ito's palette, which color-blind people can tell from the vermilion below; on a dark page their
 /// sky blue.
 ///
 /// # Source
@@ -53,7 +53,7 @@ pub(super) const VERMILION: Color = color([213, 94, 0], [245, 134, 60]);
 pub(super) const VERMILION_INK: Color = color([176, 74, 0], [247, 152, 88]);
 
 impl Color {
-    /// Mixes with another colour: 0 gives this one, 1 the other.
+    /// Mixes with another color: 0 gives this one, 1 the other.
     pub(super) fn mix(self, other: Self, share: f32) -> Self {
         let share = share.clamp(0.0, 1.0);
         let blend = |from: Rgb, to: Rgb| {
@@ -66,7 +66,7 @@ impl Color {
         color(blend(self.light, other.light), blend(self.dark, other.dark))
     }
 
-    /// The colour of letters that can be read on this one, in either theme.
+    /// The color of letters that can be read on this one, in either theme.
     pub(super) fn letters(self) -> Self {
         let on = |fill: Rgb| if brightness(fill) < 0.5 { PAGE.light } else { INK.light };
         color(on(self.light), on(self.dark))
@@ -91,15 +91,15 @@ fn hex([red, green, blue]: Rgb) -> String {
     format!("{red:02x}{green:02x}{blue:02x}")
 }
 
-/// Writes colours: the light one where it is used, the dark ones in a rule for readers who prefer it dark.
+/// Writes colors: the light one where it is used, the dark ones in a rule for readers who prefer it dark.
 ///
-/// Viewers that know no style sheets show the light form. The name of a class says both colours, so that pictures which
+/// Viewers that know no style sheets show the light form. The name of a class says both colors, so that pictures which
 /// are put into the same page leave each other alone.
 #[derive(Debug, Default)]
 struct Palette(BTreeSet<(&'static str, Rgb, Rgb)>);
 
 impl Palette {
-    /// The attributes of a `fill` or `stroke` in a colour.
+    /// The attributes of a `fill` or `stroke` in a color.
     fn attributes(&mut self, property: &'static str, color: Color) -> String {
         let Color { light, dark } = color;
         self.0.insert((property, light, dark));

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 /// The font stack that an SVG names: ours first, then what reads alike.
 pub(super) const FAMILY: &str = "Noto Sans, Helvetica Neue, Arial, sans-serif";
-/// Half the height of a digit, as a share of the text size: puts text on a centre line.
+/// Half the height of a digit, as a share of the text size: puts text on a center line.
 pub(super) const HALF_DIGIT: f32 = 0.357;
 
 static FACE: LazyLock<TrueType> =

@@ -71,11 +71,11 @@ fn calibrated(rows: usize, share: f32) -> Calibration {
     calibration
 }
 
-fn pairs(rows: usize, centre: f32, spread: f32) -> impl Iterator<Item = (f32, f32)> {
-    let truth = normal(7, rows).into_iter().map(move |noise| centre + spread * noise);
+fn pairs(rows: usize, center: f32, spread: f32) -> impl Iterator<Item = (f32, f32)> {
+    let truth = normal(7, rows).into_iter().map(move |noise| center + spread * noise);
     truth
         .zip(normal(8, rows))
-        .map(move |(truth, noise)| (truth, centre + 0.9 * (truth - centre) + 0.3 * spread * noise))
+        .map(move |(truth, noise)| (truth, center + 0.9 * (truth - center) + 0.3 * spread * noise))
 }
 
 fn bars(count: usize, name: impl Fn(usize) -> String, scale: f64) -> Vec<Bar> {
@@ -167,7 +167,7 @@ fn gallery() -> Vec<(String, Picture)> {
     add("precision-recall-one-row", precision_recall(title, "yes", &single, None));
     add("calibration-one-row", calibration(title, Some("yes"), &calibrated(1, 1.0), 0.09));
 
-    for (name, rows, centre, spread) in [
+    for (name, rows, center, spread) in [
         ("usual", 300, 25.0, 8.0),
         ("many", 20_000, 180_000.0, 60_000.0),
         ("few", 5, 0.0, 1.0),
@@ -175,7 +175,7 @@ fn gallery() -> Vec<(String, Picture)> {
         ("huge", 60, 3e12, 1e12),
         ("far-from-zero", 200, 1e6, 3.0),
     ] {
-        let predictions = Predictions::new("auto.csv, test part", "mpg", pairs(rows, centre, spread));
+        let predictions = Predictions::new("auto.csv, test part", "mpg", pairs(rows, center, spread));
         add(&format!("predictions-{name}"), predictions.against_truth());
         add(&format!("residuals-{name}"), predictions.residuals());
     }

@@ -31,7 +31,7 @@ const TOP: f32 = 74.0;
 const SIDE: f32 = 88.0;
 const GAP: f32 = 16.0;
 const CAPTION: f32 = 20.0;
-/// Shades between nothing and the most: neighbours of one shade become one box.
+/// Shades between nothing and the most: neighbors of one shade become one box.
 const LEVELS: f32 = 24.0;
 
 /// Draws small pictures side by side, `columns` in a row.

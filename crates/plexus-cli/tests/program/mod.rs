@@ -128,22 +128,22 @@ impl Dice {
     }
 }
 
-/// Flowers: two numbers, a colour and a kind, with some values missing; the kind follows from the others.
+/// Flowers: two numbers, a color and a kind, with some values missing; the kind follows from the others.
 pub fn flowers(rows: usize) -> String {
     let mut dice = Dice(1);
-    let mut text = "length,width,colour,kind\n".to_string();
+    let mut text = "length,width,color,kind\n".to_string();
     for row in 0..rows {
         let kind = row % 3;
         let name = ["daisy", "\"rose, red\"", "tulip"][kind];
         let length = 2.0 + 3.0 * kind as f64 + dice.share();
         let width =
             if dice.below(10) == 0 { "?".to_string() } else { format!("{:.2}", 5.0 - kind as f64 + dice.share()) };
-        let colour = if dice.below(12) == 0 {
+        let color = if dice.below(12) == 0 {
             ""
         } else {
             ["white", "red", "yellow"][(kind + usize::from(dice.below(4) == 0)) % 3]
         };
-        text += &format!("{length:.2},{width},{colour},{name}\n");
+        text += &format!("{length:.2},{width},{color},{name}\n");
     }
     text
 }

@@ -5,7 +5,7 @@ use super::{called, shape, size};
 use crate::error::FormatError;
 use crate::limits::is_name;
 use plexus_nn::custom::{NotRegistered, is_registered};
-use plexus_nn::layers::{Activation, Dense, KINDS, Layer, Normaliser};
+use plexus_nn::layers::{Activation, Dense, KINDS, Layer, Normalizer, present_name};
 use plexus_nn::{Init, NamedLayer};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -25,8 +25,8 @@ const MANY_KEYS: usize = 32;
 #[serde(deny_unknown_fields)]
 struct DenseText {
     out_features: usize,
-    #[serde(alias = "normalizer")]
-    normaliser: Option<Normaliser>,
+    #[serde(alias = "normaliser")]
+    normalizer: Option<Normalizer>,
     weight_init: Option<Init>,
     bias_init: Option<Init>,
     #[serde(default)]
@@ -145,7 +145,7 @@ impl Reader<'_> {
             let message = format!("`kind` is {}, expected the name of a kind", called(value.get_ref()));
             return self.error(value.span(), message, "Write it in quotes: `kind = \"linear\"`.");
         };
-        let known: Vec<String> = kinds().collect();
+        let (known, kind): (Vec<String>, _) = (kinds().collect(), present_name(kind));
         if known.iter().any(|name| name == kind) || is_registered(kind) {
             return Ok(kind.to_string());
         }
@@ -253,9 +253,9 @@ impl Reader<'_> {
 
     fn dense(&self) -> Result<Vec<(&'static str, Layer)>, FormatError> {
         let text: DenseText = self.read(self.object()?)?;
-        if let (Some(_), Some((key, _))) = (text.normaliser, self.table.get_key_value("bias_init")) {
-            let help = "A normaliser stands in the place of the bias: leave out one of the two.";
-            return self.error(key.span(), "`bias_init` has no effect beside a normaliser", help);
+        if let (Some(_), Some((key, _))) = (text.normalizer, self.table.get_key_value("bias_init")) {
+            let help = "A normalizer stands in the place of the bias: leave out one of the two.";
+            return self.error(key.span(), "`bias_init` has no effect beside a normalizer", help);
         }
         let default = Dense::new(text.out_features);
         let activation = match self.activation()? {
@@ -264,7 +264,7 @@ impl Reader<'_> {
         };
         let dense = default
             .with_activation(activation)
-            .with_normaliser(text.normaliser)
+            .with_normalizer(text.normalizer)
             .with_weight_init(text.weight_init.unwrap_or(default.weight_init))
             .with_bias_init(text.bias_init.unwrap_or(default.bias_init))
             .with_flatten(text.flatten);

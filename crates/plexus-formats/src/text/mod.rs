@@ -10,7 +10,7 @@
 //! activation = "relu"        # short for an activation layer behind it
 //!
 //! [[layer]]
-//! kind = "dense"             # short for linear, then normaliser or bias, then activation (ReLU unless said otherwise)
+//! kind = "dense"             # short for linear, then normalizer or bias, then activation (ReLU unless said otherwise)
 //! out_features = 10
 //! activation = "none"
 //! ```

@@ -5,7 +5,7 @@ use plexus_kernels::map::{FUNCTIONS, Function};
 use plexus_nn::layers::{
     Activation, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Conv2dTable, Dropout, Flatten, GlobalAvgPool, Layer,
     LayerNorm, Linear, LogSoftmax, MaxPool2d, Order, Padding, Pair, Rbf, Reshape, RunningVariance, Softmax,
-    Standardise, TrainablePool2d, Unflatten,
+    Standardize, TrainablePool2d, Unflatten,
 };
 use plexus_nn::{CheckedNetwork, Init, Input, NamedLayer, Network, Params, Shape};
 use serde::Deserialize;
@@ -125,7 +125,7 @@ fn layer(random: &mut Random, input: &Shape) -> Layer {
             let norm = LayerNorm::new().with_epsilon(random.epsilon());
             norm.with_center(random.coin()).with_scale(random.coin()).into()
         }
-        10 => Standardise::new().with_per_feature(random.coin()).into(),
+        10 => Standardize::new().with_per_feature(random.coin()).into(),
         11 => {
             let rbf = Rbf::new(1 + random.below(4));
             rbf.with_center_init(if random.coin() { Init::Digits } else { init(random) }).into()
@@ -264,6 +264,6 @@ pub fn sample() -> (CheckedNetwork, Params) {
     );
     network.layers[0].name = "hidden".to_string();
     let network = network.check().expect("it fits");
-    let params = Params::initialise(&network, 5);
+    let params = Params::initialize(&network, 5);
     (network, params)
 }

@@ -188,7 +188,7 @@ impl<const R: usize, const WIDE: usize> Vectorized for RowsOf<'_, '_, '_, R, WID
                             let start = stretch * stretches.step + group * geometry.group_channels() + piece * WIDE;
                             let width = WIDE.min(stretches.len - piece * WIDE);
                             let row = top + i * geometry.dilation[0];
-                            // Neighbours add to the same elements, and what was just written is slow to be read again: a
+                            // Neighbors add to the same elements, and what was just written is slow to be read again: a
                             // column is followed by one whose filter sees nothing of it.
                             let apart = geometry.kernel[1].min(cols);
                             for x in (0..apart).flat_map(|residue| (residue..cols).step_by(apart)) {

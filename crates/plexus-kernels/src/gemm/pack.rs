@@ -82,7 +82,7 @@ pub(super) fn pack_chunk<S: Simd>(s: S, b: View<'_>, chunk: Chunk, width: usize,
     }
 }
 
-/// Copies `WIDTH` neighbours of each row: a constant length compiles to a few vector moves.
+/// Copies `WIDTH` neighbors of each row: a constant length compiles to a few vector moves.
 #[inline(always)]
 fn copy_rows<const WIDTH: usize>(values: &[f32], row_stride: usize, panel: &mut [f32]) {
     for (p, to) in panel.chunks_exact_mut(WIDTH).enumerate() {

@@ -119,7 +119,7 @@ fn is_finite<S: Simd>(s: S, sums: &Sums<f32>, rows: usize, width: usize) -> bool
 
 /// Computes the sums that are not finite again, in f32 from `high + low`.
 ///
-/// Sixteen columns at a time, but only those that need it are replaced: a sum does not depend on its neighbours.
+/// Sixteen columns at a time, but only those that need it are replaced: a sum does not depend on its neighbors.
 #[inline(never)]
 fn repair(strips: &[Strip<'_>], size: Size, width: usize, sums: &mut Sums<f32>) {
     let high = strips[strips.len() - 1];

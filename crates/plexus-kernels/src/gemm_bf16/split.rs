@@ -32,7 +32,7 @@ pub(super) fn low(x: f32, high: u32) -> u32 {
     if magnitude >= INFINITE { 0 } else { kept }
 }
 
-/// Two neighbours as words: their high parts, their low parts; the even one in the lower half.
+/// Two neighbors as words: their high parts, their low parts; the even one in the lower half.
 #[inline(always)]
 pub(super) fn words(even: f32, odd: f32) -> [u32; 2] {
     let (even_high, odd_high) = (high(even), high(odd));

@@ -1,4 +1,4 @@
-//! Matrix product of 16-bit activations with 8-bit or 16-bit weights, requantised.
+//! Matrix product of 16-bit activations with 8-bit or 16-bit weights, requantized.
 //!
 //! ```text
 //! sums[i, j]   = bias[j] + Σ_p input[i, p] · weight[j, p]      modulo 2³², or exact in 64 bits: as the bias says
@@ -212,9 +212,9 @@ impl Packed {
 /// Where results go: `[m, n]`.
 #[derive(Debug)]
 pub enum Output<'a> {
-    /// Requantised from 32-bit sums, limited to -32768..=32767.
+    /// Requantized from 32-bit sums, limited to -32768..=32767.
     I16(MatrixMut<'a, i16>, &'a Requantize),
-    /// Requantised from 64-bit sums, limited to -32768..=32767.
+    /// Requantized from 64-bit sums, limited to -32768..=32767.
     I16FromWide(MatrixMut<'a, i16>, &'a RequantizeWide),
     /// The 32-bit sums.
     Sums(MatrixMut<'a, i32>),

@@ -9,7 +9,7 @@ use crate::threads::Pool;
 /// panels[j / nr][p / 4][p % 2][j % nr][p % 4 / 2] = weight[j, p]
 /// ```
 ///
-/// Numbers 0 and 2 of each four are neighbours, then 1 and 3: the order in which bytes are widened.
+/// Numbers 0 and 2 of each four are neighbors, then 1 and 3: the order in which bytes are widened.
 pub(super) fn weights(weight: &[i16], (n, k): (usize, usize), nr: usize, pool: &Pool) -> Buffer<i16> {
     let (panels, len) = (n.div_ceil(nr), k.div_ceil(4) * 4 * nr);
     let mut packed = Buffer::<i16>::zeros(panels * len);

@@ -160,7 +160,7 @@ impl<const NV: usize, const NB: usize> Product for CutPairs<'_, '_, NV, NB> {
     }
 }
 
-/// Adds the biases, requantises and stores.
+/// Adds the biases, requantizes and stores.
 struct Store<'a, 'b> {
     task: &'a Task<'a>,
     target: Target<'b>,

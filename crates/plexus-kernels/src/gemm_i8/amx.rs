@@ -43,7 +43,7 @@ struct Tiles<'a, 'b> {
 impl Vectorized for Tiles<'_, '_> {
     type Output = ();
 
-    // The vector unit only requantises, in plain loops.
+    // The vector unit only requantizes, in plain loops.
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         let Tiles { token, task, target } = self;

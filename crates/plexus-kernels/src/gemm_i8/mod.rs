@@ -1,4 +1,4 @@
-//! Matrix product of bytes with 32-bit sums, requantised: the fully connected layer of 8-bit networks.
+//! Matrix product of bytes with 32-bit sums, requantized: the fully connected layer of 8-bit networks.
 //!
 //! ```text
 //! sums[i, j]   = bias[j] + Σ_p (input[i, p] - input_zero_point) · (weight[j, p] - weight_zero_point)     modulo 2³²
@@ -123,7 +123,7 @@ impl Kernel {
     }
 }
 
-/// What stands for zero in the operands: `real = (quantised - zero_point) · scale`.
+/// What stands for zero in the operands: `real = (quantized - zero_point) · scale`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offsets {
     /// The input's.
@@ -159,7 +159,7 @@ pub struct Packed {
     start: Buffer<i32>,
     /// For signed inputs that are multiplied as bytes 0..=255: 128 times the weights less.
     start_from_128: Buffer<i32>,
-    /// For crossed products: the products of neighbouring weights less.
+    /// For crossed products: the products of neighboring weights less.
     start_crossed: Buffer<i32>,
 }
 
@@ -183,7 +183,7 @@ impl Packed {
             start[j] = bias.wrapping_sub(x_zero.wrapping_mul(sum)).wrapping_add(zeros);
             start_from_128[j] = start[j].wrapping_sub(sum.wrapping_mul(128));
         }
-        for (j, products) in pack::neighbours(values, n, k).enumerate() {
+        for (j, products) in pack::neighbors(values, n, k).enumerate() {
             start_crossed[j] = start[j].wrapping_sub(products);
         }
         Packed {
@@ -231,9 +231,9 @@ pub enum Input<'a> {
 /// Where results go: `[m, n]`.
 #[derive(Debug)]
 pub enum Output<'a> {
-    /// Requantised, limited to -128..=127.
+    /// Requantized, limited to -128..=127.
     I8(MatrixMut<'a, i8>, &'a Requantize),
-    /// Requantised, limited to 0..=255.
+    /// Requantized, limited to 0..=255.
     U8(MatrixMut<'a, u8>, &'a Requantize),
     /// The sums.
     Sums(MatrixMut<'a, i32>),
@@ -316,7 +316,7 @@ pub fn gemm_i8(call: GemmI8<'_>, scratch: &mut Scratch, context: &Context) {
 
     let form = (kernel.form)(m);
     let (words, isa) = (&mut scratch.words, kernel.isa);
-    let term = Term { weight_zero_point: weight.weight_zero_point, neighbours: form == Form::Crossed };
+    let term = Term { weight_zero_point: weight.weight_zero_point, neighbors: form == Form::Crossed };
     match input {
         Input::I8(values) => {
             let rows = Rows { values, rows: m, k };

@@ -32,7 +32,7 @@ pub(crate) fn row_sums(weight: &[i8], n: usize, k: usize) -> impl Iterator<Item 
 }
 
 /// `Σ weight[j, p] · weight[j, p + 1]` over even `p` for each row, modulo 2³².
-pub(crate) fn neighbours(weight: &[i8], n: usize, k: usize) -> impl Iterator<Item = i32> + '_ {
+pub(crate) fn neighbors(weight: &[i8], n: usize, k: usize) -> impl Iterator<Item = i32> + '_ {
     (0..n).map(move |j| {
         let pairs = weight[j * k..(j + 1) * k].as_chunks::<2>().0;
         pairs.iter().fold(0i32, |sum, &[w0, w1]| sum.wrapping_add(i32::from(w0) * i32::from(w1)))
@@ -121,8 +121,8 @@ pub(crate) struct Rows<'a, T> {
 pub(crate) struct Term {
     /// This many times the sum of the row.
     pub weight_zero_point: i32,
-    /// The products of neighbours: see [`crossed`](super::products::crossed).
-    pub neighbours: bool,
+    /// The products of neighbors: see [`crossed`](super::products::crossed).
+    pub neighbors: bool,
 }
 
 /// Words from one row to the next, for `words` words and one for the row's term.
@@ -190,7 +190,7 @@ impl Term {
     #[inline(always)]
     fn of<T: Copy + Into<i32>>(self, row: &[T]) -> i32 {
         let mut term = 0i32;
-        if self.neighbours {
+        if self.neighbors {
             for &[x0, x1] in row.as_chunks::<2>().0 {
                 term = term.wrapping_sub(x0.into().wrapping_mul(x1.into()));
             }

@@ -110,9 +110,9 @@ pub(crate) fn pairs<S: SimdInt, W: Quad, const R: usize, const NV: usize>(
     store(s, &total, sums);
 }
 
-/// `sums[r, j] = Σ x[r] · w[j] + Σ x0 · x1 + Σ w0 · w1`, neighbours multiplied: what start values and row terms take back.
+/// `sums[r, j] = Σ x[r] · w[j] + Σ x0 · x1 + Σ w0 · w1`, neighbors multiplied: what start values and row terms take back.
 ///
-/// `x` is laid out as for [`pairs`]. With the neighbours crossed, one multiplication does for two:
+/// `x` is laid out as for [`pairs`]. With the neighbors crossed, one multiplication does for two:
 ///
 /// ```text
 /// (x0 + w1) · (x1 + w0) = x0 · w0 + x1 · w1 + x0 · x1 + w0 · w1

@@ -241,7 +241,7 @@ impl<const NV: usize, const NB: usize> Product for ByteProducts<'_, NV, NB> {
     }
 }
 
-/// Adds the start values, requantises and stores.
+/// Adds the start values, requantizes and stores.
 pub(super) struct Store<'a, 'b> {
     pub task: &'a Task<'a>,
     pub target: Target<'b>,
@@ -291,7 +291,7 @@ impl<const NR: usize> Sums<'_, NR> {
     }
 }
 
-/// Requantises a panel into columns `col..` of a rectangle whose first column is `first`.
+/// Requantizes a panel into columns `col..` of a rectangle whose first column is `first`.
 #[inline(always)]
 pub(crate) fn requantized<O: requantize::Output, const NR: usize>(
     requantize: &Requantize,

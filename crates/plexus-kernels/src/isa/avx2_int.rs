@@ -17,7 +17,7 @@ impl AvxVnni {
     }
 }
 
-/// An empty line of assembly that may change the register, as far as the optimiser knows.
+/// An empty line of assembly that may change the register, as far as the optimizer knows.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn pin(mut v: __m256i) -> __m256i {

@@ -17,7 +17,7 @@ impl Avx512Vnni {
     }
 }
 
-/// An empty line of assembly that may change the register, as far as the optimiser knows.
+/// An empty line of assembly that may change the register, as far as the optimizer knows.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn pin(mut v: __m512i) -> __m512i {

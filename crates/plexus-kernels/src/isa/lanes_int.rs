@@ -62,7 +62,7 @@ pub trait SimdInt: Copy + Send + Sync + 'static {
     /// Bytes 0 and 2 of each lane as 0..=255: the low half of each 16-bit number.
     fn even_u8(self, v: Self::V) -> Self::V;
 
-    /// The same value, hidden from the optimiser: sums that pass through stay in the order in which they are written.
+    /// The same value, hidden from the optimizer: sums that pass through stay in the order in which they are written.
     ///
     /// Compilers turn long chains of whole-number additions into trees, which need more registers than there are.
     #[inline(always)]

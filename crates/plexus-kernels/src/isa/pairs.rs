@@ -1,6 +1,6 @@
 //! Dot products of bfloat16 pairs: the verbs, and plain Rust for them; and how operands of words lie in memory.
 //!
-//! A pair is a `u32`: the element of even index in the low half, its neighbour in the high half, as the instructions of
+//! A pair is a `u32`: the element of even index in the low half, its neighbor in the high half, as the instructions of
 //! AVX512-BF16 and AMX-BF16 take them. The words of the matrix unit hold two bfloat16 or four bytes alike.
 
 use super::portable::Portable;

@@ -147,7 +147,7 @@ impl Vectorized for Parts<'_> {
 }
 
 #[test]
-fn parts_of_a_vector_are_loaded_and_stored_without_their_neighbours() {
+fn parts_of_a_vector_are_loaded_and_stored_without_their_neighbors() {
     let values: Vec<f32> = (1..=20).map(|i| i as f32).collect();
     for isa in Isa::available() {
         let lanes = isa.run(Parts { from: &[], to: &mut [] }).len();

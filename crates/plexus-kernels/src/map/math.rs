@@ -1,4 +1,4 @@
-//! Vectorised `exp`, `exp_m1`, `tanh`, `sigmoid`, `erf` and `ln(1 + x)`.
+//! Vectorized `exp`, `exp_m1`, `tanh`, `sigmoid`, `erf` and `ln(1 + x)`.
 //!
 //! Bounds, in units in the last place (ULP) against a 64-bit result, hold for every instruction set and are asserted by
 //! a sweep over all of the 32-bit range in `tests.rs`: `exp` 2, `exp_m1` 3, `tanh` 4, `sigmoid` 4, `erf` 4,

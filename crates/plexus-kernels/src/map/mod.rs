@@ -5,7 +5,7 @@
 //! backward:  grad_input[i] = grad_output[i] · f'(input[i])
 //! ```
 //!
-//! Every function is a row of [`FUNCTIONS`]: name, formula, tolerance. The definition is `reference.rs`; the vectorised
+//! Every function is a row of [`FUNCTIONS`]: name, formula, tolerance. The definition is `reference.rs`; the vectorized
 //! `exp`, `tanh`, `erf` and `log1p` beneath are in `math.rs`, with their bounds. To add a function: a variant of
 //! [`Function`], a row, its two formulas in `function.rs` and in `reference.rs`.
 //!

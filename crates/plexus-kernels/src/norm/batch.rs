@@ -45,7 +45,7 @@ pub struct BatchNorm<'a> {
     pub running: Option<RunningStatistics<'a>>,
 }
 
-/// Normalises every column by its mean and variance over the batch, for training.
+/// Normalizes every column by its mean and variance over the batch, for training.
 ///
 /// # Panics
 /// Where the lengths disagree.
@@ -143,7 +143,7 @@ pub struct BatchNormInference<'a> {
     pub output: &'a mut [f32],
 }
 
-/// Normalises every column by given statistics.
+/// Normalizes every column by given statistics.
 ///
 /// # Panics
 /// Where the lengths disagree.

@@ -31,7 +31,7 @@ pub struct LayerNorm<'a> {
     pub rstd: &'a mut [f32],
 }
 
-/// Normalises every row by its mean and variance.
+/// Normalizes every row by its mean and variance.
 ///
 /// # Panics
 /// Where the lengths disagree.

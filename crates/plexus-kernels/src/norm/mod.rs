@@ -1,4 +1,4 @@
-//! Normalisation: by the statistics of a row (layer norm), of a column (batch norm), or by given numbers.
+//! Normalization: by the statistics of a row (layer norm), of a column (batch norm), or by given numbers.
 //!
 //! ```text
 //! x̂[i, j]      = (input[i, j] − mean) · rstd,   rstd = 1 / √(variance + epsilon)
@@ -31,9 +31,9 @@ use crate::isa::{Simd, Vectorized};
 use crate::map::pieces::{self, Rows};
 use crate::reduce::columns;
 
-/// The arguments of [`standardise`].
+/// The arguments of [`standardize`].
 #[derive(Debug)]
-pub struct Standardise<'a> {
+pub struct Standardize<'a> {
     /// Number of rows.
     pub rows: usize,
     /// Number of columns.
@@ -55,15 +55,15 @@ pub struct Standardise<'a> {
 ///
 /// # Examples
 /// ```
-/// use plexus_kernels::norm::{Standardise, standardise};
+/// use plexus_kernels::norm::{Standardize, standardize};
 /// let (input, mut output) = ([1.0, 10.0, 3.0, 30.0], [0.0; 4]);
 /// let context = plexus_kernels::Context::single();
 /// let (mean, scale) = (&[2.0, 20.0], &[0.5]);
-/// standardise(Standardise { rows: 2, cols: 2, input: &input, mean, scale, output: &mut output }, &context);
+/// standardize(Standardize { rows: 2, cols: 2, input: &input, mean, scale, output: &mut output }, &context);
 /// assert_eq!(output, [-0.5, -5.0, 0.5, 5.0]);
 /// ```
-pub fn standardise(arguments: Standardise<'_>, context: &Context) {
-    let Standardise { rows, cols, input, mean, scale, output } = arguments;
+pub fn standardize(arguments: Standardize<'_>, context: &Context) {
+    let Standardize { rows, cols, input, mean, scale, output } = arguments;
     assert_eq!(input.len(), rows * cols, "the input has rows · cols elements");
     assert_eq!(output.len(), rows * cols, "the output has rows · cols elements");
     assert!([1, cols].contains(&mean.len()), "one mean for each column, or one");
@@ -76,9 +76,9 @@ pub fn standardise(arguments: Standardise<'_>, context: &Context) {
     });
 }
 
-/// The arguments of [`standardise_backward`].
+/// The arguments of [`standardize_backward`].
 #[derive(Debug)]
-pub struct StandardiseBackward<'a> {
+pub struct StandardizeBackward<'a> {
     /// Number of rows.
     pub rows: usize,
     /// Number of columns.
@@ -91,12 +91,12 @@ pub struct StandardiseBackward<'a> {
     pub grad_input: &'a mut [f32],
 }
 
-/// The gradient of [`standardise`]: `grad_input[i, j] = grad_output[i, j] · scale[j]`.
+/// The gradient of [`standardize`]: `grad_input[i, j] = grad_output[i, j] · scale[j]`.
 ///
 /// # Panics
 /// Where the lengths disagree.
-pub fn standardise_backward(arguments: StandardiseBackward<'_>, context: &Context) {
-    let StandardiseBackward { rows, cols, scale, grad_output, grad_input } = arguments;
+pub fn standardize_backward(arguments: StandardizeBackward<'_>, context: &Context) {
+    let StandardizeBackward { rows, cols, scale, grad_output, grad_input } = arguments;
     assert_eq!(grad_output.len(), rows * cols, "the gradient of the output has rows · cols elements");
     assert_eq!(grad_input.len(), rows * cols, "the gradient of the input has rows · cols elements");
     assert!([1, cols].contains(&scale.len()), "one scale for each column, or one");

@@ -1,4 +1,4 @@
-//! The definition of the normalisations: plain loops, 64-bit arithmetic.
+//! The definition of the normalizations: plain loops, 64-bit arithmetic.
 
 /// The mean and the biased variance.
 pub fn statistics(values: &[f64]) -> (f64, f64) {

@@ -280,7 +280,7 @@ fn batch_norm_gradients_are_slopes() {
 }
 
 #[test]
-fn standardising_takes_one_number_or_one_for_each_column() {
+fn standardizing_takes_one_number_or_one_for_each_column() {
     for isa in Isa::available() {
         for cols in COLS {
             let rows = 3;
@@ -289,11 +289,11 @@ fn standardising_takes_one_number_or_one_for_each_column() {
             let (mean, scale) = (wave(cols, 0.4), wave(cols, 0.6));
             for (mean, scale) in [(&mean[..], &scale[..]), (&mean[..1], &scale[..]), (&mean[..], &scale[..1])] {
                 let mut output = Guarded::new(rows * cols);
-                let arguments = Standardise { rows, cols, input, mean, scale, output: output.inner() };
-                standardise(arguments, &Context::new(isa, Pool::single()));
+                let arguments = Standardize { rows, cols, input, mean, scale, output: output.inner() };
+                standardize(arguments, &Context::new(isa, Pool::single()));
                 let mut grad = Guarded::new(rows * cols);
-                let arguments = StandardiseBackward { rows, cols, scale, grad_output: input, grad_input: grad.inner() };
-                standardise_backward(arguments, &Context::new(isa, Pool::single()));
+                let arguments = StandardizeBackward { rows, cols, scale, grad_output: input, grad_input: grad.inner() };
+                standardize_backward(arguments, &Context::new(isa, Pool::single()));
                 let (output, grad) = (output.take(), grad.take());
                 for i in 0..rows * cols {
                     let of = |values: &[f32]| values[if values.len() == 1 { 0 } else { i % cols }];

@@ -1,4 +1,4 @@
-//! Requantisation: from 32-bit or 64-bit sums to small whole numbers, by every rounding that is in use.
+//! Requantization: from 32-bit or 64-bit sums to small whole numbers, by every rounding that is in use.
 //!
 //! ```text
 //! y = clamp( round(sum · scale[channel]) + zero_point, low, high )

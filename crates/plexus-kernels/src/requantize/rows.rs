@@ -1,4 +1,4 @@
-//! Requantisation of the rows of a register tile: plain loops over small arrays, which compilers turn into vectors
+//! Requantization of the rows of a register tile: plain loops over small arrays, which compilers turn into vectors
 //! inside the bodies that call them.
 
 // Loops over lanes are written with indices: their bounds are constants, and several arrays go side by side.
@@ -61,7 +61,7 @@ fn scales<T, U: Copy, const NR: usize>(all: &[T], channel: usize, fill: U, of: i
     scales
 }
 
-/// Requantises rows of `NR` sums whose first channel is `channel`; `write(row, outputs)` gets each.
+/// Requantizes rows of `NR` sums whose first channel is `channel`; `write(row, outputs)` gets each.
 #[inline(always)]
 pub(crate) fn requantize_rows<O: Output, const NR: usize>(
     requantize: &Requantize,

@@ -120,7 +120,7 @@ mod tests {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     fn arithmetic_stays_on_its_side_of_the_change_of_mode() {
         let x = std::hint::black_box(f32::MIN_POSITIVE);
-        // The product is the same each time round: an optimiser that may moves it before the loop.
+        // The product is the same each time round: an optimizer that may moves it before the loop.
         let mut bits = 0;
         for _ in 0..std::hint::black_box(3) {
             flush_denormals(|| bits |= (x * 0.5).to_bits());

@@ -1,4 +1,4 @@
-//! Optimiser steps: one pass over parameters, gradients and state, as flat ranges.
+//! Optimizer steps: one pass over parameters, gradients and state, as flat ranges.
 //!
 //! The formulas and their order are PyTorch's. Scalars come in 64 bits; what does not depend on the element is computed
 //! once, in 64 bits, and rounded. `g` is the gradient, `p` the parameter; with L2 decay `g` becomes `g + decay · p`, with

@@ -1,6 +1,6 @@
-//! The definition of the optimiser steps, for one parameter, in 64-bit arithmetic.
+//! The definition of the optimizer steps, for one parameter, in 64-bit arithmetic.
 
-/// What every optimiser has.
+/// What every optimizer has.
 #[derive(Clone, Copy, Debug)]
 pub struct Common {
     /// Length of the step.

@@ -29,7 +29,7 @@ pub struct RmsProp<'a> {
     pub decoupled: bool,
 }
 
-/// Takes one step of RMSprop, not centred.
+/// Takes one step of RMSprop, not centered.
 ///
 /// ```text
 /// square_average = alpha · square_average + (1 − alpha) · g · g

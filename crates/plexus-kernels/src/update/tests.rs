@@ -8,7 +8,7 @@ fn wave(len: usize, speed: f32) -> Vec<f32> {
     (0..len).map(|i| (i as f32 * speed).sin() * 2.0 + 0.01).collect()
 }
 
-/// An optimiser and its settings, for the loops below.
+/// An optimizer and its settings, for the loops below.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Sgd { momentum: f64, nesterov: bool },

@@ -24,7 +24,7 @@
 //! The numbers are [`Format::rms_error`], `√(Σ (v − w)² / Σ w²)`. A product with independent activations has the same
 //! relative error (both: `tests::the_error_against_exact_weights_is_the_stated_one`).
 //!
-//! A group is so many neighbours along `k` of one output; the last one may be shorter. Its scale is a bfloat16: half the
+//! A group is so many neighbors along `k` of one output; the last one may be shorter. Its scale is a bfloat16: half the
 //! bytes of an f32 (at groups of 32 a tenth of all bytes), with its range, which an f16 has not, and widened by a shift.
 //! The multiples are rounded with the scale as it is stored, so its few bits coarsen the grid by 0.4 % at most and add
 //! no error of their own; and `scale · q` is exact in f32. `|v − w| <= |scale| / 2` for every finite weight below 3e38.
@@ -68,12 +68,12 @@ use crate::map::Function;
 use crate::threads::Pool;
 use crate::view::View;
 
-/// How many neighbours along `k` share a scale.
+/// How many neighbors along `k` share a scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Group {
-    /// 32 neighbours.
+    /// 32 neighbors.
     Of32,
-    /// 128 neighbours.
+    /// 128 neighbors.
     Of128,
     /// All weights of an output.
     Row,

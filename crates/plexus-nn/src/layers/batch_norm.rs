@@ -1,4 +1,4 @@
-//! Batch normalisation: every feature has mean 0 and variance 1 over the batch.
+//! Batch normalization: every feature has mean 0 and variance 1 over the batch.
 
 use crate::init::Init;
 use crate::layer::{Affine, Along, Backward, Forward, LayerKind, Maps, Mismatch, ParamSpec, Pass, Reads, Saved, one};
@@ -7,7 +7,7 @@ use crate::view::View;
 use plexus_kernels::norm;
 use serde::{Deserialize, Serialize};
 
-/// Normalises every feature over the batch, in training; over the running statistics at inference.
+/// Normalizes every feature over the batch, in training; over the running statistics at inference.
 ///
 /// ```text
 /// x̂[b, j]      = (input[b, j] − mean[j]) / √(variance[j] + epsilon)      variance: the biased one of the batch
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 ///                    · (grad_output[b, j] − (Σ_b grad_output[b, j] + x̂[b, j] · Σ_b grad_output[b, j] · x̂[b, j]) / batch)
 /// ```
 ///
-/// A batch of one row has no spread: its normalised values are zero (PyTorch refuses it).
+/// A batch of one row has no spread: its normalized values are zero (PyTorch refuses it).
 ///
 /// # Shapes
 /// - `input`, `output`: `[features]`, or `[steps, features]`, whose steps count as rows of the batch, or
@@ -220,7 +220,7 @@ impl LayerKind for BatchNorm {
     }
 }
 
-/// The axis that is normalised: channels of maps, else the last.
+/// The axis that is normalized: channels of maps, else the last.
 fn features_axis(input: &Shape) -> usize {
     if input.axes().len() == 3 { 0 } else { input.axes().len().saturating_sub(1) }
 }
@@ -229,13 +229,13 @@ fn features(input: &Shape) -> usize {
     input.axes().get(features_axis(input)).copied().unwrap_or(0)
 }
 
-/// What is normalised together: of maps, which lie channels last here, each pixel is a row.
+/// What is normalized together: of maps, which lie channels last here, each pixel is a row.
 fn rows_and_features(input: View<'_>) -> (usize, usize) {
     let cols = features(input.shape);
     (input.f32().len().checked_div(cols).unwrap_or(0), cols)
 }
 
-/// The learned weight and bias of a normalisation, those that it has.
+/// The learned weight and bias of a normalization, those that it has.
 pub(crate) fn affine(features: usize, scale: bool, center: bool) -> Vec<ParamSpec> {
     [("weight", Init::Ones, scale), ("bias", Init::Zeros, center)]
         .into_iter()

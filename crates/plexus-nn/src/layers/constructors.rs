@@ -2,7 +2,7 @@
 
 use super::{
     Activation, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Conv2dTable, Dropout, Flatten, GlobalAvgPool, GlobalMaxPool,
-    Layer, LayerNorm, LogSoftmax, MaxPool2d, Pair, Rbf, Reshape, Softmax, Standardise, TrainablePool2d, Unflatten,
+    Layer, LayerNorm, LogSoftmax, MaxPool2d, Pair, Rbf, Reshape, Softmax, Standardize, TrainablePool2d, Unflatten,
     Upsample,
 };
 use crate::graph::{Graph, Node};
@@ -60,12 +60,12 @@ of_one_input! {
     reshape(shape: impl Into<Shape>) = Reshape::new(shape);
     /// Elements dropped at random in training: [`Dropout`].
     dropout(probability: f32) = Dropout::new(probability);
-    /// Batch normalisation: [`BatchNorm`].
+    /// Batch normalization: [`BatchNorm`].
     batch_norm() = BatchNorm::new();
-    /// Layer normalisation: [`LayerNorm`].
+    /// Layer normalization: [`LayerNorm`].
     layer_norm() = LayerNorm::new();
-    /// Mean 0 and spread 1 by constants from the data: [`Standardise`].
-    standardise() = Standardise::new();
+    /// Mean 0 and spread 1 by constants from the data: [`Standardize`].
+    standardize() = Standardize::new();
     /// Distances to given points: [`Rbf`].
     rbf(out_features: usize) = Rbf::new(out_features);
     /// Probabilities over the last axis: [`Softmax`]. Training with the cross-entropy loss needs none.

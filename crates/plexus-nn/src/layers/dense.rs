@@ -1,4 +1,4 @@
-//! The wrapper `dense`: weight, then normaliser or bias, then activation, as layers of their own.
+//! The wrapper `dense`: weight, then normalizer or bias, then activation, as layers of their own.
 
 use crate::init::Init;
 use crate::layers::{Activation, BatchNorm, Flatten, Layer, LayerNorm, Linear, RunningVariance};
@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Normaliser {
-    /// Batch normalisation: decay 0.999, epsilon 0.001, centred, not scaled, biased running variance.
+pub enum Normalizer {
+    /// Batch normalization: decay 0.999, epsilon 0.001, centered, not scaled, biased running variance.
     BatchNorm,
-    /// Layer normalisation: epsilon 1e-12, centred and scaled.
+    /// Layer normalization: epsilon 1e-12, centered and scaled.
     LayerNorm,
 }
 
 /// A fully connected layer as TensorFlow's `fully_connected` and Keras' `Dense` mean it.
 ///
 /// ```text
-/// output = activation( normaliser(input · weightᵀ) )     with a normaliser: no bias
+/// output = activation( normalizer(input · weightᵀ) )     with a normalizer: no bias
 /// output = activation( input · weightᵀ + bias )          without
 /// ```
 ///
@@ -27,7 +27,7 @@ pub enum Normaliser {
 /// trace show each of them. The activation is ReLU unless said otherwise, the weight starts Glorot-uniform, the bias zero.
 ///
 /// # Source
-/// `tf.contrib.layers.fully_connected` (TensorFlow 1.15) for the order, the normaliser's defaults and the start values.
+/// `tf.contrib.layers.fully_connected` (TensorFlow 1.15) for the order, the normalizer's defaults and the start values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Dense {
@@ -36,10 +36,10 @@ pub struct Dense {
     /// Applied last; `None` leaves the layer linear.
     pub activation: Option<Function>,
     /// In place of the bias.
-    pub normaliser: Option<Normaliser>,
+    pub normalizer: Option<Normalizer>,
     /// First values of the weight.
     pub weight_init: Init,
-    /// First values of the bias; without meaning where there is a normaliser.
+    /// First values of the bias; without meaning where there is a normalizer.
     pub bias_init: Init,
     /// Flattens a sample of several axes; otherwise the last axis is contracted, as in Keras.
     pub flatten: bool,
@@ -51,7 +51,7 @@ impl Dense {
         Dense {
             out_features,
             activation: Some(Function::Relu),
-            normaliser: None,
+            normalizer: None,
             weight_init: Init::GlorotUniform,
             bias_init: Init::Zeros,
             flatten: false,
@@ -65,14 +65,14 @@ impl Dense {
             layers.push(("flatten", Flatten::default().into()));
         }
         let linear = Linear {
-            bias: self.normaliser.is_none(),
+            bias: self.normalizer.is_none(),
             weight_init: self.weight_init,
             bias_init: self.bias_init,
             ..Linear::new(self.out_features)
         };
         layers.push(("", linear.into()));
-        match self.normaliser {
-            Some(Normaliser::BatchNorm) => layers.push((
+        match self.normalizer {
+            Some(Normalizer::BatchNorm) => layers.push((
                 "norm",
                 BatchNorm {
                     epsilon: 0.001,
@@ -83,7 +83,7 @@ impl Dense {
                 }
                 .into(),
             )),
-            Some(Normaliser::LayerNorm) => {
+            Some(Normalizer::LayerNorm) => {
                 layers.push(("norm", LayerNorm { epsilon: 1e-12, center: true, scale: true }.into()));
             }
             None => {}
@@ -97,7 +97,7 @@ impl Dense {
 
 with_keys! { Dense {
     with_activation(activation: impl Into<Option<Function>>) = activation.into();
-    with_normaliser(normaliser: impl Into<Option<Normaliser>>) = normaliser.into();
+    with_normalizer(normalizer: impl Into<Option<Normalizer>>) = normalizer.into();
     with_weight_init(weight_init: Init) = weight_init;
     with_bias_init(bias_init: Init) = bias_init;
     with_flatten(flatten: bool) = flatten;

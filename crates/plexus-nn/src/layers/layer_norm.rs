@@ -1,4 +1,4 @@
-//! Layer normalisation: every row has mean 0 and variance 1 over its features.
+//! Layer normalization: every row has mean 0 and variance 1 over its features.
 
 use crate::layer::{Backward, Forward, LayerKind, Mismatch, ParamSpec, Pass, Reads, Saved, one};
 use crate::layers::batch_norm::{affine, split_affine, split_affine_mut};
@@ -7,7 +7,7 @@ use crate::shape::Shape;
 use plexus_kernels::norm;
 use serde::{Deserialize, Serialize};
 
-/// Normalises every row over its features, the last axis.
+/// Normalizes every row over its features, the last axis.
 ///
 /// ```text
 /// x̂[j]      = (input[j] − mean) / √(variance + epsilon)        variance: biased, over the row

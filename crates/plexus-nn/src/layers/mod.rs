@@ -44,14 +44,14 @@ mod rbf;
 mod reshape;
 mod sides;
 mod softmax;
-mod standardise;
+mod standardize;
 mod trainable_pool2d;
 mod unflatten;
 mod upsample;
 
 pub use batch_norm::RunningVariance;
 pub use constructors::*;
-pub use dense::{Dense, Normaliser};
+pub use dense::{Dense, Normalizer};
 pub use flatten::Order;
 pub use sides::{Padding, Pair, Same};
 
@@ -133,7 +133,7 @@ macro_rules! layers {
                     return custom.map(Layer::Custom);
                 }
                 let keys = Value::Object(keys);
-                match kind.as_str() {
+                match present_name(&kind) {
                     $($name => $kind::deserialize(keys).map(Layer::$kind),)*
                     other => Err(Error::unknown_variant(other, KINDS)),
                 }
@@ -187,7 +187,7 @@ layers! {
     dropout::Dropout "dropout",
     batch_norm::BatchNorm "batch_norm",
     layer_norm::LayerNorm "layer_norm",
-    standardise::Standardise "standardise",
+    standardize::Standardize "standardize",
     add::Add "add",
     concat::Concat "concat",
     unflatten::Unflatten "unflatten",
@@ -200,6 +200,14 @@ layers! {
     conv2d_table::Conv2dTable "conv2d_table",
     trainable_pool2d::TrainablePool2d "trainable_pool2d",
     rbf::Rbf "rbf",
+}
+
+/// The present name of a kind: files of earlier versions may have another.
+pub fn present_name(kind: &str) -> &str {
+    match kind {
+        "standardise" => "standardize",
+        kind => kind,
+    }
 }
 
 /// Rows and columns of samples whose last axis is one row.

@@ -161,7 +161,7 @@ fn memory<'a>(scratch: &'a mut Scratch, kept: usize, parts: usize, window: &Wind
     scratch.values(kept + parts * window.channels).split_at_mut(kept)
 }
 
-/// A sum is a mean times the size of a window: a normalisation by the mean 0 and this `rstd`. Each pixel is a row.
+/// A sum is a mean times the size of a window: a normalization by the mean 0 and this `rstd`. Each pixel is a row.
 struct Affine<'a> {
     rows: usize,
     cols: usize,

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use plexus_kernels::map::Function;
-use plexus_nn::layers::{Dense, Layer, LayerNorm, Linear, Normaliser};
+use plexus_nn::layers::{Dense, Layer, LayerNorm, Linear, Normalizer};
 use plexus_nn::testing::Engine;
 use plexus_nn::{CheckedNetwork, Input, Network, ParamEntry, Params, Shape};
 use serde::Deserialize;
@@ -217,7 +217,7 @@ fn params(case: &Case, network: &CheckedNetwork) -> Params {
     for tensor in case.params.iter().chain(&case.state) {
         let entry = entry(network, case, &tensor.role).clone();
         let values = params.values_mut(&entry);
-        if case.layer["kind"].as_str() == Some("standardise") && values.len() > tensor.values.len() {
+        if case.layer["kind"].as_str() == Some("standardize") && values.len() > tensor.values.len() {
             // The constants of a sequence are those of its last axis; the layer has them for each element.
             let steps = values.chunks_exact_mut(tensor.values.len());
             assert!(steps.into_remainder().is_empty(), "{}: {}", case.name, tensor.role);
@@ -234,7 +234,7 @@ fn layers(case: &Case) -> Vec<Layer> {
     let mut table = case.layer.clone();
     match table["kind"].as_str() {
         Some("dense") => dense(&table),
-        Some("standardise") => {
+        Some("standardize") => {
             let mean = case.state.iter().find(|tensor| tensor.role == "mean").expect("a mean");
             table.insert("per_feature".to_string(), toml::Value::Boolean(mean.shape != [1]));
             vec![layer(table)]
@@ -248,19 +248,19 @@ pub fn layer(table: toml::Table) -> Layer {
 }
 
 /// The layers that a dense layer stands for. What [`Dense`] cannot say is checked as what it would become: another
-/// normaliser than the two of TensorFlow, or no bias and no normaliser either.
+/// normalizer than the two of TensorFlow, or no bias and no normalizer either.
 fn dense(table: &toml::Table) -> Vec<Layer> {
     let out_features = table["out_features"].as_integer().expect("a number") as usize;
     let function = table.get("activation").and_then(toml::Value::as_str);
     let activation = function.map(|name| Function::named(name).expect("a known function"));
     let wanted = table.get("normalizer").map(|keys| layer(keys.as_table().expect("a table").clone()));
-    let normaliser = match &wanted {
+    let normalizer = match &wanted {
         None => None,
-        Some(Layer::BatchNorm(_)) => Some(Normaliser::BatchNorm),
-        Some(Layer::LayerNorm(LayerNorm { .. })) => Some(Normaliser::LayerNorm),
-        Some(other) => panic!("{} is no normaliser", other.kind()),
+        Some(Layer::BatchNorm(_)) => Some(Normalizer::BatchNorm),
+        Some(Layer::LayerNorm(LayerNorm { .. })) => Some(Normalizer::LayerNorm),
+        Some(other) => panic!("{} is no normalizer", other.kind()),
     };
-    let dense = Dense::new(out_features).with_activation(activation).with_normaliser(normaliser);
+    let dense = Dense::new(out_features).with_activation(activation).with_normalizer(normalizer);
     let mut layers: Vec<Layer> = dense.layers().into_iter().map(|(_, layer)| layer).collect();
     let without_bias = table["bias"].as_bool() == Some(false);
     match wanted {
@@ -268,7 +268,7 @@ fn dense(table: &toml::Table) -> Vec<Layer> {
         None if without_bias => layers[0] = Linear::new(out_features).with_bias(false).into(),
         None => {}
     }
-    let expected = 1 + usize::from(normaliser.is_some()) + usize::from(activation.is_some());
+    let expected = 1 + usize::from(normalizer.is_some()) + usize::from(activation.is_some());
     assert_eq!(layers.len(), expected);
     layers
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 /// How much pictures are changed. Each number is the most, or for `elastic` the usual amount; zero leaves it out.
 ///
 /// ```text
-/// output[c, y, x] = input[c, source(y, x)], between pixels by their neighbours
-/// source(y, x)    = centre + rotation(turn) · ((y, x) − centre) / (1 + growth) + move + bend(y, x)
+/// output[c, y, x] = input[c, source(y, x)], between pixels by their neighbors
+/// source(y, x)    = center + rotation(turn) · ((y, x) − center) / (1 + growth) + move + bend(y, x)
 /// ```
 ///
 /// What happens to a row depends on the seed of the run, the epoch and the row alone, so a resumed run sees the same
@@ -103,7 +103,7 @@ impl Augment {
     }
 }
 
-/// The two neighbours of a place along one side, and how far it is from the first to the second.
+/// The two neighbors of a place along one side, and how far it is from the first to the second.
 fn between(at: f32, size: usize) -> (usize, usize, f32) {
     let at = at.clamp(0.0, (size - 1) as f32);
     let first = at as usize;
@@ -126,7 +126,7 @@ struct Map {
     /// Rows of the linear part: of y, of x; and what is added.
     linear: [[f32; 2]; 2],
     offset: [f32; 2],
-    centre: [f32; 2],
+    center: [f32; 2],
     /// How points of the grid move, and points of the grid a pixel.
     bend: [[[f32; 2]; GRID]; GRID],
     density: [f32; 2],
@@ -155,7 +155,7 @@ impl Map {
         Map {
             linear,
             offset: [up * augment.shift, left * augment.shift],
-            centre: [(height - 1) as f32 / 2.0, (width - 1) as f32 / 2.0],
+            center: [(height - 1) as f32 / 2.0, (width - 1) as f32 / 2.0],
             bend,
             density: [side(height), side(width)],
             bends,
@@ -163,9 +163,9 @@ impl Map {
     }
 
     fn source(&self, y: usize, x: usize) -> [f32; 2] {
-        let (v, u) = (y as f32 - self.centre[0], x as f32 - self.centre[1]);
+        let (v, u) = (y as f32 - self.center[0], x as f32 - self.center[1]);
         let mut source = [0, 1]
-            .map(|axis| self.centre[axis] + self.linear[axis][0] * v + self.linear[axis][1] * u + self.offset[axis]);
+            .map(|axis| self.center[axis] + self.linear[axis][0] * v + self.linear[axis][1] * u + self.offset[axis]);
         if self.bends {
             let (y0, y1, below) = between(y as f32 * self.density[0], GRID);
             let (x0, x1, right) = between(x as f32 * self.density[1], GRID);

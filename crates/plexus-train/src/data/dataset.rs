@@ -506,7 +506,7 @@ impl Dataset {
         self.target().class_balance()
     }
 
-    /// Measures what a standardise layer behind an input needs: `standardised = (value - mean) * scale`.
+    /// Measures what a standardize layer behind an input needs: `standardized = (value - mean) * scale`.
     ///
     /// Gives `(mean, scale)`, one of each per feature, or, for images, one for all values together (vectors of length
     /// 1): pixels share a unit, and a border that is nearly always 0 must not be blown up. `scale` is one over the
@@ -673,7 +673,7 @@ fn moments_u8(values: &[u8], rows: &[u64], row_len: usize, groups: usize, count:
     for &row in rows {
         let row = &values[row as usize * row_len..][..row_len];
         if groups == 1 {
-            // Runs short enough for 32-bit sums, which vectorise: 255 * 255 * 65,536 < 2^32.
+            // Runs short enough for 32-bit sums, which vectorize: 255 * 255 * 65,536 < 2^32.
             for run in row.chunks(65_536) {
                 sums[0] += u64::from(run.iter().map(|&value| u32::from(value)).sum::<u32>());
                 squares[0] += u64::from(run.iter().map(|&value| u32::from(value) * u32::from(value)).sum::<u32>());

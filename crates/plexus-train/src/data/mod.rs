@@ -2,7 +2,7 @@
 //!
 //! Start at [`Dataset`], or at `open` (with the feature `table`), which takes what a user writes (`digits`, `mnist:DIR`,
 //! `csv:FILE`) and gives a `DataSource`; `SOURCES` is the table behind it. A [`Dataset`] keeps values as the file has them: pixels stay 0..=255, and the
-//! model carries its own standardise layer. Shuffling and batching are not here: they belong to the trainer, which asks
+//! model carries its own standardize layer. Shuffling and batching are not here: they belong to the trainer, which asks
 //! for rows by their indices.
 
 mod augment;

@@ -245,7 +245,7 @@ impl TargetKind {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rows {
-    /// Neighbours; however many, they take no memory.
+    /// Neighbors; however many, they take no memory.
     Range(Range<u64>),
     /// These.
     Listed(Arc<[u64]>),

@@ -27,8 +27,8 @@ pub struct TableOptions<'a> {
 /// # Examples
 /// ```
 /// use plexus_train::data::{Table, TableOptions};
-/// let table = Table::parse("stdin", "size;colour\n3;red\n", &TableOptions::default())?;
-/// assert_eq!(table.columns(), ["size", "colour"]);
+/// let table = Table::parse("stdin", "size;color\n3;red\n", &TableOptions::default())?;
+/// assert_eq!(table.columns(), ["size", "color"]);
 /// assert_eq!((table.len(), table.cell(0, 1)), (1, "red"));
 /// assert_eq!(table.place(0).to_string(), "stdin, line 2");
 /// # Ok::<(), plexus_train::DataError>(())
@@ -361,7 +361,7 @@ mod tests {
         assert!(!table("1,b\n1,x\n").has_header());
         // Text only: names do not come again.
         assert!(table("a,b\nc,d\n").has_header());
-        assert!(table("kind,colour\ncat,red\ndog,red\ncat,blue\n").has_header());
+        assert!(table("kind,color\ncat,red\ndog,red\ncat,blue\n").has_header());
         for data in ["cat,red\ndog,red\ncat,blue\n", "a,a\nc,d\n", "a,\nc,d\n"] {
             assert!(!table(data).has_header(), "{data}");
         }

@@ -33,7 +33,7 @@ fn networks() -> [(&'static str, Network); 3] {
 pub fn models() -> Vec<(String, Vec<u8>)> {
     let file = |(index, (name, network)): (usize, (&str, Network))| {
         let network = network.check().expect("the layers fit");
-        let params = Params::initialise(&network, index as u64 + 1);
+        let params = Params::initialize(&network, index as u64 + 1);
         let outputs = (0..network.output_len()).map(|output| output.to_string()).collect();
         let model = Model::new(network, &params, Task::Regression { outputs }, Context::single());
         let file = model.expect("the names fit").to_bytes().expect("a small network fits into a file");

@@ -49,7 +49,7 @@ fn network(which: Which) -> Result<Arc<CheckedNetwork>, Failure> {
 /// Times the logits of a batch, through the model that users open.
 pub fn infer(which: Which, batch: usize, seconds: f64, context: &Context) -> Result<Times, Failure> {
     let network = network(which)?;
-    let params = Params::initialise(&network, 0);
+    let params = Params::initialize(&network, 0);
     let task = Task::Regression { outputs: (0..OUTPUTS).map(|index| index.to_string()).collect() };
     let model = Model::new(network, &params, task, context.clone())?;
     let (input, mut workspace) = (numbers(batch * INPUTS), Workspace::default());
@@ -88,7 +88,7 @@ pub fn train(
         .batch(batch)
         .learning_rate(learning_rate)
         .schedule(Schedule::Constant);
-    let params = Params::initialise(&network, 0);
+    let params = Params::initialize(&network, 0);
     let mut trainer = Trainer::new(network, params, settings, context.clone()).map_err(plexus::Error::from)?;
     let order: Vec<u64> = (0..rows as u64).collect();
     let mut loader = trainer.loader(Arc::new(data), order.clone()).map_err(plexus::Error::from)?;

@@ -88,7 +88,7 @@ fn start(
         network: args.network.clone().unwrap_or_else(|| TrainArgs::NETWORK.to_string()),
         settings,
         validation: args.learning.validation,
-        standardise: !args.learning.no_standardise,
+        standardize: !args.learning.no_standardize,
         target_scale: target_scale(&args.learning, &source.train)?,
         directory: if data_name(args) == "digits" { None } else { std::env::current_dir().ok() },
         reading: RunSpec::READING,

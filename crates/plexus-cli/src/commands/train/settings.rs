@@ -203,7 +203,7 @@ pub(super) fn target_scale(args: &LearningArgs, data: &Dataset) -> Result<ScaleK
     }
 }
 
-/// Options that the optimiser has no use for are refused: ignored, they would look as if they did nothing.
+/// Options that the optimizer has no use for are refused: ignored, they would look as if they did nothing.
 fn refuse_idle_options(args: &LearningArgs, optimizer: &Optimizer) -> Result<(), Failure> {
     let is_sgd = matches!(optimizer, Optimizer::Sgd(_));
     let is_adam = matches!(optimizer, Optimizer::Adam(_));

@@ -1,4 +1,4 @@
-//! Standardise: the mean and the spread of the training data, inside the model.
+//! Standardize: the mean and the spread of the training data, inside the model.
 
 use crate::init::Init;
 use crate::layer::{Affine, Along, Backward, Forward, LayerKind, Maps, Mismatch, ParamSpec, Pass, Reads, one};
@@ -20,16 +20,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Standardise {
+pub struct Standardize {
     /// Whether each element has its own mean and scale (a table of columns) or all share one (an image).
     #[serde(default)]
     pub per_feature: bool,
 }
 
-impl Standardise {
+impl Standardize {
     /// All keys at their defaults.
     pub fn new() -> Self {
-        Standardise::default()
+        Standardize::default()
     }
 
     fn len(&self, input: &Shape) -> usize {
@@ -37,13 +37,13 @@ impl Standardise {
     }
 }
 
-with_keys! { Standardise {
+with_keys! { Standardize {
     with_per_feature(per_feature: bool) = per_feature;
 } }
 
-impl LayerKind for Standardise {
+impl LayerKind for Standardize {
     fn kind(&self) -> &'static str {
-        "standardise"
+        "standardize"
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
@@ -90,7 +90,7 @@ impl LayerKind for Standardise {
         let (mean, scale) = state.split_at(self.len(cx.input_shape()));
         let (rows, cols) = (cx.rows, cx.input_shape().len().unwrap_or(0));
         let (input, output) = (cx.inputs[0].f32(), cx.output.into_f32());
-        norm::standardise(norm::Standardise { rows, cols, input, mean, scale, output }, cx.context);
+        norm::standardize(norm::Standardize { rows, cols, input, mean, scale, output }, cx.context);
     }
 
     fn backward(&self, mut cx: Backward<'_, '_>) {
@@ -98,8 +98,8 @@ impl LayerKind for Standardise {
         let (_, scale) = cx.state.split_at(self.len(cx.input_shape()));
         let (rows, cols) = (cx.rows, cx.input_shape().len().unwrap_or(0));
         let grad_output = cx.grad_output;
-        norm::standardise_backward(
-            norm::StandardiseBackward { rows, cols, scale, grad_output, grad_input },
+        norm::standardize_backward(
+            norm::StandardizeBackward { rows, cols, scale, grad_output, grad_input },
             cx.context,
         );
     }
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn inputs_are_shifted_then_scaled() {
-        let layer = Standardise { per_feature: true };
+        let layer = Standardize { per_feature: true };
         let run = Runner::new(&layer.into(), &Shape::new([2]), &[], &[1.0, 2.0, 10.0, 0.5]);
         let result = run.run(1, &[3.0, 4.0], &[1.0, 1.0], 1);
         assert_eq!(result.output, [20.0, 1.0]);
@@ -121,6 +121,6 @@ mod tests {
 
     #[test]
     fn gradients_are_the_derivatives() {
-        gradcheck(&Standardise { per_feature: false }.into(), &Shape::new([3]), 2);
+        gradcheck(&Standardize { per_feature: false }.into(), &Shape::new([3]), 2);
     }
 }
