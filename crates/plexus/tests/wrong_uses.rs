@@ -252,7 +252,7 @@ fn every_wrong_use_is_an_error_that_can_be_matched() {
         fit(chain(1), prices(), settings.target_scale(plexus::train::target::ScaleKind::Log))
     });
     check("softmax twice", setting, &mut || {
-        fit(Network::chain([4], [linear(2), Softmax {}.into()]), data(2), cross_entropy())
+        fit(Network::chain([4], [linear(2), Softmax::new().into()]), data(2), cross_entropy())
     });
     check("changed pictures without pictures", setting, &mut || {
         fit(chain(2), data(2), cross_entropy().augment("shift=1".parse::<Augment>().ok()))
