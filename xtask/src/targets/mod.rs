@@ -1,7 +1,7 @@
 //! The libraries on other targets: a program that predicts and trains is built for each, run where this machine can, in
 //! an emulator where need be, and the bits of its results are compared with those of this machine.
 //!
-//! Not part of `cargo xtask test`: it takes about ten minutes, and installs compilers and emulators. What each target
+//! Not part of `cargo xtask test`: it takes a quarter of an hour on a free machine, and installs compilers and emulators. What each target
 //! promises is in docs/targets.md.
 
 mod program;
