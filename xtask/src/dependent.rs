@@ -7,7 +7,7 @@
 use crate::error::TaskError;
 use crate::outcome::Outcome;
 use crate::process::{self, cargo};
-use crate::workspace;
+use crate::workspace::{self, write_changed};
 use std::path::PathBuf;
 
 /// The tests, and the names that they have in the other crate.
@@ -98,43 +98,20 @@ fn manifest() -> Result<String, TaskError> {
     ))
 }
 
-/// The Rust of a page of Markdown as documentation of a crate, a test for each block. What opens a file is compiled only.
-/// A block may use `?`, and the name `pixels` for an input.
+/// The Rust of a page of Markdown as documentation of a crate: a test for each block, compiled and run as its first line says.
 fn documentation(page: &str) -> String {
-    let mut text = String::new();
-    let mut block: Option<Vec<&str>> = None;
+    let (mut text, mut blocks, mut inside) = (String::new(), 0, false);
     for line in page.lines() {
-        match &mut block {
-            None if line.trim() == "```rust" => block = Some(Vec::new()),
-            None => {}
-            Some(lines) if line.trim() != "```" => lines.push(line),
-            Some(lines) => {
-                let run = if lines.iter().any(|line| line.contains("Model::open(")) { "no_run" } else { "rust" };
-                let program = lines.iter().any(|line| line.contains("fn main"));
-                let (first, last) = match program {
-                    true => ("", ""),
-                    false => (
-                        "/// # fn main() -> Result<(), Box<dyn std::error::Error>> {\n/// # let pixels = [0.0f32; 64];\n",
-                        "/// # Ok(()) }\n",
-                    ),
-                };
-                text += &format!("/// ```{run}\n{first}");
-                text.extend(lines.iter().map(|line| format!("/// {line}\n")));
-                text += &format!("{last}/// ```\n");
-                text += &format!("pub const BLOCK_{}: () = ();\n\n", text.matches("pub const").count() + 1);
-                block = None;
+        if inside || line.starts_with("```rust") {
+            text += &format!("/// {line}\n");
+            inside = !inside || line.trim() != "```";
+            if !inside {
+                blocks += 1;
+                text += &format!("pub const BLOCK_{blocks}: () = ();\n\n");
             }
         }
     }
     text
-}
-
-/// Writes a file that is not so already: cargo builds again what is newer than its result.
-fn write_changed(path: &std::path::Path, text: &str) -> Result<(), TaskError> {
-    match std::fs::read_to_string(path) {
-        Ok(present) if present == text => Ok(()),
-        _ => workspace::write(path, text),
-    }
 }
 
 #[cfg(test)]
@@ -143,15 +120,9 @@ mod tests {
 
     #[test]
     fn rust_of_a_page_becomes_tests_and_nothing_else_does() {
-        let page = "x\n```\nls\n```\n```rust\nlet m = Model::open(\"f\")?;\n```\n```toml\na = 1\n```\n```rust\nfn main() {}\n```\n";
-        let text = documentation(page);
-        assert_eq!(text.matches("pub const BLOCK_").count(), 2);
-        assert!(text.contains("/// ```no_run\n/// # fn main() -> Result"), "{text}");
-        assert!(
-            text.contains("/// let m = Model::open(\"f\")?;\n/// # Ok(()) }\n/// ```\npub const BLOCK_1"),
-            "{text}"
-        );
-        assert!(text.contains("/// ```rust\n/// fn main() {}\n/// ```\npub const BLOCK_2"), "{text}");
-        assert!(!text.contains("ls") && !text.contains("a = 1"), "{text}");
+        let page = "x\n```\nls\n```\n```rust,no_run\nf();\n```\n```toml\na = 1\n```\n```rust\ng();\n```\n";
+        let expected = "/// ```rust,no_run\n/// f();\n/// ```\npub const BLOCK_1: () = ();\n\n\
+                        /// ```rust\n/// g();\n/// ```\npub const BLOCK_2: () = ();\n\n";
+        assert_eq!(documentation(page), expected);
     }
 }

@@ -21,6 +21,7 @@ mod serve;
 mod sizes;
 mod source;
 mod tables;
+mod targets;
 mod test;
 mod workspace;
 
@@ -47,6 +48,8 @@ enum Task {
     Mutants(mutants::Options),
     /// Builds a crate outside the workspace, without optimisation and with it, and runs it on small stacks
     Dependent(dependent::Options),
+    /// Builds a program for other targets, runs it where that can be done, and compares the bits of its results
+    Targets(targets::Options),
     /// Runs the tests of threads and buffers under Miri, which sees undefined behaviour and races; needs a nightly Rust
     Miri,
     /// Trains a model and opens it with the Python package safetensors
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Task::TestAllIsas => isas::run(),
         Task::Mutants(options) => mutants::run(&options),
         Task::Dependent(options) => dependent::run(&options),
+        Task::Targets(options) => targets::run(&options),
         Task::Miri => miri::run(),
         Task::OpenInPython => python::open_model::run(),
         Task::UnsafeList { write } => check::unsafe_list::run(write),

@@ -103,6 +103,14 @@ pub fn write(path: impl AsRef<Path>, text: &str) -> Result<(), TaskError> {
     std::fs::write(path, text).map_err(TaskError::file("write", path))
 }
 
+/// Writes a file that is not so already: cargo builds again what is newer than its result.
+pub fn write_changed(path: &Path, text: &str) -> Result<(), TaskError> {
+    match std::fs::read_to_string(path) {
+        Ok(present) if present == text => Ok(()),
+        _ => write(path, text),
+    }
+}
+
 /// Removes a folder that may not be there.
 pub fn remove(folder: &Path) -> Result<(), TaskError> {
     match std::fs::remove_dir_all(folder) {

@@ -26,7 +26,6 @@ use header::{check_dtype, read_header};
 use plexus_nn::custom::NotRegistered;
 use plexus_nn::{CheckedNetwork, LayerParams, Network, ParamEntry, Params, Tensor, bytes};
 use reader::Reader;
-use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
@@ -172,7 +171,7 @@ pub fn read_weights(file: &[u8]) -> Result<Vec<Tensor<'static>>, FormatError> {
 }
 
 fn parse_network_json(json: &str) -> Result<Network, FormatError> {
-    let network: Network = serde_json::from_str(json).map_err(|error| match not_registered(json) {
+    let network: Network = serde_json::from_str(json).map_err(|error| match NotRegistered::in_network(json) {
         Some(error) => FormatError::NotRegistered(Box::new(error)),
         None => FormatError::BadNetwork { message: header::shown(&error.to_string()) },
     })?;
@@ -186,24 +185,6 @@ fn parse_network_json(json: &str) -> Result<Network, FormatError> {
         return Err(FormatError::BadNetwork { message });
     }
     Ok(network)
-}
-
-/// The first layer of a network that cannot be read, of a kind that this program does not know.
-fn not_registered(json: &str) -> Option<NotRegistered> {
-    #[derive(Deserialize)]
-    struct Outline<'a> {
-        #[serde(borrow)]
-        layers: Vec<Kind<'a>>,
-    }
-    #[derive(Deserialize)]
-    struct Kind<'a> {
-        #[serde(borrow)]
-        name: Cow<'a, str>,
-        #[serde(borrow)]
-        kind: Cow<'a, str>,
-    }
-    let outline: Outline<'_> = serde_json::from_str(json).ok()?;
-    outline.layers.iter().find_map(|layer| NotRegistered::find(&layer.name, &layer.kind))
 }
 
 /// The network as JSON that is known to read back the same.

@@ -65,7 +65,7 @@ fn numbers_start_at_a_multiple_of_eight_bytes() {
 
 #[test]
 fn what_cannot_be_read_back_is_not_written() {
-    let layer: Layer = Linear { weight_init: plexus_nn::Init::Uniform { bound: 1.0 }, ..Linear::new(3) }.into();
+    let layer: Layer = Linear::new(3).with_weight_init(plexus_nn::Init::Uniform { bound: 1.0 }).into();
     let odd = Network::chain(Shape::new([2]), [layer]);
     assert!(write_network(&odd).unwrap_err().to_string().contains("cannot be written"));
     let infinite = plexus_kernels::map::Function::LeakyRelu { slope: f32::INFINITY };

@@ -423,7 +423,9 @@ fn refused(
 }
 
 fn check_size(shape: &Shape, layer: Option<&str>, what: &str) -> Result<(), ShapeError> {
-    match shape.len() {
+    // Beside an axis of length zero the others have to be countable too: parts of a shape are multiplied by themselves.
+    let mut axes = shape.axes().iter().filter(|axis| **axis > 0);
+    match axes.try_fold(1usize, |product, &axis| product.checked_mul(axis)) {
         Some(len) if len <= MAX_ELEMENTS => Ok(()),
         _ => Err(ShapeError {
             layer: layer.map(str::to_string),

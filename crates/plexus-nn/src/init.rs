@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 /// our own.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Init {
     /// Uniform within ±1/√fan_in: what PyTorch does for linear layers, weight and bias.
     UniformFanIn,

@@ -14,6 +14,7 @@ use plexus_kernels::map::Function;
 
 /// Why a layer refuses its input; the network check adds where.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Mismatch {
     /// What was compared, e.g. `in_features`.
     pub compared: String,
@@ -39,6 +40,7 @@ impl Mismatch {
 
 /// One tensor that a layer owns: its role, shape, first values, and whether training changes it by gradient.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ParamSpec {
     /// The last part of its name, e.g. `weight`.
     pub role: &'static str,
@@ -74,6 +76,7 @@ impl ParamSpec {
 
 /// What one sample costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Cost {
     /// Multiply-adds of products with weights; `flops = 2 · macs`.
     pub macs: u64,
@@ -361,6 +364,7 @@ pub struct Prepare<'a> {
 
 /// One primitive operation of a trace.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Primitive {
     /// What is done, e.g. `multiply`.
     pub operation: String,
@@ -374,6 +378,7 @@ pub struct Primitive {
 
 /// A named tensor in a trace.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Operand {
     /// Its name in the formula.
     pub name: String,

@@ -4,7 +4,8 @@
 //! a [`Network`] is a list of named layers, each reading what stands above it; [`Network::check`] gives every layer its shapes; [`Params`] holds the
 //! numbers; a [`Plan`] runs it forward, [`TrainPlan`] forward and backward.
 //!
-//! Start reading in [`layers`]: one file is one layer kind, all of it.
+//! Start reading in [`layers`]: one file is one layer kind, all of it. A network is built by [`Network::chain`] or a [`Graph`]; a
+//! layer that is not there is a [`CustomLayer`].
 //!
 //! Deliberately not here: files, data sets, losses, devices.
 #![forbid(unsafe_code)]

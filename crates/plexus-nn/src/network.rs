@@ -56,6 +56,13 @@ pub struct Input {
     pub shape: Shape,
 }
 
+impl Input {
+    /// An input from its parts.
+    pub fn new(name: impl Into<String>, shape: impl Into<Shape>) -> Self {
+        Input { name: name.into(), shape: shape.into() }
+    }
+}
+
 /// The name of the only input, where nothing else is said.
 pub const INPUT: &str = "input";
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 /// Where one tensor lies.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ParamEntry {
     /// Dotted path: the layer's name, then the role, e.g. `layers.0.weight`.
     pub name: String,

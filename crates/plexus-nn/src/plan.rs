@@ -51,6 +51,7 @@ pub struct Workspace {
 
 /// How a plan is made.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct PlanOptions {
     /// Values to be kept until the end of a run, for [`Plan::value`]. No number of any output changes by it, unless layers
     /// are folded: a value that is kept is not folded away.
@@ -67,6 +68,26 @@ pub struct PlanOptions {
     /// infinite, NaN, subnormal, or zero without having been zero; layers in front of a padded convolution; and layers in
     /// front whose means are more than 4 spreads from zero, for that would lose digits.
     pub fold: bool,
+}
+
+impl PlanOptions {
+    /// The same with these values [kept](PlanOptions::keep).
+    #[must_use]
+    pub fn with_keep(self, keep: impl IntoIterator<Item = ValueId>) -> Self {
+        PlanOptions { keep: keep.into_iter().collect(), ..self }
+    }
+
+    /// The same with this [`one_by_one`](PlanOptions::one_by_one).
+    #[must_use]
+    pub fn with_one_by_one(self, one_by_one: bool) -> Self {
+        PlanOptions { one_by_one, ..self }
+    }
+
+    /// The same with this [`fold`](PlanOptions::fold).
+    #[must_use]
+    pub fn with_fold(self, fold: bool) -> Self {
+        PlanOptions { fold, ..self }
+    }
 }
 
 impl Plan {

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 /// The weights of one layer, re-ordered once for predictions.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Prepared {
     /// For a product with a matrix. The layer's weights are the matrix, transposed, `[n, k]`, and behind it the bias.
     Gemm {

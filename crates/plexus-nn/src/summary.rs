@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// One line of a summary: one layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct SummaryLayer {
     /// Its name.
     pub name: String,
@@ -29,6 +30,7 @@ pub struct SummaryLayer {
 
 /// Numbers that are added up over the layers. All are exact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Counts {
     /// Numbers that training changes by gradient.
     pub params: u64,
@@ -48,6 +50,7 @@ pub struct Counts {
 
 /// A network, layer by layer, and the totals.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// Shape of one input sample.
     pub input_shape: Vec<usize>,

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 /// What one layer did.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct TracedLayer {
     /// Its name.
     pub name: String,

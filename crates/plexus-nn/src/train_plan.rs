@@ -14,9 +14,18 @@ use std::sync::Arc;
 
 /// How a plan for training is made.
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct TrainOptions {
     /// Also computes the derivatives with respect to the inputs.
     pub input_gradients: bool,
+}
+
+impl TrainOptions {
+    /// The same with this [`input_gradients`](TrainOptions::input_gradients).
+    #[must_use]
+    pub fn with_input_gradients(self, input_gradients: bool) -> Self {
+        TrainOptions { input_gradients }
+    }
 }
 
 /// A plan for training and the memory it runs in.

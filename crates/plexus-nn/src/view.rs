@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 /// The type of the numbers of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum DType {
     /// 32-bit floats: what values between layers hold.
     #[default]

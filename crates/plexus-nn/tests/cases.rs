@@ -44,11 +44,11 @@ fn every_layer_kind_has_a_case_file_of_its_own() {
 fn the_short_form_has_the_constants_of_the_cases() {
     let file = file("dense.toml");
     let golden = file.case.iter().find(|case| case.name == "golden-s04").expect("golden-s04");
-    let dense = Dense { normaliser: Some(Normaliser::BatchNorm), ..Dense::new(2) };
+    let dense = Dense::new(2).with_normaliser(Normaliser::BatchNorm);
     let expanded: Vec<Layer> = dense.layers().into_iter().map(|(_, layer)| layer).collect();
     assert_eq!(expanded[1], layer(golden.layer["normalizer"].as_table().expect("a table").clone()));
     assert_eq!(expanded[2], Activation::new(Function::Relu).into());
     let norm = file.case.iter().find(|case| case.name == "layer-norm-relu").expect("layer-norm-relu");
-    let dense = Dense { normaliser: Some(Normaliser::LayerNorm), ..Dense::new(7) };
+    let dense = Dense::new(7).with_normaliser(Normaliser::LayerNorm);
     assert_eq!(dense.layers()[1].1, layer(norm.layer["normalizer"].as_table().expect("a table").clone()));
 }

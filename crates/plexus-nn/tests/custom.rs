@@ -245,7 +245,7 @@ fn nothing_is_folded_into_it_and_every_value_can_be_kept() {
     let folded = |middle: Layer| {
         let network = Arc::new(Network::chain([4], layers(middle)).check().unwrap());
         let params = Params::initialise(&network, 1);
-        let options = PlanOptions { fold: true, ..PlanOptions::default() };
+        let options = PlanOptions::default().with_fold(true);
         let plan = Plan::with(network.clone(), &params, options, Context::single());
         plan.folded_into(2)
     };
@@ -260,7 +260,7 @@ fn nothing_is_folded_into_it_and_every_value_can_be_kept() {
     let values = numbers(24, 3);
     let batch = network.batch(&values, 6).unwrap();
     let mut workspaces = [Workspace::default(), Workspace::default()];
-    let watched = plan(PlanOptions { keep: keep.clone(), ..PlanOptions::default() });
+    let watched = plan(PlanOptions::default().with_keep(keep.clone()));
     let output = bits(plan(PlanOptions::default()).run(batch, &mut workspaces[0]));
     assert_eq!(bits(watched.run(batch, &mut workspaces[1])), output);
     let middle = watched.value(&workspaces[1], keep[0]).unwrap().channels_first().into_owned();
@@ -464,6 +464,12 @@ impl CustomLayer for TwoAlike {
 fn two_tensors_of_one_role_are_refused() {
     let error = Network::chain([3], [TwoAlike {}.into()]).check().unwrap_err().to_string();
     assert!(error.contains("layers.0 (test/two_alike)") && error.contains("\"weight\" twice"), "{error}");
+}
+
+#[test]
+fn a_network_with_it_goes_wherever_any_other_goes() {
+    fn goes<T: Clone + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe + 'static>(_: &T) {}
+    goes(&Network::chain([3], [Louder.into()]));
 }
 
 #[test]

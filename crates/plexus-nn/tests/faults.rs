@@ -13,8 +13,7 @@ use plexus_kernels::map::Function;
 use plexus_nn::layer::{Backward, Forward, GradInput, Layout, Maps, Pass, RandomKey, Saved};
 use plexus_nn::layers::{
     Activation, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Conv2dTable, Dropout, Flatten, GlobalAvgPool, KINDS, Layer,
-    LayerNorm, Linear, LogSoftmax, MaxPool2d, Order, Pair, Rbf, Reshape, Softmax, Standardise, TrainablePool2d,
-    Unflatten,
+    LayerNorm, Linear, LogSoftmax, MaxPool2d, Order, Rbf, Reshape, Softmax, Standardise, TrainablePool2d, Unflatten,
 };
 use plexus_nn::testing::{Engine, KEY, Library, differences_of, gradients_add_up_of};
 use plexus_nn::{CheckedBatch, CheckedNetwork, NamedLayer, Network, Params, Scratch, Shape, ValueId, View, ViewMut};
@@ -354,22 +353,28 @@ fn networks() -> Vec<Network> {
     let chains: [Vec<Layer>; 4] = [
         vec![Flatten::default().into(), Linear::new(4).into(), tanh(), Linear::new(2).into()],
         vec![
-            Standardise { per_feature: true }.into(),
-            Reshape { shape: Shape::new([6]) }.into(),
+            Standardise::new().with_per_feature(true).into(),
+            Reshape::new([6]).into(),
             Linear::new(5).into(),
             BatchNorm::default().into(),
             tanh(),
-            Dropout { probability: 0.3 }.into(),
+            Dropout::new(0.3).into(),
             Linear::new(3).into(),
-            Softmax {}.into(),
+            Softmax::new().into(),
         ],
-        vec![Linear::new(5).into(), LayerNorm::default().into(), tanh(), Linear::new(3).into(), LogSoftmax {}.into()],
+        vec![
+            Linear::new(5).into(),
+            LayerNorm::default().into(),
+            tanh(),
+            Linear::new(3).into(),
+            LogSoftmax::new().into(),
+        ],
         vec![
             Flatten::default().into(),
             Linear::new(24).into(),
-            Unflatten { shape: Shape::new([2, 3, 4]), order: Order::ChannelsFirst }.into(),
+            Unflatten::new([2, 3, 4]).into(),
             Conv2dTable::new(vec![vec![1], vec![0, 1]], 2).into(),
-            TrainablePool2d { kernel_size: Pair::Each([1, 2]), stride: Some(Pair::Both(1)) }.into(),
+            TrainablePool2d::new([1, 2]).with_stride(1).into(),
             tanh(),
             Flatten::default().into(),
             Linear::new(3).into(),
@@ -390,19 +395,19 @@ fn graph() -> Network {
     };
     let order = Order::ChannelsLast;
     let layers = vec![
-        layer("flat", &[], Flatten { order }.into()),
-        layer("maps", &[], Unflatten { shape: Shape::new([3, 1, 2]), order: Order::ChannelsFirst }.into()),
+        layer("flat", &[], Flatten::new().with_order(order).into()),
+        layer("maps", &[], Unflatten::new([3, 1, 2]).into()),
         layer("norm", &[], BatchNorm::default().into()),
         layer("bent", &[], Activation::new(Function::Tanh).into()),
-        layer("sum", &["bent", "maps", "bent"], Add {}.into()),
-        layer("joined", &["sum", "norm"], Concat { axis: 0 }.into()),
+        layer("sum", &["bent", "maps", "bent"], Add::new().into()),
+        layer("joined", &["sum", "norm"], Concat::new().into()),
         layer("flat again", &[], Flatten::default().into()),
         layer("mixed", &[], Linear::new(4).into()),
-        layer("picture", &["flat"], Unflatten { shape: Shape::new([1, 2, 3]), order }.into()),
+        layer("picture", &["flat"], Unflatten::new([1, 2, 3]).with_order(order).into()),
         layer("seen", &[], Conv2d::new(2, 2).with_padding(1).into()),
-        layer("means", &[], GlobalAvgPool {}.into()),
+        layer("means", &[], GlobalAvgPool::new().into()),
         layer("largest", &["seen"], MaxPool2d::new(2).into()),
-        layer("mean", &[], AvgPool2d { kernel_size: Pair::Each([1, 2]), ..AvgPool2d::new(1) }.into()),
+        layer("mean", &[], AvgPool2d::new([1, 2]).into()),
         layer("pooled", &[], Flatten::default().into()),
         layer("all", &["mixed", "flat", "means", "pooled"], Concat::default().into()),
         layer("last", &[], Linear::new(2).into()),

@@ -6,7 +6,7 @@ use plexus_kernels::random::{Random, Stream};
 use plexus_kernels::threads::Pool;
 use plexus_kernels::{Context, gemm::Precision, isa::Isa};
 use plexus_nn::layers::{
-    Activation, Add, BatchNorm, Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, Padding, Pair, Reshape, Standardise,
+    Activation, Add, BatchNorm, Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, Reshape, Standardise,
 };
 use plexus_nn::{
     CheckedBatch, CheckedNetwork, LayerParams, NamedLayer, Network, Params, Plan, PlanOptions, Shape, ValueId, View,
@@ -29,7 +29,7 @@ fn norm() -> Layer {
 }
 
 fn standardise(per_feature: bool) -> Layer {
-    Standardise { per_feature }.into()
+    Standardise::new().with_per_feature(per_feature).into()
 }
 
 fn random(seed: u64) -> Random {
@@ -61,7 +61,7 @@ fn inputs(network: &CheckedNetwork, seed: u64) -> Vec<f32> {
 }
 
 fn folding() -> PlanOptions {
-    PlanOptions { fold: true, ..PlanOptions::default() }
+    PlanOptions::default().with_fold(true)
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {
@@ -108,7 +108,7 @@ fn assert_holds(plan: &Plan, params: &Params, case: &str) {
 #[track_caller]
 fn assert_observed(plan: &Plan, params: &Params, batch: CheckedBatch<'_>, case: &str) {
     let network = plan.network();
-    let every = PlanOptions { keep: network.values().collect(), ..folding() };
+    let every = folding().with_keep(network.values());
     let (keeping, mut kept) = (Plan::with(network.clone(), params, every, Context::single()), Workspace::default());
     assert!(folded(&keeping).is_empty(), "{case}: what is kept is not folded away");
     keeping.run(batch, &mut kept);
@@ -160,14 +160,14 @@ type Case = (&'static str, Vec<usize>, Vec<Layer>, &'static [&'static str]);
 
 #[test]
 fn layers_that_scale_and_shift_are_folded_where_they_fit() {
-    let conv = |groups| Conv2d { groups, ..Conv2d::new(12, 3) };
-    let bare = |groups| Conv2d { bias: false, ..conv(groups) };
-    let strided = Conv2d { stride: Pair::Both(2), dilation: Pair::Each([2, 1]), ..conv(1).with_padding(2) };
-    let half = BatchNorm { scale: false, ..BatchNorm::default() };
-    let bare_norm = BatchNorm { scale: false, center: false, epsilon: 0.01, ..BatchNorm::default() };
+    let conv = |groups| Conv2d::new(12, 3).with_groups(groups);
+    let bare = |groups| conv(groups).with_bias(false);
+    let strided = conv(1).with_padding(2).with_stride(2).with_dilation([2, 1]);
+    let half = BatchNorm::default().with_scale(false);
+    let bare_norm = BatchNorm::default().with_scale(false).with_center(false).with_epsilon(0.01);
     let linear = |outputs| Linear::new(outputs).into();
     let flat = || Flatten::default().into();
-    let dropout = || Dropout { probability: 0.5 }.into();
+    let dropout = || Dropout::new(0.5).into();
     let maps = || vec![6, 9, 8];
     let cases: Vec<Case> = vec![
         ("linear, norm", vec![40], vec![linear(33), norm()], &["1 > 0"]),
@@ -194,12 +194,7 @@ fn layers_that_scale_and_shift_are_folded_where_they_fit() {
         ("norm, conv of groups", maps(), vec![norm(), conv(3).into()], &["0 > 1"]),
         ("norm, depthwise", maps(), vec![norm(), bare(6).into()], &["0 > 1"]),
         ("norm, padded conv", maps(), vec![norm(), conv(1).with_padding(1).into()], &[]),
-        (
-            "norm, conv padded on one side",
-            maps(),
-            vec![norm(), Conv2d { padding: Padding::Sides([0, 0, 0, 1]), ..conv(1) }.into()],
-            &[],
-        ),
+        ("norm, conv padded on one side", maps(), vec![norm(), conv(1).with_padding([0, 0, 0, 1]).into()], &[]),
         ("two norms", vec![40], vec![linear(33), norm(), norm()], &["1 > 0", "2 > 0"]),
         (
             "all around",
@@ -216,7 +211,7 @@ fn layers_that_scale_and_shift_are_folded_where_they_fit() {
         (
             "reshape, norm of steps",
             vec![40],
-            vec![linear(32), Reshape { shape: Shape::new([4, 8]) }.into(), norm(), linear(5)],
+            vec![linear(32), Reshape::new([4, 8]).into(), norm(), linear(5)],
             &["2 > 3"],
         ),
         ("a norm alone", vec![40], vec![norm()], &[]),
@@ -248,13 +243,13 @@ fn graph(input: impl Into<Vec<usize>>, layers: Vec<(&str, &[&str], Layer)>, outp
 fn a_value_that_someone_else_reads_is_not_folded_away() {
     let conv = || Layer::from(Conv2d::new(6, 3).with_padding(1));
     let linear = |outputs| Layer::from(Linear::new(outputs));
-    let diamond = vec![("conv", &[][..], conv()), ("norm", &[], norm()), ("sum", &["conv", "norm"], Add {}.into())];
+    let diamond = vec![("conv", &[][..], conv()), ("norm", &[], norm()), ("sum", &["conv", "norm"], Add::new().into())];
     compare("two readers", graph([6, 9, 8], diamond, &[]), &[]);
     let behind = vec![
         ("conv", &[][..], conv()),
         ("norm", &[], norm()),
         ("bent", &[], relu()),
-        ("sum", &["bent", "norm"], Add {}.into()),
+        ("sum", &["bent", "norm"], Add::new().into()),
     ];
     compare("two readers of the norm", graph([6, 9, 8], behind, &[]), &["norm > conv"]);
     let middle = || vec![("mixed", &[][..], linear(33)), ("norm", &[], norm()), ("last", &[], linear(3))];
@@ -268,7 +263,7 @@ fn a_value_that_someone_else_reads_is_not_folded_away() {
         ("norm", &[][..], norm()),
         ("one", &["norm"], linear(9)),
         ("other", &["input"], linear(9)),
-        ("sum", &["one", "other"], Add {}.into()),
+        ("sum", &["one", "other"], Add::new().into()),
     ];
     compare("two read what enters the norm", graph([40], skip, &[]), &["norm > one"]);
 }
@@ -279,7 +274,7 @@ fn a_value_that_is_kept_or_looked_at_is_not_folded_away() {
     let network = Arc::new(chain([40], layers).check().expect("the layers fit"));
     let (params, values) = (params(&network, 1), inputs(&network, 1));
     let batch = network.batch(&values, ROWS).expect("the rows fit");
-    let every = PlanOptions { keep: network.values().collect(), ..PlanOptions::default() };
+    let every = PlanOptions::default().with_keep(network.values());
     let (plain, mut seen) = (Plan::with(network.clone(), &params, every, Context::single()), Workspace::default());
     plain.run(batch, &mut seen);
     // What is kept, and what is folded then.
@@ -287,7 +282,7 @@ fn a_value_that_is_kept_or_looked_at_is_not_folded_away() {
         [(0, &["2 > 1"]), (1, &["0 > 1"]), (2, &["0 > 1", "2 > 1"]), (3, &["0 > 1", "2 > 1"])];
     for (layer, want) in cases {
         let value = network.value_of(layer);
-        let options = PlanOptions { keep: vec![value], ..folding() };
+        let options = folding().with_keep([value]);
         let plan = Plan::with(network.clone(), &params, options, Context::single());
         assert_eq!(folded(&plan), want, "{layer} is kept");
         let mut workspace = Workspace::default();
@@ -296,7 +291,7 @@ fn a_value_that_is_kept_or_looked_at_is_not_folded_away() {
         let difference = difference(kept, plain.value(&seen, value).expect("it is kept").f32());
         assert!(difference <= BOUND, "{layer}: {difference:e}");
     }
-    let options = PlanOptions { one_by_one: true, ..folding() };
+    let options = folding().with_one_by_one(true);
     let plan = Plan::with(network.clone(), &params, options, Context::single());
     assert!(folded(&plan).is_empty());
     assert_eq!(bits(&outputs(&plan, batch)), bits(&outputs(&plain, batch)), "one by one nothing is folded");
@@ -308,7 +303,7 @@ fn a_value_that_is_kept_or_looked_at_is_not_folded_away() {
     assert_eq!(names, ["input", "3", "4"]);
     let mut names = Vec::new();
     let mut observer = |value: ValueId, _: View<'_>| names.push(network.name(value).to_string());
-    let options = PlanOptions { keep: vec![network.value_of(2)], ..folding() };
+    let options = folding().with_keep([network.value_of(2)]);
     let plan = Plan::with(network.clone(), &params, options, Context::single());
     plan.run_observed(batch, &mut Workspace::default(), Some(&mut observer));
     assert_eq!(names, ["input", "2", "3", "4"]);
@@ -395,10 +390,10 @@ fn means_far_from_zero_are_folded_behind_and_not_in_front() {
 fn numbers_come_back_on_every_instruction_set_and_precision_and_when_others_come() {
     let layers: Vec<Layer> = vec![
         standardise(false),
-        Conv2d { bias: false, ..Conv2d::new(20, 3) }.into(),
+        Conv2d::new(20, 3).with_bias(false).into(),
         norm(),
         relu(),
-        Conv2d { groups: 20, ..Conv2d::new(20, 3) }.with_padding(1).into(),
+        Conv2d::new(20, 3).with_groups(20).with_padding(1).into(),
         norm(),
         Flatten::default().into(),
         Linear::new(33).into(),
@@ -488,16 +483,16 @@ fn any_network(seed: u64) -> Network {
             0 | 1 => norm(),
             2 => standardise(draw.below(2) == 0),
             3..=5 if maps => match draw.below(3) {
-                0 => Conv2d { bias, ..Conv2d::new(4, 1) }.into(),
-                1 => Conv2d { bias, groups: 4, ..Conv2d::new(4, 3) }.with_padding(1).into(),
-                _ => Conv2d { bias, groups: 2, ..Conv2d::new(4, 3) }.with_padding(1).into(),
+                0 => Conv2d::new(4, 1).with_bias(bias).into(),
+                1 => Conv2d::new(4, 3).with_bias(bias).with_groups(4).with_padding(1).into(),
+                _ => Conv2d::new(4, 3).with_bias(bias).with_groups(2).with_padding(1).into(),
             },
-            3..=5 => Linear { bias, ..Linear::new(12) }.into(),
+            3..=5 => Linear::new(12).with_bias(bias).into(),
             6 | 7 => Activation::new(Function::Tanh).into(),
-            8 => Dropout { probability: 0.5 }.into(),
+            8 => Dropout::new(0.5).into(),
             _ => {
                 inputs.push(pick(&mut draw));
-                Add {}.into()
+                Add::new().into()
             }
         };
         let name = index.to_string();
@@ -530,7 +525,7 @@ fn any_network_answers_nearly_the_same_and_gives_its_numbers_back() {
         worst = worst.max(difference);
         assert_observed(&plan, &params, batch, &format!("network {seed}"));
         // Where every value is kept, nothing is folded.
-        let every = PlanOptions { keep: network.values().collect(), ..folding() };
+        let every = folding().with_keep(network.values());
         let keeping = Plan::with(network.clone(), &params, every, Context::single());
         assert!(folded(&keeping).is_empty());
         assert_eq!(bits(&outputs(&keeping, batch)), bits(&plain), "network {seed}");

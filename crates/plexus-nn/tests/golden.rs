@@ -100,7 +100,7 @@ fn s02_the_jacobian_of_the_input_is_the_weight() {
 
 #[test]
 fn s04_the_wrapper_with_batch_normalisation() {
-    let dense = Dense { normaliser: Some(Normaliser::BatchNorm), ..Dense::new(2) };
+    let dense = Dense::new(2).with_normaliser(Normaliser::BatchNorm);
     let layers: Vec<Layer> = dense.layers().into_iter().map(|(_, layer)| layer).collect();
     let network = Network::chain(Shape::new([2]), layers).check().expect("the layers fit");
     let names: Vec<&str> = network.layout().entries().iter().map(|entry| entry.name.as_str()).collect();
@@ -135,10 +135,10 @@ fn s04_the_wrapper_with_batch_normalisation() {
 fn s04_without_a_normaliser_there_is_a_bias_and_relu_unless_said_otherwise() {
     let kinds = |dense: Dense| -> Vec<&'static str> { dense.layers().iter().map(|(_, layer)| layer.kind()).collect() };
     assert_eq!(kinds(Dense::new(2)), ["linear", "activation"]);
-    assert_eq!(kinds(Dense { activation: None, ..Dense::new(2) }), ["linear"]);
-    let with = Dense { normaliser: Some(Normaliser::LayerNorm), ..Dense::new(2) };
+    assert_eq!(kinds(Dense::new(2).with_activation(None)), ["linear"]);
+    let with = Dense::new(2).with_normaliser(Normaliser::LayerNorm);
     assert_eq!(kinds(with), ["linear", "layer_norm", "activation"]);
-    assert_eq!(kinds(Dense { flatten: true, ..Dense::new(2) }), ["flatten", "linear", "activation"]);
+    assert_eq!(kinds(Dense::new(2).with_flatten(true)), ["flatten", "linear", "activation"]);
 }
 
 #[test]
@@ -200,24 +200,24 @@ fn s10_the_absorbed_bias_form_counts_and_computes_the_same() {
 fn s15_softmax_and_its_logarithm() {
     let input = Shape::new([2]);
     let logits = [-7.98, 2.39];
-    let probabilities = forward(&Softmax {}.into(), &input, 1, &logits, &[]);
+    let probabilities = forward(&Softmax::new().into(), &input, 1, &logits, &[]);
     close(&probabilities, &[3.135830672e-5, 0.9999686416933], 1e-6);
     // The small one to its own precision: the logits are f32, which moves it by 1e-7 of its value.
     assert!((f64::from(probabilities[0]) / 3.135830672e-5 - 1.0).abs() < 1e-6);
-    let logarithms = forward(&LogSoftmax {}.into(), &input, 1, &logits, &[]);
+    let logarithms = forward(&LogSoftmax::new().into(), &input, 1, &logits, &[]);
     close(&logarithms, &[-10.3700313588, -3.1358798403e-5], 2e-6);
     // The logarithm of 1.00003, a sum in f32: one unit in its last place is 1.2e-7.
     close(&logarithms[1..], &[-3.1358798403e-5], 1.2e-7);
     // A verdict of 95 % over two classes needs a gap of ln 19.
-    let verdict = forward(&Softmax {}.into(), &input, 1, &[2.944_439, 0.0], &[]);
+    let verdict = forward(&Softmax::new().into(), &input, 1, &[2.944_439, 0.0], &[]);
     close(&verdict, &[0.95, 0.05], 1e-7);
     // The Jacobian is p_i (δ_ij − p_j).
     let values = [0.5, -1.0, 2.0];
-    let p = forward(&Softmax {}.into(), &Shape::new([3]), 1, &values, &[]);
+    let p = forward(&Softmax::new().into(), &Shape::new([3]), 1, &values, &[]);
     for i in 0..3 {
         let mut unit = [0.0; 3];
         unit[i] = 1.0;
-        let row = Runner::new(&Softmax {}.into(), &Shape::new([3]), &[], &[]).run(1, &values, &unit, 1).grad_input;
+        let row = Runner::new(&Softmax::new().into(), &Shape::new([3]), &[], &[]).run(1, &values, &unit, 1).grad_input;
         let want: Vec<f64> =
             (0..3).map(|j| f64::from(p[i]) * (f64::from(u8::from(i == j)) - f64::from(p[j]))).collect();
         close(&row, &want, 1e-7);
@@ -226,7 +226,7 @@ fn s15_softmax_and_its_logarithm() {
 
 #[test]
 fn s15_softmax_at_the_edges() {
-    let softmax = |values: &[f32]| forward(&Softmax {}.into(), &Shape::new([values.len()]), 1, values, &[]);
+    let softmax = |values: &[f32]| forward(&Softmax::new().into(), &Shape::new([values.len()]), 1, values, &[]);
     assert_eq!(softmax(&[1e4, -1e4, -1e4]), [1.0, 0.0, 0.0]);
     assert_eq!(softmax(&[f32::NEG_INFINITY, 3.0]), [0.0, 1.0]);
     assert_eq!(softmax(&[-7.0]), [1.0]);

@@ -86,7 +86,7 @@ fn step(
     grads: &[Vec<f32>],
     (context, observed): (Context, bool),
 ) -> Step {
-    let mut plan = TrainPlan::with(network.clone(), TrainOptions { input_gradients: true }, context);
+    let mut plan = TrainPlan::with(network.clone(), TrainOptions::default().with_input_gradients(true), context);
     let (mut params, key) = (params.clone(), RandomKey::default());
     let mut seen = 0;
     let mut observer = |_, view: View<'_>| seen += view.channels_first().len();
@@ -221,7 +221,7 @@ fn looking_at_values_changes_no_bit_of_an_output() {
         let plan = Plan::new(network.clone(), &params, Context::single());
         let outputs = predicted(&plan, batch);
         // Every value kept to the end.
-        let options = PlanOptions { keep: network.values().collect(), ..PlanOptions::default() };
+        let options = PlanOptions::default().with_keep(network.values());
         let keeping = Plan::with(network.clone(), &params, options, Context::single());
         let mut workspace = Workspace::default();
         keeping.run(batch, &mut workspace);
@@ -229,7 +229,7 @@ fn looking_at_values_changes_no_bit_of_an_output() {
             assert!(keeping.output(&workspace, index) == output, "{}", file.name);
         }
         // Every value seen when it is known.
-        let options = PlanOptions { one_by_one: true, ..PlanOptions::default() };
+        let options = PlanOptions::default().with_one_by_one(true);
         let one_by_one = Plan::with(network.clone(), &params, options, Context::single());
         let mut seen = BTreeMap::new();
         let mut observer = |value, view: View<'_>| {
@@ -269,7 +269,7 @@ fn a_plan_needs_no_more_memory_than_lives_at_one_time() {
     // A skip holds one more.
     let mut network = Network::chain(Shape::new([64]), (0..9).map(|_| plexus_nn::layers::Linear::new(64).into()));
     let inputs = vec!["layers.0".to_string(), "layers.8".to_string()];
-    let layer = plexus_nn::layers::Add {}.into();
+    let layer = plexus_nn::layers::Add::new().into();
     network.layers.push(plexus_nn::NamedLayer { name: "sum".to_string(), inputs, layer });
     let runner = Runner::of(network);
     let plan = Plan::new(runner.network().clone(), &runner.params, Context::single());

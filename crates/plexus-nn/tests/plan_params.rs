@@ -9,10 +9,10 @@ use std::sync::Arc;
 /// Layers that are prepared, with and without a bias, layers that are not, and layers with running statistics.
 fn network() -> Arc<CheckedNetwork> {
     let layers: [Layer; 11] = [
-        Standardise { per_feature: false }.into(),
+        Standardise::new().into(),
         Conv2d::new(20, 3).with_padding(1).into(),
         BatchNorm::default().into(),
-        Conv2d { bias: false, groups: 20, ..Conv2d::new(20, 3) }.into(),
+        Conv2d::new(20, 3).with_bias(false).with_groups(20).into(),
         Conv2d::new(5, 2).into(),
         Flatten::default().into(),
         Linear::new(33).into(),

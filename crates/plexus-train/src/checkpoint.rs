@@ -11,6 +11,7 @@
 use crate::trainer::{Progress, Settings, Trainer};
 use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
+use plexus_nn::custom::NotRegistered;
 use plexus_nn::{Network, Params, ShapeError, bytes};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,6 +45,9 @@ pub enum CheckpointError {
     /// The file cannot be read.
     #[error("cannot read the checkpoint")]
     Io(#[from] io::Error),
+    /// It has a layer of another crate that this program does not know.
+    #[error(transparent)]
+    NotRegistered(Box<NotRegistered>),
     /// The network in it does not fit together.
     #[error("the checkpoint's network does not check")]
     Shape(#[from] ShapeError),
@@ -159,8 +163,10 @@ impl Trainer {
         source.seek(SeekFrom::Start(FIXED))?;
         let mut header = vec![0; header_len as usize];
         source.read_exact(&mut header)?;
-        let header: Header = serde_json::from_slice(&header)
-            .map_err(|error| CheckpointError::Damaged { what: format!("its header does not read: {error}") })?;
+        let header: Header = serde_json::from_slice(&header).map_err(|error| match not_registered(&header) {
+            Some(error) => CheckpointError::NotRegistered(Box::new(error)),
+            None => CheckpointError::Damaged { what: format!("its header does not read: {error}") },
+        })?;
         let network = Arc::new(header.network.check()?);
 
         let layout = network.layout();
@@ -197,6 +203,12 @@ impl Trainer {
     ) -> Result<(Trainer, BTreeMap<String, String>), CheckpointError> {
         Trainer::read_checkpoint(&mut Cursor::new(bytes), context)
     }
+}
+
+/// Why a network does not read, where a layer of another crate is the reason.
+fn not_registered(header: &[u8]) -> Option<NotRegistered> {
+    let header: serde_json::Value = serde_json::from_slice(header).ok()?;
+    NotRegistered::in_network(&header.get("network")?.to_string())
 }
 
 /// Compares the checksum of the first `len` bytes with the four bytes behind them.

@@ -47,7 +47,7 @@ fn network() -> Arc<CheckedNetwork> {
         Linear::new(8).into(),
         BatchNorm::default().into(),
         Activation::new(Function::Relu).into(),
-        Dropout { probability: 0.3 }.into(),
+        Dropout::new(0.3).into(),
         Linear::new(CLASSES).into(),
     ];
     Arc::new(Network::chain(Shape::new([FEATURES]), layers).check().expect("the layers fit"))
@@ -170,7 +170,7 @@ fn the_same_seed_gives_the_same_bits_on_any_number_of_threads() {
         Linear::new(256).into(),
         BatchNorm::default().into(),
         Activation::new(Function::Gelu).into(),
-        Dropout { probability: 0.2 }.into(),
+        Dropout::new(0.2).into(),
         Linear::new(256).into(),
         Activation::new(Function::Relu).into(),
         Linear::new(10).into(),

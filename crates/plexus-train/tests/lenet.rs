@@ -78,7 +78,7 @@ fn the_original_learns_the_built_in_digits() {
     let digits = data::open("digits", &DataOptions::default()).expect("they are built in").train;
     let options = LeNet5 { variant: Variant::Original, ..LeNet5::default() };
     let mut network = lenet5(Shape::new([1, 8, 8]), 10, options).expect("it reads images");
-    network.insert_front("standardise", Standardise { per_feature: false }.into());
+    network.insert_front("standardise", Standardise::new().into());
     let network = Arc::new(network.check().expect("the layers fit"));
     let rows: Vec<u64> = (0..digits.len() as u64).collect();
     let mut params = Params::initialise(&network, 1);

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "ndarray")]
+mod arrays;
 mod error;
 #[doc(hidden)]
 pub mod files;
@@ -16,9 +18,9 @@ mod task;
 
 #[cfg(feature = "table")]
 mod choose;
-#[cfg(all(feature = "table", feature = "toml"))]
+#[cfg(feature = "table")]
 mod run;
-#[cfg(all(feature = "table", feature = "toml"))]
+#[cfg(feature = "table")]
 mod spec;
 #[cfg(feature = "table")]
 mod split;
@@ -34,8 +36,19 @@ pub use plexus_kernels::gemm::Precision;
 pub use plexus_kernels::isa::Isa;
 pub use plexus_kernels::map::Function;
 pub use plexus_kernels::threads::Pool;
-/// Layers of your own.
-pub use plexus_nn::custom;
+/// Layers of your own: `docs/own-layers.md` has a whole example.
+pub mod custom {
+    pub use plexus_nn::custom::*;
+    pub use plexus_nn::layer::{Mismatch, ParamSpec, RandomKey, one};
+}
+
+/// What the documents say in Rust compiles and runs.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../../docs/own-layers.md")]
+    mod own_layers {}
+}
+
 /// The derivatives of a layer held against differences.
 #[cfg(feature = "train")]
 pub use plexus_nn::gradcheck;
@@ -62,9 +75,9 @@ pub use plexus_train::{
 
 #[cfg(feature = "table")]
 pub use choose::{Chosen, Part};
-#[cfg(all(feature = "table", feature = "toml"))]
+#[cfg(feature = "table")]
 pub use run::{Finished, Resume, Run, Stepped};
-#[cfg(all(feature = "table", feature = "toml"))]
+#[cfg(feature = "table")]
 pub use spec::{NetworkSpec, RunSpec};
 #[cfg(feature = "table")]
 pub use split::{Sketch, Split};

@@ -320,7 +320,7 @@ impl fmt::Debug for Model {
 
 /// How models are planned unless it is said otherwise.
 fn folding() -> PlanOptions {
-    PlanOptions { fold: true, ..PlanOptions::default() }
+    PlanOptions::default().with_fold(true)
 }
 
 /// Takes a description out of the metadata of a model file, where it is there.

@@ -10,7 +10,7 @@ use plexus_kernels::random::{Random, Stream};
 use plexus_nn::layers::{Activation, Layer, Standardise};
 use plexus_nn::{CheckedNetwork, Network, Params, Plan, Shape, ValueId};
 use plexus_train::Remedy;
-use plexus_train::check::Fit;
+use plexus_train::check::{Fit, Unfit};
 use plexus_train::data::{Source, TargetKind, TaskKind};
 use plexus_train::loss::{Loss, Objective};
 use plexus_train::memory::training_bytes;
@@ -44,7 +44,8 @@ pub(crate) fn trainer(
 ) -> Result<Trainer, Error> {
     check_settings(&settings)?;
     if rows.is_empty() {
-        return Err(setting("data", format!("{}, without rows to learn from", source.name()), "at least one row"));
+        let (what, expected) = (format!("the rows of {} to learn from", source.name()), "at least one".to_string());
+        return Err(Unfit { what, expected, got: "none".to_string(), help: String::new() }.into());
     }
     let (inputs, targets) = (source.inputs(), source.targets());
     let standardised = if scaling.standardise { standardise_layers(&network, &inputs) } else { Vec::new() };
@@ -68,7 +69,7 @@ pub(crate) fn trainer(
     }
     check_memory(&network, &settings, rows.len(), context)?;
     let mut params = Params::initialise(&network, settings.seed);
-    for (index, (name, Standardise { per_feature })) in standardised.iter().enumerate() {
+    for (index, (name, Standardise { per_feature, .. })) in standardised.iter().enumerate() {
         let (mean, scale) = source.mean_and_scale(index, rows, *per_feature, context.pool())?;
         params.set(&format!("{name}.mean"), &mean);
         params.set(&format!("{name}.scale"), &scale);
@@ -100,7 +101,7 @@ fn answering_network(trainer: &Trainer) -> Result<(Arc<CheckedNetwork>, Cow<'_, 
         outputs => format!("{}.{name}", learnt.name(outputs[index])),
     };
     for (index, scale) in scales.iter().enumerate().filter(|(_, scale)| !scale.is_none()) {
-        let layer = Standardise { per_feature: false };
+        let layer = Standardise::new();
         network.push_behind_output(index, &name(index, TARGET_SCALE), layer.into());
         if scale.kind == ScaleKind::Log {
             network.push_behind_output(index, &name(index, TARGET_EXP), Activation::new(Function::Exp).into());
@@ -131,7 +132,7 @@ fn standardise_layers(network: &Network, inputs: &[Shape]) -> Vec<(String, Stand
             _ => format!("{}.standardise", input.name),
         };
         // Columns have units of their own; the numbers of a picture share one, however they are stored.
-        (name, Standardise { per_feature: shape.axes().len() == 1 })
+        (name, Standardise::new().with_per_feature(shape.axes().len() == 1))
     });
     named.collect()
 }

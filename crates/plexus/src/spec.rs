@@ -149,7 +149,7 @@ impl NetworkSpec {
                 {
                     let layer = match written.axes() {
                         [_] => Flatten::default().into(),
-                        _ => Reshape { shape: written.clone() }.into(),
+                        _ => Reshape::new(written.clone()).into(),
                     };
                     text.clone().into_checked(Some(written))?;
                     let mut network = text.into_network(None)?;

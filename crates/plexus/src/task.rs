@@ -99,6 +99,13 @@ pub(crate) fn check_names(network: &CheckedNetwork, outputs: &[OutputTask]) -> R
         if len != names {
             return mismatch(format!("{len} outputs"), format!("{names} names"));
         }
+        if let Task::Quantiles { quantiles, .. } = &named.task
+            && !(quantiles.len() == len && quantiles.iter().all(|quantile| *quantile > 0.0 && *quantile < 1.0))
+        {
+            let (model, data) = (format!("{len} outputs"), format!("quantiles {quantiles:?}"));
+            let help = "Each output is one quantile between 0 and 1.".to_string();
+            return Err(Error::Mismatch { what: "the quantiles", model, data, help });
+        }
     }
     Ok(())
 }

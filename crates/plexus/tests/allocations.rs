@@ -51,7 +51,7 @@ static ALLOCATOR: Counting = Counting;
 /// A network of linear layers, which has every kind of layer that is fused or computed in place.
 fn linear() -> Network {
     let layers: [Layer; 9] = [
-        Standardise { per_feature: false }.into(),
+        Standardise::new().into(),
         Flatten::default().into(),
         Linear::new(512).into(),
         BatchNorm::default().into(),

@@ -257,11 +257,11 @@ fn what_cannot_be_learnt_is_refused_before_it_begins() {
         plexus::fit(network, data, settings, |_| -> Flow { panic!("it has begun") }).expect_err("it does not fit")
     };
     let none = || Dataset::classes([2], Vec::<f32>::new(), [], ["a", "b"]).expect("no rows fit");
-    let softmax = Network::chain([2], [Linear::new(2).into(), plexus::layers::Softmax {}.into()]);
+    let softmax = Network::chain([2], [Linear::new(2).into(), plexus::layers::Softmax::new().into()]);
     let cases: Vec<(&str, Error, &str)> = vec![
         ("three outputs", refused(network(3), classes(), settings()), "for 2 classes, got output [3]"),
         ("another width", refused(Network::chain([3], [Linear::new(2).into()]), classes(), settings()), "a row"),
-        ("no rows", refused(network(2), none(), settings()), "at least one row"),
+        ("no rows", refused(network(2), none(), settings()), "to learn from: expected at least one, got none"),
         (
             "a rate that is none",
             refused(network(2), classes(), settings().learning_rate(f64::NAN)),

@@ -26,7 +26,7 @@ fn model(norms: bool) -> Model {
     let mut layers: Vec<Layer> = Vec::new();
     for layer in 0..LAYERS {
         if norms && layer == 0 {
-            layers.push(Standardise { per_feature: true }.into());
+            layers.push(Standardise::new().with_per_feature(true).into());
         }
         layers.push(Linear::new(WIDTH).into());
         if norms {

@@ -14,14 +14,14 @@ const ROW: usize = 4 * 9;
 fn model(task: Task, context: Context) -> Model {
     let outputs = task.names().len();
     let layers: [Layer; 11] = [
-        Standardise { per_feature: true }.into(),
+        Standardise::new().with_per_feature(true).into(),
         Linear::new(17).into(),
         Activation::new(Function::Tanh).into(),
         Flatten::default().into(),
         Linear::new(130).into(),
         BatchNorm::default().into(),
         Activation::new(Function::LeakyRelu { slope: 0.2 }).into(),
-        Dropout { probability: 0.5 }.into(),
+        Dropout::new(0.5).into(),
         Linear::new(70).with_bias(false).into(),
         LayerNorm::default().into(),
         Linear::new(outputs).into(),

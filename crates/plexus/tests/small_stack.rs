@@ -59,10 +59,10 @@ fn names() -> Vec<String> {
 /// Every layer with arithmetic of its own, every function.
 fn network() -> Network {
     let mut layers: Vec<Layer> = vec![
-        Standardise { per_feature: true }.into(),
+        Standardise::new().with_per_feature(true).into(),
         Linear::new(70).into(),
         BatchNorm::default().into(),
-        Dropout { probability: 0.1 }.into(),
+        Dropout::new(0.1).into(),
         Linear::new(33).with_bias(false).into(),
         LayerNorm::default().into(),
     ];

@@ -33,6 +33,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "format", run: tools::format },
     Check { name: "clippy", run: tools::clippy },
     Check { name: "documentation", run: tools::documentation },
+    Check { name: "features", run: tools::features },
     Check { name: "32 bits", run: tools::narrow },
 ];
 

@@ -3,6 +3,7 @@
 use crate::error::TaskError;
 use crate::outcome::Outcome;
 use crate::process::{self, capture, cargo, last_lines};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Runs cargo and shows what it said only where it fails.
@@ -37,6 +38,30 @@ pub fn clippy() -> Result<Outcome, TaskError> {
 /// The documentation builds, every link in it leads somewhere.
 pub fn documentation() -> Result<Outcome, TaskError> {
     tool(None, &["doc", "--quiet", "--workspace", "--no-deps"], "builds without warnings")
+}
+
+/// The face with every set of its features, and how many crates a program takes that only predicts.
+pub fn features() -> Result<Outcome, TaskError> {
+    const MOST: usize = 24;
+    const SETS: [&str; 6] = ["", "toml", "train", "train,toml", "ndarray", "ndarray,table"];
+    for set in SETS {
+        let args = ["check", "--quiet", "--package", "plexus", "--no-default-features", "--features", set];
+        let mut command = cargo(&args);
+        let done = capture(command.env("RUSTFLAGS", "-D warnings").env("CARGO_TARGET_DIR", "target/features"))?;
+        if !done.success {
+            let mut problems = vec![process::shown(&command)];
+            problems.extend(last_lines(&(done.output + &done.errors), 60).lines().map(str::to_string));
+            return Ok(Outcome::Failed(problems));
+        }
+    }
+    let args = ["tree", "--package", "plexus", "--no-default-features", "--edges", "normal", "--prefix", "none"];
+    let tree = process::output(&mut cargo(&args))?;
+    // A crate that was listed before is marked with `(*)`.
+    let crates: BTreeSet<&str> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    Ok(match crates.len() {
+        count if count <= MOST => Outcome::Passed(format!("{} sets compile; {count} crates predict", SETS.len())),
+        count => Outcome::failed(format!("a program that only predicts takes {count} crates, more than {MOST}")),
+    })
 }
 
 /// The crates of the product that are not a program, on a target whose addresses have 32 bits.

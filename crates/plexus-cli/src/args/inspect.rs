@@ -71,8 +71,8 @@ Examples:
   PLEXUS_ISA=portable plexus kernels               what another choice would pick
 
 Environment:
-  PLEXUS_ISA   portable, avx2, avxvnni, avx512, avx512vnni, avx512bf16 or amx: use this instruction set, and what
-               comes before it, instead of the best one")]
+  PLEXUS_ISA   portable, neon, avx2, avxvnni, avx512, avx512vnni, avx512bf16 or amx: use this instruction set, and
+               what comes before it, instead of the best one")]
 pub struct KernelsArgs {
     /// Print one JSON object a kernel
     #[arg(long)]

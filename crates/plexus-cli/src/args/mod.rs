@@ -99,7 +99,7 @@ pub struct OpenArgs {
 
 impl From<OpenArgs> for PlanOptions {
     fn from(args: OpenArgs) -> PlanOptions {
-        PlanOptions { fold: !args.no_fold, ..PlanOptions::default() }
+        PlanOptions::default().with_fold(!args.no_fold)
     }
 }
 

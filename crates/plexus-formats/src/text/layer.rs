@@ -262,14 +262,12 @@ impl Reader<'_> {
             None => default.activation,
             Some(given) => given.map(|layer| layer.activation),
         };
-        let dense = Dense {
-            activation,
-            normaliser: text.normaliser,
-            weight_init: text.weight_init.unwrap_or(default.weight_init),
-            bias_init: text.bias_init.unwrap_or(default.bias_init),
-            flatten: text.flatten,
-            ..default
-        };
+        let dense = default
+            .with_activation(activation)
+            .with_normaliser(text.normaliser)
+            .with_weight_init(text.weight_init.unwrap_or(default.weight_init))
+            .with_bias_init(text.bias_init.unwrap_or(default.bias_init))
+            .with_flatten(text.flatten);
         Ok(dense.layers())
     }
 

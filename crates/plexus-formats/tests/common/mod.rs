@@ -101,41 +101,37 @@ fn layer(random: &mut Random, input: &Shape) -> Layer {
     }
     let last = input.last().unwrap_or(1);
     match random.below(13) {
-        0..=2 => Linear {
-            out_features: 1 + random.below(9),
-            in_features: random.coin().then_some(last),
-            bias: random.coin(),
-            weight_init: init(random),
-            bias_init: init(random),
+        0..=2 => {
+            let mut linear = Linear::new(1 + random.below(9));
+            linear.in_features = random.coin().then_some(last);
+            linear.with_bias(random.coin()).with_weight_init(init(random)).with_bias_init(init(random)).into()
         }
-        .into(),
         3 | 4 => Activation::new(function(random)).into(),
         5 => Flatten::default().into(),
         6 if input.axes().len() == 1 => {
             let shape = Shape::new([1, 1, input.len().unwrap_or(1)]);
             let order = if random.coin() { Order::ChannelsLast } else { Order::ChannelsFirst };
-            Unflatten { shape, order }.into()
+            Unflatten::new(shape).with_order(order).into()
         }
-        6 => Reshape { shape: Shape::new([input.len().unwrap_or(1), 1]) }.into(),
+        6 => Reshape::new([input.len().unwrap_or(1), 1]).into(),
         7 if input.axes().len() == 3 => maps_layer(random, input.axes()[0]),
-        7 => Dropout { probability: random.unit() }.into(),
-        8 => BatchNorm {
-            epsilon: random.epsilon(),
-            momentum: random.unit(),
-            center: random.coin(),
-            scale: random.coin(),
-            running_variance: if random.coin() { RunningVariance::Biased } else { RunningVariance::Unbiased },
+        7 => Dropout::new(random.unit()).into(),
+        8 => {
+            let norm = BatchNorm::new().with_epsilon(random.epsilon()).with_momentum(random.unit());
+            let variance = if random.coin() { RunningVariance::Biased } else { RunningVariance::Unbiased };
+            norm.with_center(random.coin()).with_scale(random.coin()).with_running_variance(variance).into()
         }
-        .into(),
-        9 => LayerNorm { epsilon: random.epsilon(), center: random.coin(), scale: random.coin() }.into(),
-        10 => Standardise { per_feature: random.coin() }.into(),
-        11 => Rbf {
-            out_features: 1 + random.below(4),
-            center_init: if random.coin() { Init::Digits } else { init(random) },
+        9 => {
+            let norm = LayerNorm::new().with_epsilon(random.epsilon());
+            norm.with_center(random.coin()).with_scale(random.coin()).into()
         }
-        .into(),
-        _ if random.coin() => Softmax {}.into(),
-        _ => LogSoftmax {}.into(),
+        10 => Standardise::new().with_per_feature(random.coin()).into(),
+        11 => {
+            let rbf = Rbf::new(1 + random.below(4));
+            rbf.with_center_init(if random.coin() { Init::Digits } else { init(random) }).into()
+        }
+        _ if random.coin() => Softmax::new().into(),
+        _ => LogSoftmax::new().into(),
     }
 }
 
@@ -153,17 +149,20 @@ fn maps_layer(random: &mut Random, channels: usize) -> Layer {
     };
     let (kernel_size, stride) = (pair(random), random.coin().then(|| pair(random)));
     match random.below(6) {
-        0 => Conv2d {
-            stride: stride.unwrap_or(Pair::Both(1)),
-            dilation: pair(random),
-            bias: random.coin(),
-            kernel_size,
-            padding,
-            ..Conv2d::new(1 + random.below(4), 1)
+        0 => {
+            let conv = Conv2d::new(1 + random.below(4), kernel_size).with_stride(stride.unwrap_or(Pair::Both(1)));
+            conv.with_dilation(pair(random)).with_bias(random.coin()).with_padding(padding).into()
         }
-        .into(),
-        1 => MaxPool2d { stride, padding, kernel_size, ceil_mode: random.coin(), ..MaxPool2d::new(2) }.into(),
-        2 => AvgPool2d { stride, padding, kernel_size, count_include_pad: random.coin(), ..AvgPool2d::new(2) }.into(),
+        1 => {
+            let mut pool = MaxPool2d::new(kernel_size).with_padding(padding).with_ceil_mode(random.coin());
+            pool.stride = stride;
+            pool.into()
+        }
+        2 => {
+            let mut pool = AvgPool2d::new(kernel_size).with_padding(padding).with_count_include_pad(random.coin());
+            pool.stride = stride;
+            pool.into()
+        }
         3 => {
             // Each map sees some channels next to each other, in either order.
             let connections = (0..1 + random.below(3)).map(|_| {
@@ -174,10 +173,14 @@ fn maps_layer(random: &mut Random, channels: usize) -> Layer {
                 }
                 seen
             });
-            Conv2dTable { connections: connections.collect(), kernel_size }.into()
+            Conv2dTable::new(connections.collect(), kernel_size).into()
         }
-        4 => TrainablePool2d { kernel_size, stride }.into(),
-        _ => GlobalAvgPool {}.into(),
+        4 => {
+            let mut pool = TrainablePool2d::new(kernel_size);
+            pool.stride = stride;
+            pool.into()
+        }
+        _ => GlobalAvgPool::new().into(),
     }
 }
 
@@ -220,7 +223,7 @@ pub fn random_network(random: &mut Random) -> Network {
             }
             1 => {
                 let alike = known.iter().filter(|(_, other)| *other == shape).map(|(name, _)| name.clone()).collect();
-                let add = NamedLayer { name: format!("sum {index}"), inputs: alike, layer: Add {}.into() };
+                let add = NamedLayer { name: format!("sum {index}"), inputs: alike, layer: Add::new().into() };
                 known.push((add.name.clone(), shape.clone()));
                 network.layers.push(add);
                 continue;
@@ -257,11 +260,7 @@ pub fn params_with_odd_values(network: &CheckedNetwork, random: &mut Random) -> 
 pub fn sample() -> (CheckedNetwork, Params) {
     let mut network = Network::chain(
         Shape::new([3]),
-        [
-            Linear::new(4).into(),
-            Activation::new(Function::Relu).into(),
-            Linear { bias: false, ..Linear::new(2) }.into(),
-        ],
+        [Linear::new(4).into(), Activation::new(Function::Relu).into(), Linear::new(2).with_bias(false).into()],
     );
     network.layers[0].name = "hidden".to_string();
     let network = network.check().expect("it fits");

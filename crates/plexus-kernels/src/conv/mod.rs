@@ -52,7 +52,11 @@ mod unpool;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
 
 pub use backward::{ConvBackwardInput, ConvBackwardWeight, conv_backward_input, conv_backward_weight};
 pub use geometry::Geometry;
@@ -109,6 +113,10 @@ impl std::fmt::Debug for Kernel {
 /// Every kernel, the plainest first.
 pub static KERNELS: &[Kernel] = &[
     portable::KERNEL,
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    simd128::KERNEL,
+    #[cfg(target_arch = "aarch64")]
+    neon::KERNEL,
     #[cfg(target_arch = "x86_64")]
     avx2::KERNEL,
     #[cfg(target_arch = "x86_64")]

@@ -34,7 +34,11 @@ pub mod reference;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
 
 use crate::Context;
 use crate::buffer::{Buffer, MatrixMut, TileMut, for_each_tile};
@@ -131,6 +135,10 @@ impl std::fmt::Debug for Kernel {
 /// Every kernel, the plainest first.
 pub static KERNELS: &[Kernel] = &[
     portable::KERNEL,
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    simd128::KERNEL,
+    #[cfg(target_arch = "aarch64")]
+    neon::KERNEL,
     #[cfg(target_arch = "x86_64")]
     avx2::KERNEL,
     #[cfg(target_arch = "x86_64")]

@@ -44,7 +44,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn mul(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a / b`
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
-    /// `a · b + c`, rounded once; twice on the portable instruction set.
+    /// `a · b + c`, rounded once; twice on the portable instruction set and on SIMD128.
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     /// `√a`
     fn sqrt(self, a: Self::F) -> Self::F;

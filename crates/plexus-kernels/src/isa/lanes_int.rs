@@ -86,6 +86,8 @@ impl Isa {
     pub fn run_int<V: VectorizedInt>(self, body: V) -> V::Output {
         match self {
             Isa::Portable => super::portable::Portable.run_int(body),
+            // They have no verbs of their own for whole numbers; the compiler turns the plain ones into theirs.
+            Isa::Simd128 | Isa::Neon if self.is_available() => super::portable::Portable.run_int(body),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => super::avx2::Avx2::detect().expect("this processor has no AVX2").run_int(body),
             #[cfg(target_arch = "x86_64")]
@@ -93,8 +95,9 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => super::avx512::Avx512::detect().expect("this processor has no AVX-512").run_int(body),
             #[cfg(target_arch = "x86_64")]
-            _ => super::avx512_int::Avx512Vnni::detect().expect("this processor has no AVX-512 VNNI").run_int(body),
-            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx512Vnni | Isa::Avx512Bf16 | Isa::Amx => {
+                super::avx512_int::Avx512Vnni::detect().expect("this processor has no AVX-512 VNNI").run_int(body)
+            }
             other => panic!("this processor has no {}", other.name()),
         }
     }

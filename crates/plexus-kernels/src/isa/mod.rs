@@ -21,9 +21,13 @@ mod lanes;
 mod lanes_int;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 pub(crate) mod mode;
+#[cfg(target_arch = "aarch64")]
+pub mod neon;
 pub mod pairs;
 pub mod portable;
 mod portable_int;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub mod simd128;
 mod widen;
 #[cfg(target_arch = "x86_64")]
 mod widen_x86;
@@ -44,6 +48,10 @@ use std::sync::OnceLock;
 pub enum Isa {
     /// Plain Rust: any processor. Multiplies and adds are rounded separately.
     Portable,
+    /// WebAssembly compiled with SIMD128: eight lanes in two vectors. The bits of the portable one.
+    Simd128,
+    /// AArch64 with NEON: eight lanes in two registers. Whole numbers as on the portable one.
+    Neon,
     /// x86-64 with AVX2 and FMA: eight lanes.
     Avx2,
     /// AVX2 with byte dot products on 256-bit registers (AVX-VNNI). Floats as on AVX2.
@@ -82,13 +90,24 @@ impl std::error::Error for IsaError {}
 
 impl Isa {
     /// Every instruction set, the plainest first.
-    pub const ALL: [Isa; 7] =
-        [Isa::Portable, Isa::Avx2, Isa::AvxVnni, Isa::Avx512, Isa::Avx512Vnni, Isa::Avx512Bf16, Isa::Amx];
+    pub const ALL: [Isa; 9] = [
+        Isa::Portable,
+        Isa::Simd128,
+        Isa::Neon,
+        Isa::Avx2,
+        Isa::AvxVnni,
+        Isa::Avx512,
+        Isa::Avx512Vnni,
+        Isa::Avx512Bf16,
+        Isa::Amx,
+    ];
 
     /// The name used in kernel names and in `PLEXUS_ISA`.
     pub fn name(self) -> &'static str {
         match self {
             Isa::Portable => "portable",
+            Isa::Simd128 => "simd128",
+            Isa::Neon => "neon",
             Isa::Avx2 => "avx2",
             Isa::AvxVnni => "avxvnni",
             Isa::Avx512 => "avx512",
@@ -102,6 +121,10 @@ impl Isa {
     pub fn is_available(self) -> bool {
         match self {
             Isa::Portable => true,
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Isa::Simd128 => true,
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => neon::Neon::detect().is_some(),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => avx2::Avx2::detect().is_some(),
             #[cfg(target_arch = "x86_64")]
@@ -114,7 +137,6 @@ impl Isa {
             Isa::Avx512Bf16 => Isa::Avx512Vnni.is_available() && is_x86_feature_detected!("avx512bf16"),
             #[cfg(target_arch = "x86_64")]
             Isa::Amx => Isa::Avx512Bf16.is_available() && amx::Amx::detect().is_some(),
-            #[cfg(not(target_arch = "x86_64"))]
             _ => false,
         }
     }
@@ -160,13 +182,16 @@ impl Isa {
     pub fn run<V: Vectorized>(self, body: V) -> V::Output {
         match self {
             Isa::Portable => portable::Portable.run(body),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Isa::Simd128 => simd128::Simd128.run(body),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => neon::Neon::detect().expect("this processor has no NEON").run(body),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 | Isa::AvxVnni => avx2::Avx2::detect().expect("this processor has no AVX2").run(body),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 | Isa::Amx => {
                 avx512::Avx512::detect().expect("this processor has no AVX-512").run(body)
             }
-            #[cfg(not(target_arch = "x86_64"))]
             other => panic!("this processor has no {}", other.name()),
         }
     }

@@ -42,6 +42,10 @@ impl Isa {
     pub fn run_widening<V: Widening>(self, body: V) -> V::Output {
         match self {
             Isa::Portable => Portable.run_widening(body),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Isa::Simd128 => super::simd128::Simd128.run_widening(body),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => super::neon::Neon::detect().expect("this processor has no NEON").run_widening(body),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 | Isa::AvxVnni => {
                 super::avx2::Avx2::detect().expect("this processor has no AVX2").run_widening(body)
@@ -50,7 +54,6 @@ impl Isa {
             Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 | Isa::Amx => {
                 super::avx512::Avx512::detect().expect("this processor has no AVX-512").run_widening(body)
             }
-            #[cfg(not(target_arch = "x86_64"))]
             other => panic!("this processor has no {}", other.name()),
         }
     }

@@ -84,7 +84,7 @@ impl Team {
     /// Starts `workers` threads, or as many as the system gives, and waits until they run. The whole work of each is
     /// called by `around`.
     pub(super) fn new(workers: usize, around: fn(&mut dyn FnMut())) -> Self {
-        Team::of_process(std::process::id, workers, around)
+        Team::of_process(present_process, workers, around)
     }
 
     /// As [`Team::new`], with another way to tell processes apart.
@@ -293,6 +293,11 @@ impl Shared {
             }
         }
     }
+}
+
+/// The number of the process. In WebAssembly there is none to ask for, and nothing forks.
+fn present_process() -> u32 {
+    if cfg!(target_family = "wasm") { 0 } else { std::process::id() }
 }
 
 #[cfg(test)]

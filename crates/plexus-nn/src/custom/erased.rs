@@ -35,6 +35,10 @@ impl Custom {
     }
 }
 
+// A layer is plain data: a panic leaves nothing of it half done.
+impl std::panic::UnwindSafe for Custom {}
+impl std::panic::RefUnwindSafe for Custom {}
+
 impl fmt::Debug for Custom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.debug(f)

@@ -1,8 +1,10 @@
 //! The kinds of layers that this program knows besides the built-in ones.
 
 use super::{Custom, CustomLayer};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
@@ -129,6 +131,24 @@ impl NotRegistered {
         let unknown = is_kind(kind) && !is_registered(kind);
         unknown.then(|| NotRegistered { layer: layer.chars().take(200).map(clean).collect(), kind: kind.to_string() })
     }
+
+    /// The refusal of the first such layer of a network in JSON, where that cannot be read.
+    pub fn in_network(json: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Outline<'a> {
+            #[serde(borrow)]
+            layers: Vec<Kind<'a>>,
+        }
+        #[derive(Deserialize)]
+        struct Kind<'a> {
+            #[serde(borrow)]
+            name: Cow<'a, str>,
+            #[serde(borrow)]
+            kind: Cow<'a, str>,
+        }
+        let outline: Outline<'_> = serde_json::from_str(json).ok()?;
+        outline.layers.iter().find_map(|layer| NotRegistered::find(&layer.name, &layer.kind))
+    }
 }
 
 impl fmt::Display for NotRegistered {
@@ -137,7 +157,7 @@ impl fmt::Display for NotRegistered {
         write!(
             f,
             "layer `{}` is of the kind `{kind}` of the crate `{krate}`, which this program has not registered: call \
-             `plexus_nn::custom::register` for it before files are read or written",
+             `plexus::register` for it before files are read or written",
             self.layer
         )
     }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 /// - `input`, `output`: any, the same
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Text", into = "Text")]
+#[non_exhaustive]
 pub struct Activation {
     /// The function with its constants.
     pub activation: Function,

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 /// He et al. 2016 (arXiv 1512.03385), for the skip.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Add {}
 
 impl Add {

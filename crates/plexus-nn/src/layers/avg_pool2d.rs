@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 /// As PyTorch's `AvgPool2d`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct AvgPool2d {
     /// Rows and columns of a window.
     pub kernel_size: Pair,

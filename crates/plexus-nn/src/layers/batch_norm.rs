@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 /// Ioffe and Szegedy 2015 (arXiv 1502.03167); defaults as PyTorch's `BatchNorm1d` and `BatchNorm2d`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct BatchNorm {
     /// Added to the variance.
     #[serde(default = "default_epsilon")]
@@ -50,6 +51,7 @@ pub struct BatchNorm {
 /// Which variance of a batch is averaged for inference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum RunningVariance {
     /// Divided by `rows − 1`, as PyTorch.
     #[default]

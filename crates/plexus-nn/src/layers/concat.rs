@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 /// - `output`: the same, its axis the sum of theirs
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Concat {
     /// Which axis of a sample, from 0; the default 0 is the channels of maps and the features of a row.
     #[serde(default)]

@@ -44,6 +44,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Conv2dTable {
     /// For each map of the output the channels of the input that it sees, from 0 on.
     pub connections: Vec<Vec<usize>>,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// What stands in the place of the bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Normaliser {
     /// Batch normalisation: decay 0.999, epsilon 0.001, centred, not scaled, biased running variance.
     BatchNorm,
@@ -28,6 +29,7 @@ pub enum Normaliser {
 /// # Source
 /// `tf.contrib.layers.fully_connected` (TensorFlow 1.15) for the order, the normaliser's defaults and the start values.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Dense {
     /// Size of the last axis of the output.
     pub out_features: usize,

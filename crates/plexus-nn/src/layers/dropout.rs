@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 /// Srivastava et al. 2014 (JMLR 15), in the inverted form, as PyTorch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Dropout {
     /// The share of elements that become zero, in 0..=1; the default is a half, as PyTorch.
     #[serde(default = "half")]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// In which order the numbers of maps stand where they are one axis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Order {
     /// All of one channel, then all of the next: PyTorch and ONNX.
     #[default]
@@ -49,6 +50,7 @@ impl Order {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Flatten {
     /// Of maps.
     #[serde(default, skip_serializing_if = "Order::is_default")]

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 /// Lin, Chen and Yan 2013 (arXiv 1312.4400); shaped as Keras' `GlobalAveragePooling2D`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct GlobalAvgPool {}
 
 impl GlobalAvgPool {

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 /// Shaped as Keras' `GlobalMaxPooling2D`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct GlobalMaxPool {}
 
 impl GlobalMaxPool {

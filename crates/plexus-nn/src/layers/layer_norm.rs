@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 /// Ba, Kiros and Hinton 2016 (arXiv 1607.06450); defaults as PyTorch's `LayerNorm`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct LayerNorm {
     /// Added to the variance.
     #[serde(default = "default_epsilon")]

@@ -14,8 +14,9 @@ macro_rules! with_keys {
             $(
                 #[doc = concat!("The same with this [`", stringify!($key), "`](Self::", stringify!($key), ").")]
                 #[must_use]
-                pub fn $method(self, $key: $type) -> Self {
-                    Self { $key: $value, ..self }
+                pub fn $method(mut self, $key: $type) -> Self {
+                    self.$key = $value;
+                    self
                 }
             )*
         }

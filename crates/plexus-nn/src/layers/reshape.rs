@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 /// - `output`: `shape`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Reshape {
     /// The new axes of one sample.
     pub shape: Shape,

@@ -48,6 +48,7 @@ impl From<[usize; 2]> for Pair {
 /// Rows and columns of zeros around a map: `2`, `[rows, columns]`, `[top, left, bottom, right]` or `"same"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "a number, two ([rows, columns]), four ([top, left, bottom, right]) or \"same\"")]
+#[non_exhaustive]
 pub enum Padding {
     /// The same on all four sides.
     All(usize),

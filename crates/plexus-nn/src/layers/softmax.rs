@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 /// - `input`, `output`: `[…, features]`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Softmax {}
 
 impl Softmax {

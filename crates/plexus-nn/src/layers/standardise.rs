@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 /// - `mean`, `scale`: `[elements of a sample]`, or `[1]` for the same two numbers everywhere
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Standardise {
     /// Whether each element has its own mean and scale (a table of columns) or all share one (an image).
     #[serde(default)]

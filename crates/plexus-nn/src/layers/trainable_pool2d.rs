@@ -39,6 +39,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct TrainablePool2d {
     /// Rows and columns of a window.
     pub kernel_size: Pair,

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 /// - `output`: `shape`; the order matters for `[channels, height, width]` only
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Unflatten {
     /// The new axes of one sample.
     pub shape: Shape,

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 /// As PyTorch's `Upsample` in the mode `nearest`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Upsample {
     /// How many times as many rows and columns.
     pub factor: usize,

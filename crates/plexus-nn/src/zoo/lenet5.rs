@@ -23,6 +23,7 @@ pub struct LeNet5 {
 
 /// The two forms of LeNet-5.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Variant {
     /// As it is built today: full connections between the maps, maxima or means, a linear output.
     #[default]
@@ -91,11 +92,12 @@ const TABLE: [&[usize]; 16] = [
 ///
 /// # Examples
 /// ```
-/// use plexus_nn::{Shape, zoo};
-/// let network = zoo::lenet5(Shape::new([1, 28, 28]), 10, zoo::LeNet5::default()).unwrap().check().unwrap();
+/// use plexus_nn::zoo;
+/// let network = zoo::lenet5([1, 28, 28], 10, zoo::LeNet5::default()).unwrap().check().unwrap();
 /// assert_eq!(network.layout().weights_len(), 61_706);
 /// ```
-pub fn lenet5(input: Shape, outputs: usize, options: LeNet5) -> Result<Network, Mismatch> {
+pub fn lenet5(input: impl Into<Shape>, outputs: usize, options: LeNet5) -> Result<Network, Mismatch> {
+    let input = input.into();
     let &[_, height, width] = input.axes() else {
         return Err(Mismatch::new(
             "the input",

@@ -15,17 +15,18 @@ use plexus_kernels::map::Function;
 ///
 /// # Examples
 /// ```
-/// use plexus_nn::{Shape, zoo};
-/// let network = zoo::mlp(Shape::new([784]), &[100], 10, plexus_kernels::map::Function::Relu).check().unwrap();
+/// use plexus_nn::zoo;
+/// let network = zoo::mlp([784], &[100], 10, plexus_kernels::map::Function::Relu).check().unwrap();
 /// assert_eq!(network.layout().weights_len(), 79_510);
 /// ```
-pub fn mlp(input: Shape, hidden: &[usize], outputs: usize, function: Function) -> Network {
+pub fn mlp(input: impl Into<Shape>, hidden: &[usize], outputs: usize, function: Function) -> Network {
     let mut layers: Vec<Layer> = Vec::new();
     for &out_features in hidden {
         layers.push(Linear::new(out_features).into());
         layers.push(Activation::new(function).into());
     }
     layers.push(Linear::new(outputs).into());
+    let input = input.into();
     let several_axes = input.axes().len() != 1;
     let mut network = Network::chain(input, layers);
     if several_axes {
@@ -39,12 +40,12 @@ pub fn mlp(input: Shape, hidden: &[usize], outputs: usize, function: Function) -
 ///
 /// # Examples
 /// ```
-/// use plexus_nn::{Shape, zoo};
+/// use plexus_nn::zoo;
 /// let heads = [("price".to_string(), 1), ("kind".to_string(), 3)];
-/// let network = zoo::mlp_heads(Shape::new([4]), &[8], &heads, plexus_kernels::map::Function::Relu).check().unwrap();
+/// let network = zoo::mlp_heads([4], &[8], &heads, plexus_kernels::map::Function::Relu).check().unwrap();
 /// assert_eq!(network.outputs().len(), 2);
 /// ```
-pub fn mlp_heads(input: Shape, hidden: &[usize], heads: &[(String, usize)], function: Function) -> Network {
+pub fn mlp_heads(input: impl Into<Shape>, hidden: &[usize], heads: &[(String, usize)], function: Function) -> Network {
     let mut network = mlp(input, hidden, 1, function);
     // The only output makes way for the heads.
     network.layers.pop();

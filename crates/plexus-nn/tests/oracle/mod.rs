@@ -260,7 +260,7 @@ fn dense(table: &toml::Table) -> Vec<Layer> {
         Some(Layer::LayerNorm(LayerNorm { .. })) => Some(Normaliser::LayerNorm),
         Some(other) => panic!("{} is no normaliser", other.kind()),
     };
-    let dense = Dense { activation, normaliser, ..Dense::new(out_features) };
+    let dense = Dense::new(out_features).with_activation(activation).with_normaliser(normaliser);
     let mut layers: Vec<Layer> = dense.layers().into_iter().map(|(_, layer)| layer).collect();
     let without_bias = table["bias"].as_bool() == Some(false);
     match wanted {

@@ -105,6 +105,22 @@ impl From<&[u8]> for Samples {
     }
 }
 
+/// The numbers in row-major order, whatever their order in memory. Needs the feature `ndarray`.
+#[cfg(feature = "ndarray")]
+impl<D: ndarray::Dimension> From<ndarray::ArrayView<'_, f32, D>> for Samples {
+    fn from(array: ndarray::ArrayView<'_, f32, D>) -> Self {
+        Samples::F32(array.iter().copied().collect())
+    }
+}
+
+/// The bytes in row-major order, whatever their order in memory. Needs the feature `ndarray`.
+#[cfg(feature = "ndarray")]
+impl<D: ndarray::Dimension> From<ndarray::ArrayView<'_, u8, D>> for Samples {
+    fn from(array: ndarray::ArrayView<'_, u8, D>) -> Self {
+        Samples::U8(array.iter().copied().collect())
+    }
+}
+
 impl IntoSource for Dataset {
     fn into_source(self) -> Arc<dyn Source> {
         Arc::new(self)

@@ -74,7 +74,7 @@ fn activations(model: &Model, test: &Dataset) -> Result<Option<Picture>, Failure
     if shown.is_empty() {
         return Ok(None);
     }
-    let options = PlanOptions { keep: shown.iter().map(|(value, _)| *value).collect(), ..PlanOptions::default() };
+    let options = PlanOptions::default().with_keep(shown.iter().map(|(value, _)| *value));
     let params = model.params();
     let plan = Plan::with(Arc::new(network.clone()), &params, options, Context::single());
     let mut image = vec![0.0; test.row_len()];
