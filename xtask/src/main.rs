@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod api;
 mod artifacts;
 mod bench;
 mod check;
@@ -16,6 +17,8 @@ mod mutants;
 mod outcome;
 mod process;
 mod python;
+mod serve;
+mod sizes;
 mod source;
 mod tables;
 mod targets;
@@ -43,7 +46,7 @@ enum Task {
     TestAllIsas,
     /// Puts known faults into a copy of the sources; some test must fail for each
     Mutants(mutants::Options),
-    /// Builds a crate outside the workspace without optimization and runs it on small stacks
+    /// Builds a crate outside the workspace, without optimization and with it, and runs it on small stacks
     Dependent(dependent::Options),
     /// Builds a program for other targets, runs it where that can be done, and compares the bits of its results
     Targets(targets::Options),
@@ -59,6 +62,17 @@ enum Task {
     },
     /// Measures our program and other engines (PyTorch, ONNX Runtime) in turn; writes a dated record
     BenchPeers(bench::Options),
+    /// Measures a web service around a model, with predictions in the handler, on a shared pool and in spawn_blocking
+    BenchServe(serve::Options),
+    /// Builds one small predictor with Plexus and with other crates: crates, time to build, size; takes half an hour
+    Sizes(sizes::Options),
+    /// Lists the public items of the library in docs/api.txt, and says what was added and removed
+    Api,
+    /// Compares the public items of the library with those of a revision, by cargo-semver-checks
+    Semver {
+        /// What to compare with, as git names it
+        revision: String,
+    },
     /// Default settings on tables that come with Python packages, beside scikit-learn; --write renews docs/tables.md
     CompareTables(tables::Options),
 }
@@ -76,6 +90,10 @@ fn main() -> ExitCode {
         Task::OpenInPython => python::open_model::run(),
         Task::UnsafeList { write } => check::unsafe_list::run(write),
         Task::BenchPeers(options) => bench::run(&options),
+        Task::BenchServe(options) => serve::run(&options),
+        Task::Sizes(options) => sizes::run(&options),
+        Task::Api => api::run(),
+        Task::Semver { revision } => api::semver(&revision),
         Task::CompareTables(options) => tables::run(&options),
     });
     let outcome = done.unwrap_or_else(|error| outcome::Outcome::failed(error.to_string()));

@@ -11,7 +11,7 @@ mod sweep;
 mod table;
 
 pub use pairs::markdown;
-pub use record::{commit, today};
+pub use record::{commit, first_line, free_path, load, processor, today};
 
 use crate::error::TaskError;
 use crate::outcome::Outcome;
@@ -185,7 +185,7 @@ pub fn run(options: &Options) -> Result<Outcome, TaskError> {
         None if options.quick || !options.only.is_empty() => {
             workspace::target()?.join("bench-peers").join(format!("{}-peers.md", record::today()))
         }
-        None => record::free_path(),
+        None => free_path("peers"),
     };
     summaries.push(format!("written to {}", record::write(&path, &text, csv.as_deref())?));
     Ok(Outcome::Passed(summaries.join("; ")))

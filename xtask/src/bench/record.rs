@@ -13,8 +13,8 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where a record goes: the first name of this date that is free.
-pub fn free_path() -> PathBuf {
-    let path = |suffix: String| PathBuf::from(format!("bench/record/{}-peers{suffix}.md", today()));
+pub fn free_path(what: &str) -> PathBuf {
+    let path = |suffix: String| PathBuf::from(format!("bench/record/{}-{what}{suffix}.md", today()));
     let later = (2..).map(|number| path(format!("-{number}")));
     std::iter::once(path(String::new())).chain(later).find(|path| !path.exists()).expect("numbers do not end")
 }
@@ -26,9 +26,8 @@ pub fn head(engines: &Engines, call: &str) -> Result<String, TaskError> {
     row("date", &today());
     row("processor", &processor());
     row("instruction set of our kernels", &isa(engines)?);
-    if let Ok(load) = std::fs::read_to_string("/proc/loadavg") {
-        let words: Vec<&str> = load.split(' ').take(3).collect();
-        row("load before the start (1, 5, 15 minutes)", &words.join(", "));
+    if let Some(load) = load() {
+        row("load before the start (1, 5, 15 minutes)", &load);
     }
     row("threads of each side", &engines.threads.to_string());
     row("ours", &format!("commit {}, {}", commit(), first_line(Command::new("rustc").arg("--version"))));
@@ -84,7 +83,7 @@ fn command(series: &Series, trains: bool, engines: &Engines) -> String {
 }
 
 /// What a program says in its first line; "unknown" where it is not there.
-fn first_line(command: &mut Command) -> String {
+pub fn first_line(command: &mut Command) -> String {
     let said = process::output(command).unwrap_or_default();
     said.lines().next().map_or("unknown".to_string(), |line| line.trim().to_string())
 }
@@ -115,7 +114,14 @@ pub fn commit() -> String {
     }
 }
 
-fn processor() -> String {
+/// How many threads wanted to run in the last 1, 5 and 15 minutes; Linux only.
+pub fn load() -> Option<String> {
+    let load = std::fs::read_to_string("/proc/loadavg").ok()?;
+    Some(load.split(' ').take(3).collect::<Vec<_>>().join(", "))
+}
+
+/// Its name and its cores.
+pub fn processor() -> String {
     let linux = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
         let line = linux.lines().find(|line| line.starts_with(name))?;
