@@ -14,10 +14,14 @@ use plexus_train::{
     evaluate::MeasureError,
     trainer::{NotFinite, StepError},
 };
+use std::fmt;
 use std::path::PathBuf;
 
 /// What can go wrong between a person and a model.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its `Debug` is for people too, because that is what a program prints whose `main` returns it: the text, and that of each
+/// cause behind a colon.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder cannot be read or written.
@@ -138,6 +142,17 @@ pub enum Error {
         /// NaN or infinite.
         value: f32,
     },
+    /// One of several rows has another length than the input of the model.
+    #[error("row {row} (counted from 0) has {got} numbers, but the model reads {expected}")]
+    #[non_exhaustive]
+    Row {
+        /// The row, from 0.
+        row: usize,
+        /// The numbers that the model reads.
+        expected: usize,
+        /// The numbers of the row.
+        got: usize,
+    },
     /// A run cannot be continued with these arguments.
     #[cfg(feature = "train")]
     #[error("{} cannot be resumed: {why}", place.display())]
@@ -160,6 +175,18 @@ pub enum Error {
     #[cfg(feature = "train")]
     #[error(transparent)]
     NotFinite(Box<NotFinite>),
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
 
 /// What an answer of this kind is made of.

@@ -222,6 +222,13 @@ pub struct Fitted {
     pub ended: Ended,
 }
 
+impl Fitted {
+    /// The best epoch; `None` where none has ended.
+    pub fn best(&self) -> Option<&EpochRecord> {
+        self.history.get(self.best_epoch.checked_sub(1)? as usize)
+    }
+}
+
 /// Trains a network on data, from first values to a model.
 ///
 /// `data` is a [`Dataset`](crate::Dataset) (by value or in an `Arc` without a copy, by reference with one) or a

@@ -7,7 +7,7 @@ use crate::split::Split;
 use crate::task::{OutputTask, Outputs, Task, check_names, unknown_task};
 use plexus_formats::{FORMATS, Format, FormatError};
 use plexus_kernels::Context;
-use plexus_nn::{CheckedNetwork, ParamLayout, Params, Plan, PlanOptions};
+use plexus_nn::{CheckedNetwork, Input, ParamLayout, Params, Plan, PlanOptions};
 #[cfg(feature = "table")]
 use plexus_train::data::Schema;
 use serde::Serialize;
@@ -274,6 +274,11 @@ impl Model {
     /// What the first output means.
     pub fn task(&self) -> &Task {
         &self.outputs[0].task
+    }
+
+    /// What enters: name and shape of each input, in their order.
+    pub fn inputs(&self) -> &[Input] {
+        &self.network().network().inputs
     }
 
     /// What each output means, in their order.

@@ -65,6 +65,44 @@ impl Model {
         Ok(self.answers_at(0, workspace))
     }
 
+    /// The answers for rows that are apart, as a service gets them: [`Model::predict_all`] for one input, with the length of
+    /// each row checked.
+    ///
+    /// # Errors
+    /// - [`Error::Row`]: a row has another length than the input
+    /// - as [`Model::predict_all`]
+    ///
+    /// # Examples
+    /// ```
+    /// # use plexus::{Context, Error, Model, Network, Params, Task, layers::linear};
+    /// # let network = Network::chain([2], [linear(2)]).check()?;
+    /// # let params = Params::zeros(&network);
+    /// # let task = Task::Classification { classes: vec!["cat".into(), "dog".into()] };
+    /// # let model = Model::new(network, &params, task, Context::single())?;
+    /// let mut workspace = Default::default();
+    /// let answers = model.predict_rows(&[vec![0.5, 1.0], vec![2.0, 0.0]], &mut workspace)?;
+    /// // Of the first row all probabilities, and the likeliest class.
+    /// assert_eq!((&answers.at(0)[..2], answers.top(0, 0, 1)?[0].name), (&[0.5, 0.5][..], "cat"));
+    /// let ragged = model.predict_rows(&[vec![0.5, 1.0, 3.0], vec![2.0]], &mut workspace);
+    /// assert!(matches!(ragged, Err(Error::Row { row: 0, expected: 2, got: 3, .. })));
+    /// # Ok::<(), plexus::Error>(())
+    /// ```
+    pub fn predict_rows<'w>(
+        &'w self,
+        rows: &[impl AsRef<[f32]>],
+        workspace: &'w mut Workspace,
+    ) -> Result<Answers<'w>, Error> {
+        let width = self.network().input_len();
+        let mut input = Vec::with_capacity(rows.len() * width);
+        for (row, values) in rows.iter().map(AsRef::as_ref).enumerate() {
+            if values.len() != width {
+                return Err(Error::Row { row, expected: width, got: values.len() });
+            }
+            input.extend_from_slice(values);
+        }
+        self.predict_all(&[&input], rows.len(), workspace)
+    }
+
     /// The answers of all outputs for some rows of all inputs, in the order of the network.
     ///
     /// # Errors

@@ -125,6 +125,10 @@ fn every_wrong_use_is_an_error_that_can_be_matched() {
     check("NaN in the second input", named, &mut || {
         unit(two.predict_all(&[&[0.0; 2], &[f32::NAN, 0.0, 0.0]], 1, &mut ws()))
     });
+    let ragged: fn(&Error) -> bool = |error| matches!(error, Error::Row { row: 1, expected: 4, got: 3, .. });
+    check("ragged rows to predict", ragged, &mut || {
+        unit(classes.predict_rows(&[vec![0.0; 4], vec![0.0; 3], vec![0.0; 5]], &mut ws()))
+    });
     let no_classes: fn(&Error) -> bool = |error| matches!(error, Error::NoClasses { .. });
     check("classes of a number", no_classes, &mut || unit(numbers.classify(&[0.0; 4], 1, &mut ws())));
     let no_columns: fn(&Error) -> bool = |error| matches!(error, Error::NoColumns);
@@ -313,6 +317,9 @@ fn each_error_tells_its_own_words_only() {
             cause = next;
         }
     }
+    // What a program prints whose `main` returns the error: all of them, each once.
+    let shown = format!("{:?}", Model::from_bytes(&bytes[..30], Context::single()).expect_err("it is cut"));
+    assert!(shown.starts_with("cannot open the model in the given bytes: ") && shown.contains("cut off"), "{shown}");
     // A model can be shown to a log.
     assert!(format!("{:?}", classes()).len() < 400);
 }

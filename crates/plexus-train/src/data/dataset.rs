@@ -20,6 +20,7 @@ use std::sync::Arc;
 /// two.copy_rows(&[1], &mut row);
 /// assert_eq!(row, [3.0, 4.0]);
 /// assert_eq!(two.class_balance(), [1, 1]);
+/// assert_eq!((two.row(1), two.class_of(1)), (Some(vec![3.0, 4.0]), Some("yes")));
 /// // Four numbers are two rows of two, and there are three targets.
 /// let ragged = Dataset::numbers([2], vec![1.0, 2.0, 3.0, 4.0], [0.5, 1.0, 1.5], ["y"]);
 /// assert!(ragged.unwrap_err().to_string().contains("3 rows of [2]"));
@@ -490,6 +491,24 @@ impl Dataset {
         assert_eq!(out.len(), rows.len() * row_len, "copy_rows: out must be [batch, row_len]");
         for (&row, out) in rows.iter().zip(out.chunks_exact_mut(row_len.max(1))) {
             self.inputs[0].copy(row, out);
+        }
+    }
+
+    /// One sample of the first input, as numbers; `None` where the row is not there.
+    pub fn row(&self, row: usize) -> Option<Vec<f32>> {
+        let mut sample = vec![0.0; self.row_len()];
+        (row < self.len()).then(|| self.inputs[0].copy(row as u64, &mut sample))?;
+        Some(sample)
+    }
+
+    /// The name of the class of a row, by the first target; `None` where it has numbers, or one class for each of several
+    /// positions, or where the row is not there or is left out.
+    pub fn class_of(&self, row: usize) -> Option<&str> {
+        match self.target() {
+            Targets::Classes { names, positions, indices, .. } if positions.axes().is_empty() => {
+                names.get(*indices.get(row)? as usize).map(String::as_str)
+            }
+            _ => None,
         }
     }
 
