@@ -45,6 +45,9 @@ impl std::error::Error for ShapeError {}
 /// Larger sizes come from mistakes and hostile files; refusing them keeps every product of two sizes inside 64 bits.
 pub const MAX_ELEMENTS: usize = 1 << if usize::BITS > 32 { 40 } else { 29 };
 
+/// The most rows of a batch for a network whose inputs have no numbers.
+const MOST_EMPTY_ROWS: usize = 1 << 16;
+
 /// The most values that one layer may read.
 pub const MAX_INPUTS: usize = 60;
 
@@ -208,6 +211,16 @@ impl CheckedNetwork {
     fn check_input(&self, index: usize, values: &[f32], rows: usize) -> Result<(), ShapeError> {
         let input = &self.network.inputs[index];
         let sample = known(&input.shape);
+        // Rows of no numbers take no memory where they come from, but their outputs do.
+        if rows > MOST_EMPTY_ROWS && self.network.inputs.iter().all(|input| known(&input.shape) == 0) {
+            return Err(ShapeError {
+                layer: None,
+                compared: "the number of rows".to_string(),
+                expected: format!("at most {MOST_EMPTY_ROWS}, because a row of this network has no numbers"),
+                got: rows.to_string(),
+                help: "Ask in parts.".to_string(),
+            });
+        }
         if rows.checked_mul(sample) == Some(values.len()) {
             return Ok(());
         }

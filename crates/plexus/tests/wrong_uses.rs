@@ -113,6 +113,13 @@ fn every_wrong_use_is_an_error_that_can_be_matched() {
     check("nothing for one row", shape, &mut || unit(classes.predict(&[], 1, &mut ws())));
     check("numbers for no row", shape, &mut || unit(classes.predict(&[0.0; 4], 0, &mut ws())));
     check("more rows than there are", shape, &mut || unit(classes.scores(&[0.0; 4], usize::MAX, &mut ws())));
+    check("a million million rows of nothing", shape, &mut || {
+        let network = Network::chain([0], [linear(1)]).check().expect("it fits");
+        let params = Params::zeros(&network);
+        let model = Model::new(network, &params, Task::Regression { outputs: names(1) }, Context::single())?;
+        assert_eq!(model.predict(&[], 3, &mut ws())?, [0.0; 3]);
+        unit(model.predict(&[], 1 << 40, &mut ws()))
+    });
     check("one input of two", shape, &mut || unit(two.predict(&[0.0; 2], 1, &mut ws())));
     check("a missing input", shape, &mut || unit(two.predict_all(&[&[0.0; 2]], 1, &mut ws())));
     check("inputs exchanged", shape, &mut || unit(two.predict_all(&[&[0.0; 3], &[0.0; 2]], 1, &mut ws())));
