@@ -7,6 +7,7 @@ use crate::prepare::{self, Scaling};
 use plexus_kernels::Context;
 use plexus_kernels::gemm::Precision;
 use plexus_nn::Network;
+use plexus_train::check::Fit;
 use plexus_train::checkpoint::CheckpointError;
 use plexus_train::data::{Augment, IntoSource, Rows, Source};
 use plexus_train::loss::{Loss, Objective};
@@ -292,6 +293,8 @@ pub fn fit<F: Into<Flow>>(
             prepare::trainer(network, &*source, &train_rows, scaling, settings.training.clone(), &settings.context)?
         }
     };
+    // Said before an epoch was learnt, not at its end.
+    Fit::new(trainer.network(), &trainer.settings().objectives, &*validation_source)?;
     let save = |trainer: &Trainer| match &settings.checkpoint {
         Some(path) => described.write(trainer, path),
         None => Ok(()),

@@ -272,6 +272,11 @@ fn what_cannot_be_learnt_is_refused_before_it_begins() {
         ("all kept out", refused(network(2), classes(), settings().validation(0.999)), "leaves rows"),
         ("more than all", refused(network(2), classes(), settings().validation(1.5)), "a share in 0..1"),
         ("a share that is none", refused(network(2), classes(), settings().validation(f64::NAN)), "a share in 0..1"),
+        (
+            "validation of another kind",
+            refused(network(2), classes(), settings().validation_data(prices())),
+            "expected classes",
+        ),
         ("another loss", refused(network(2), classes(), Settings::new(Loss::quantile([0.5]))), "the target is a class"),
         ("softmax twice", refused(softmax, classes(), settings()), "remove the last layer"),
         (
