@@ -134,10 +134,26 @@ impl<T> TileMut<'_, T> {
     }
 }
 
-/// A pointer that may go to the threads of a pool; see the SAFETY comment of its one use.
-struct Start<T>(*mut T);
-// SAFETY: the pointer is only used to make disjoint rectangles, in `for_each_tile`, of elements that may be sent.
-unsafe impl<T: Send> Sync for Start<T> {}
+/// A matrix whose rectangles may be made by the threads of a pool.
+struct Start<'a, T> {
+    start: *mut T,
+    stride: usize,
+    life: PhantomData<&'a mut [T]>,
+}
+// SAFETY: the pointer is only used to make disjoint rectangles, in `for_each_tile_of_two`, of elements that may be sent.
+unsafe impl<T: Send> Sync for Start<'_, T> {}
+
+impl<'a, T> Start<'a, T> {
+    /// A rectangle.
+    ///
+    /// # Safety
+    /// It is inside the matrix, and no other that is used at the same time overlaps it.
+    unsafe fn tile(&self, (row, col): (usize, usize), (rows, cols): (usize, usize)) -> TileMut<'a, T> {
+        // SAFETY: the corner is inside the matrix.
+        let start = unsafe { self.start.add(row * self.stride + col) };
+        TileMut { start, rows, cols, stride: self.stride, life: PhantomData }
+    }
+}
 
 /// Cuts a row-major matrix into rectangles and gives each to one task: `work(row, col, tile)`.
 ///
@@ -151,35 +167,38 @@ unsafe impl<T: Send> Sync for Start<T> {}
 /// Where the slice is too short, `stride < cols`, or a tile size is zero.
 pub fn for_each_tile<T: Send>(
     matrix: MatrixMut<'_, T>,
-    (tile_rows, tile_cols): (usize, usize),
+    tile: (usize, usize),
     pool: &Pool,
     work: impl Fn(usize, usize, TileMut<'_, T>) + Sync + Send,
 ) {
-    let MatrixMut { values, rows, cols, stride } = matrix;
+    for_each_tile_of_two(matrix, None::<MatrixMut<'_, ()>>, tile, pool, |row, col, tile, _| work(row, col, tile));
+}
+
+/// [`for_each_tile`] of two matrices that are cut at the same places, of which the second may be missing.
+pub(crate) fn for_each_tile_of_two<A: Send, B: Send>(
+    first: MatrixMut<'_, A>,
+    second: Option<MatrixMut<'_, B>>,
+    (tile_rows, tile_cols): (usize, usize),
+    pool: &Pool,
+    work: impl for<'t> Fn(usize, usize, TileMut<'t, A>, Option<TileMut<'t, B>>) + Sync + Send,
+) {
     assert!(tile_rows > 0 && tile_cols > 0, "tiles of zero size");
+    let (rows, cols) = (first.rows, first.cols);
+    assert!(second.as_ref().is_none_or(|second| (second.rows, second.cols) == (rows, cols)), "matrices of one size");
     if rows == 0 || cols == 0 {
         return;
     }
-    let end = (rows - 1).checked_mul(stride).and_then(|start| start.checked_add(cols));
-    let fits = end.is_some_and(|end| end <= values.len());
-    assert!(cols <= stride && fits, "the matrix is larger than its slice");
+    let (first, second) = (first.start(), second.map(MatrixMut::start));
     let across = cols.div_ceil(tile_cols);
-    let start = Start(values.as_mut_ptr());
     pool.for_each(rows.div_ceil(tile_rows) * across, |task| {
-        let start = &start;
         let (row, col) = (task / across * tile_rows, task % across * tile_cols);
-        // SAFETY: (row, col) is inside the slice by the assertion above.
-        let corner = unsafe { start.0.add(row * stride + col) };
-        // Each task number comes once, and different numbers give different cells of the grid: rectangles are disjoint,
-        // and all end before `values` is free again, because `for_each` returns after the last task.
-        let tile = TileMut {
-            start: corner,
-            rows: tile_rows.min(rows - row),
-            cols: tile_cols.min(cols - col),
-            stride,
-            life: PhantomData,
-        };
-        work(row, col, tile);
+        let size = (tile_rows.min(rows - row), tile_cols.min(cols - col));
+        // SAFETY: the rectangle is inside the matrix. Each task number comes once, and different numbers give different cells
+        // of the grid: rectangles are disjoint, and all end before the matrices are free again, because `for_each` returns
+        // after the last task.
+        let (first, second) =
+            unsafe { (first.tile((row, col), size), second.as_ref().map(|second| second.tile((row, col), size))) };
+        work(row, col, first, second);
     });
 }
 
@@ -194,6 +213,30 @@ pub struct MatrixMut<'a, T = f32> {
     pub cols: usize,
     /// Elements from one row to the next.
     pub stride: usize,
+}
+
+impl<'a, T> MatrixMut<'a, T> {
+    /// Where rectangles start.
+    ///
+    /// # Panics
+    /// Where the slice is too short for the sizes.
+    fn start(self) -> Start<'a, T> {
+        let MatrixMut { values, rows, cols, stride } = self;
+        let end = rows.checked_sub(1).map_or(Some(0), |last| last.checked_mul(stride)?.checked_add(cols));
+        let fits = end.is_some_and(|end| end <= values.len());
+        assert!(cols <= stride && fits, "the matrix is larger than its slice");
+        Start { start: values.as_mut_ptr(), stride, life: PhantomData }
+    }
+
+    /// All of it as one rectangle.
+    ///
+    /// # Panics
+    /// Where the slice is too short for the sizes.
+    pub(crate) fn whole(self) -> TileMut<'a, T> {
+        let size = (self.rows, self.cols);
+        // SAFETY: it is the whole matrix, and nobody else has it.
+        unsafe { self.start().tile((0, 0), size) }
+    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context of precision [`Precision::Highest`].
+    /// A context of precision [`Precision::Standard`].
     ///
     /// # Panics
     /// Where this processor lacks the instruction set.
@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(context.isa(), Isa::Portable);
         assert_eq!(context.precision(), Precision::Medium);
         assert_eq!(context.clone().pool().threads(), context.pool().threads());
-        assert_eq!(Context::single().precision(), Precision::Highest);
+        assert_eq!(Context::single().precision(), Precision::Standard);
         assert_eq!(Context::single().isa(), Isa::selected());
     }
 

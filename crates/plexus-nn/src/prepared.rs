@@ -35,11 +35,11 @@ impl Prepared {
         }
     }
 
-    /// Whether [`Prepared::weights`] gives the weights back: not where they were rounded to bfloat16.
+    /// Whether [`Prepared::weights`] gives the weights back: not where they were rounded to bfloat16 or transformed.
     pub fn is_exact(&self) -> bool {
         match self {
             Prepared::Gemm { weight, .. } => weight.is_exact(),
-            Prepared::Conv { .. } => true,
+            Prepared::Conv { weight, .. } => weight.is_exact(),
         }
     }
 
@@ -55,7 +55,7 @@ impl Prepared {
                 weight.unpack((1, k), matrix).then_some(weights)
             }
             Prepared::Conv { weight, bias } => {
-                let mut weights = weight.unpack();
+                let mut weights = weight.unpack()?;
                 weights.extend_from_slice(bias);
                 Some(weights)
             }

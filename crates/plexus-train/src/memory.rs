@@ -34,7 +34,7 @@ pub fn training_bytes(network: &Arc<CheckedNetwork>, settings: &Settings, rows: 
         plan.bytes(rows),
         // All rows of an update are there at once.
         input_numbers(network).saturating_mul(rows.saturating_mul(settings.accumulate)).saturating_mul(NUMBER),
-        evaluation_bytes(network, &context.clone().with_precision(Precision::Highest)),
+        evaluation_bytes(network, &context.clone().with_precision(settings.precision.max(Precision::Standard))),
     ]
     .into_iter()
     .fold(0, usize::saturating_add)

@@ -53,7 +53,7 @@ pub struct Settings {
     /// What each output of the network is trained for, in their order.
     pub objectives: Vec<Objective>,
     /// How exactly products with weights are computed; anything but the default is written down.
-    #[serde(default, with = "precision_by_name", skip_serializing_if = "is_highest")]
+    #[serde(default, with = "precision_by_name", skip_serializing_if = "is_standard")]
     pub precision: Precision,
     /// The largest norm of the gradient of all weights together; larger ones are scaled down to it.
     pub clip_norm: Option<f64>,
@@ -142,8 +142,8 @@ fn is_one(count: &u64) -> bool {
     *count == 1
 }
 
-fn is_highest(precision: &Precision) -> bool {
-    *precision == Precision::Highest
+fn is_standard(precision: &Precision) -> bool {
+    *precision == Precision::Standard
 }
 
 /// The kernels know nothing of files.
@@ -157,7 +157,7 @@ mod precision_by_name {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Precision, D::Error> {
         let name = String::deserialize(deserializer)?;
-        let unknown = || D::Error::custom(format!("precision \"{name}\" is none of highest, high, medium"));
+        let unknown = || D::Error::custom(format!("precision \"{name}\" is none of highest, standard, high, medium"));
         Precision::ALL.into_iter().find(|precision| precision.name() == name).ok_or_else(unknown)
     }
 }
@@ -614,7 +614,8 @@ impl Trainer {
         Ok(record)
     }
 
-    /// Measures the present weights on some rows, with products in f32.
+    /// Measures the present weights on some rows, with products in f32: as training, or of the default precision where
+    /// training takes a lower one.
     ///
     /// # Errors
     /// [`MeasureError`] where the data does not fit the network or the losses, or a row cannot be had.
@@ -626,7 +627,7 @@ impl Trainer {
                 (plan, workspace)
             }
             none => {
-                let context = self.context.clone().with_precision(Precision::Highest);
+                let context = self.context.clone().with_precision(self.settings.precision.max(Precision::Standard));
                 let plan = Plan::new(self.network.clone(), &self.params, context);
                 let (plan, workspace) = none.insert((plan, Workspace::default()));
                 (plan, workspace)

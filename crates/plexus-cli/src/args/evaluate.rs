@@ -42,7 +42,7 @@ pub struct EvaluateArgs {
     #[command(flatten)]
     pub open: OpenArgs,
     /// How exactly products with weights are computed
-    #[arg(long, value_enum, value_name = "PRECISION", default_value_t = FloatPrecision::Highest)]
+    #[arg(long, value_enum, value_name = "PRECISION", default_value_t = FloatPrecision::Standard)]
     pub precision: FloatPrecision,
     /// Threads [default: one for each processor]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = thread_count)]

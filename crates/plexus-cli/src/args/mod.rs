@@ -106,8 +106,10 @@ impl From<OpenArgs> for PlanOptions {
 /// How exactly products of f32 are computed; names as in PyTorch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FloatPrecision {
-    /// f32
+    /// f32, every product and sum as in the formula
     Highest,
+    /// f32, with fewer products in convolutions where that is faster (Winograd)
+    Standard,
     /// Two bf16 for each f32 (16 bits of mantissa), where the processor has a matrix unit for bf16 (AMX); else f32
     High,
     /// One bf16 for each f32 (8 bits of mantissa), where the processor multiplies bf16; else f32
@@ -118,6 +120,7 @@ impl From<FloatPrecision> for Precision {
     fn from(precision: FloatPrecision) -> Precision {
         match precision {
             FloatPrecision::Highest => Precision::Highest,
+            FloatPrecision::Standard => Precision::Standard,
             FloatPrecision::High => Precision::High,
             FloatPrecision::Medium => Precision::Medium,
         }

@@ -180,7 +180,7 @@ pub struct LearningArgs {
     #[arg(long, value_name = "WEIGHTS")]
     pub class_weights: Option<String>,
     /// How exactly products with weights are computed
-    #[arg(long, value_enum, value_name = "PRECISION", default_value_t = FloatPrecision::Highest)]
+    #[arg(long, value_enum, value_name = "PRECISION", default_value_t = FloatPrecision::Standard)]
     pub precision: FloatPrecision,
     /// The largest norm of the gradient; larger ones are scaled down
     #[arg(long, value_name = "NORM")]

@@ -4,8 +4,11 @@ use super::backward_input::{self, InputBand};
 use super::backward_pixels::{self, AddLanes, PixelsPart};
 use super::backward_weight::{WeightPart, chain_rows};
 use super::pack::{Form, Layout};
+use super::winograd::{self, Winograd};
 use super::{Geometry, Kernel, PARALLEL_MACS, Scratch, cut, source};
 use crate::Context;
+use crate::gemm;
+use crate::map::Function;
 use crate::map::pieces::{self, Rows};
 use crate::reduce;
 use crate::threads::Pool;
@@ -37,7 +40,7 @@ pub struct ConvBackwardInput<'a> {
 /// # Numerics
 /// For each `y, x, i, j` the sum over the filters of the group is a chain of multiply-adds from zero, in blocks of at most
 /// [`KC`](crate::gemm::KC); these are added to the element one after the other. The order depends on the geometry and the
-/// kernel alone: not on the threads, not on the batch. The error is at most
+/// kernel alone: not on the threads, not on the batch. (Where Winograd's form is chosen, its order and bound hold.) The error is at most
 /// `(min(filters, KC) + kernel height · kernel width · blocks + 2) · 2⁻²⁴ · Σ |grad_output||weight|`, and one more for
 /// `accumulate`. There are no products with padding.
 ///
@@ -53,13 +56,36 @@ pub fn conv_backward_input(call: ConvBackwardInput<'_>, scratch: &mut Scratch, c
     if grad_input.is_empty() {
         return;
     }
+    let single = Pool::single();
+    let macs = geometry.macs();
+    let pool = if macs.saturating_mul(batch as u64) < PARALLEL_MACS { &single } else { context.pool() };
+    if let Some(mirrored) = geometry.mirrored()
+        && let Some(form) = Winograd::of(&mirrored, context.precision())
+    {
+        let multiply = gemm::Kernel::for_isa(kernel.isa);
+        let len = form.weight_len(&mirrored, multiply);
+        scratch.weight.grow(len);
+        form.pack(&mirrored, multiply, weight, true, (&mut scratch.weight[..len], pool));
+        let call = winograd::Call {
+            form,
+            kernel,
+            geometry: &mirrored,
+            batch,
+            input: grad_output,
+            weight: &scratch.weight[..len],
+            bias: None,
+            function: Function::Identity,
+            pooled: false,
+            positions: None,
+            output: grad_input,
+            accumulate,
+        };
+        return winograd::run(call, &mut scratch.winograd, pool);
+    }
     let len = backward_input::weight_len(&geometry, 2 * kernel.lanes);
     scratch.weight.grow(len);
     backward_input::pack(&geometry, 2 * kernel.lanes, weight, &mut scratch.weight[..len]);
     let (geometry, weight) = (&geometry, &scratch.weight[..len]);
-    let single = Pool::single();
-    let macs = geometry.macs();
-    let pool = if macs.saturating_mul(batch as u64) < PARALLEL_MACS { &single } else { context.pool() };
     let (height, row, outputs) = (geometry.height, geometry.width * geometry.channels, geometry.output_len());
     // Bands compute the rows of the output at their borders twice, so there are only as many as the threads need. The bits
     // do not depend on them.

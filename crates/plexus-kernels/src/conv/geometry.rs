@@ -86,6 +86,19 @@ impl Geometry {
         })
     }
 
+    /// The convolution that the gradient of the input is, of the gradient of the output with turned filters; `None` for
+    /// strides, and where the padding is as wide as the filters.
+    pub(crate) fn mirrored(&self) -> Option<Geometry> {
+        let [height, width] = self.output()?;
+        let reach = |axis: usize| (self.kernel[axis] - 1) * self.dilation[axis];
+        let [top, left, bottom, right] = self.padding;
+        let [down, across] = [reach(0), reach(1)];
+        let padding =
+            [down.checked_sub(top)?, across.checked_sub(left)?, down.checked_sub(bottom)?, across.checked_sub(right)?];
+        let (channels, filters) = (self.filters, self.channels);
+        (self.stride == [1, 1]).then_some(Geometry { channels, height, width, filters, padding, ..*self })
+    }
+
     /// Channels that one filter sees.
     pub(crate) fn group_channels(&self) -> usize {
         self.channels / self.groups.max(1)

@@ -47,6 +47,7 @@ mod scratch;
 mod source;
 mod table;
 mod unpool;
+mod winograd;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -73,8 +74,9 @@ use crate::threads::Pool;
 use backward_input::InputBand;
 use backward_pixels::PixelsPart;
 use backward_weight::WeightPart;
-use pack::{Form, Layout};
+use pack::{Form, Layout, PackedForm};
 use std::ops::Range;
+use winograd::{InputTiles, OutputTiles};
 
 /// Below this many multiply-adds the calling thread does all of them: a few microseconds, no more than waking a thread
 /// costs.
@@ -102,6 +104,9 @@ pub struct Kernel {
     /// Computes some samples' part of the gradient of one row of some filters, and, with pixels in the lanes, of all.
     weight: fn(WeightPart<'_, '_>),
     weight_of_pixels: fn(PixelsPart<'_, '_>),
+    /// Transforms the tiles of Winograd's form, and their sums.
+    input_tiles: fn(InputTiles<'_, '_>),
+    output_tiles: fn(OutputTiles<'_, '_>),
 }
 
 impl std::fmt::Debug for Kernel {
@@ -256,7 +261,13 @@ pub fn conv(call: Conv<'_>, scratch: &mut Scratch, context: &Context) {
     if output.is_empty() {
         return;
     }
-    let layout = Layout::of(&geometry, kernel);
+    let single = Pool::single();
+    let macs = geometry.macs();
+    let pool = if macs.saturating_mul(batch as u64) < PARALLEL_MACS { &single } else { context.pool() };
+    let form = match weight {
+        Weight::Packed(packed) => packed.form(),
+        Weight::Plain(_) => PackedForm::of(&geometry, kernel, context.precision()),
+    };
     let panels = match weight {
         Weight::Packed(packed) => packed.panels(),
         Weight::Plain(weight) => {
@@ -265,17 +276,34 @@ pub fn conv(call: Conv<'_>, scratch: &mut Scratch, context: &Context) {
                 geometry.weight_len(),
                 "the weight has filters · channels / groups · kernel numbers"
             );
-            let len = layout.len(&geometry);
+            let len = form.len(&geometry, kernel);
             scratch.weight.grow(len);
-            layout.pack(&geometry, weight, &mut scratch.weight[..len]);
+            form.pack(&geometry, kernel, weight, (&mut scratch.weight[..len], pool));
             &scratch.weight[..len]
+        }
+    };
+    let layout = match form {
+        PackedForm::Direct(layout) => layout,
+        PackedForm::Winograd(form) => {
+            let call = winograd::Call {
+                form,
+                kernel,
+                geometry: &geometry,
+                batch,
+                input,
+                weight: panels,
+                bias,
+                function,
+                pooled,
+                positions,
+                output,
+                accumulate: false,
+            };
+            return winograd::run(call, &mut scratch.winograd, pool);
         }
     };
     let geometry = &geometry;
     let block = Block { geometry, input, layout, panels, bias, function, pooled, cols: out_cols };
-    let single = Pool::single();
-    let macs = geometry.macs();
-    let pool = if macs.saturating_mul(batch as u64) < PARALLEL_MACS { &single } else { context.pool() };
     let (band, piece) = cut(macs, out_rows);
     let slots = scratch.slots.grow(pool.threads(), block.halo_len(band));
 

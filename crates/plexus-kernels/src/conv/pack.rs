@@ -1,10 +1,12 @@
 //! Weights re-ordered for a kernel.
 
 use super::pixels::WIDEST;
+use super::winograd::Winograd;
 use super::{Geometry, Kernel};
 use crate::Context;
 use crate::buffer::Buffer;
-use crate::gemm::KC;
+use crate::gemm::{self, KC, Precision};
+use crate::threads::Pool;
 
 /// Which loop nest computes a convolution, which decides how its weight is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +25,8 @@ pub(super) const FEW: usize = 12;
 /// The most channels for [`Form::Pixels`]: each is a plane of its own, which costs a copy.
 const FEW_CHANNELS: usize = 8;
 
-/// How a weight is packed: `[groups][panels of `width` filters][kernel height][kernel width][channels][width]`.
-#[derive(Clone, Copy, Debug)]
+/// How a weight is re-ordered: `[groups][panels of `width` filters][kernel height][kernel width][channels][width]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     pub form: Form,
     /// Filters side by side.
@@ -93,6 +95,42 @@ impl Layout {
     }
 }
 
+/// How a weight is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PackedForm {
+    /// As it is.
+    Direct(Layout),
+    /// Transformed.
+    Winograd(Winograd),
+}
+
+impl PackedForm {
+    pub(super) fn of(geometry: &Geometry, kernel: &Kernel, precision: Precision) -> Self {
+        match Winograd::of(geometry, precision) {
+            Some(form) => PackedForm::Winograd(form),
+            None => PackedForm::Direct(Layout::of(geometry, kernel)),
+        }
+    }
+
+    /// Numbers of a packed weight.
+    pub(super) fn len(self, geometry: &Geometry, kernel: &Kernel) -> usize {
+        match self {
+            PackedForm::Direct(layout) => layout.len(geometry),
+            PackedForm::Winograd(form) => form.weight_len(geometry, gemm::Kernel::for_isa(kernel.isa)),
+        }
+    }
+
+    /// Packs a weight into [`PackedForm::len`] numbers.
+    pub(super) fn pack(self, geometry: &Geometry, kernel: &Kernel, weight: &[f32], (to, pool): (&mut [f32], &Pool)) {
+        match self {
+            PackedForm::Direct(layout) => layout.pack(geometry, weight, to),
+            PackedForm::Winograd(form) => {
+                form.pack(geometry, gemm::Kernel::for_isa(kernel.isa), weight, false, (to, pool));
+            }
+        }
+    }
+}
+
 /// A weight re-ordered once for one kernel and one geometry. Weights that are used many times are kept in this form.
 ///
 /// # Examples
@@ -101,12 +139,13 @@ impl Layout {
 /// let geometry = Geometry::plain([1, 4, 4], 2, [1, 2]);
 /// let weight = [1.0, 2.0, 3.0, 4.0];
 /// let packed = PackedWeight::new(&geometry, &weight, &plexus_kernels::Context::single());
-/// assert_eq!(packed.unpack(), weight);
+/// assert_eq!(packed.unpack().unwrap(), weight);
 /// ```
 #[derive(Clone, Debug)]
 pub struct PackedWeight {
     geometry: Geometry,
     kernel: &'static Kernel,
+    form: PackedForm,
     panels: Buffer,
 }
 
@@ -119,19 +158,24 @@ impl PackedWeight {
     pub fn new(geometry: &Geometry, weight: &[f32], context: &Context) -> Self {
         let kernel = Kernel::for_isa(context.isa());
         assert_eq!(weight.len(), geometry.weight_len(), "the weight has filters · channels / groups · kernel numbers");
-        let layout = Layout::of(geometry, kernel);
-        let mut panels = Buffer::zeros(layout.len(geometry));
-        layout.pack(geometry, weight, &mut panels);
-        PackedWeight { geometry: *geometry, kernel, panels }
+        let form = PackedForm::of(geometry, kernel, context.precision());
+        let mut panels = Buffer::zeros(form.len(geometry, kernel));
+        form.pack(geometry, kernel, weight, (&mut panels, context.pool()));
+        PackedWeight { geometry: *geometry, kernel, form, panels }
     }
 
-    /// The weight as it was given, `[filters, channels / groups, kernel height, kernel width]`, bit for bit.
-    pub fn unpack(&self) -> Vec<f32> {
+    /// Whether [`PackedWeight::unpack`] gives the weight back: not where it was transformed.
+    pub fn is_exact(&self) -> bool {
+        matches!(self.form, PackedForm::Direct(_))
+    }
+
+    /// The weight as it was given, `[filters, channels / groups, kernel height, kernel width]`, bit for bit; `None` where it
+    /// [cannot be got back](PackedWeight::is_exact).
+    pub fn unpack(&self) -> Option<Vec<f32>> {
+        let PackedForm::Direct(layout) = self.form else { return None };
         let mut weight = vec![0.0; self.geometry.weight_len()];
-        Layout::of(&self.geometry, self.kernel).for_each(&self.geometry, |packed, plain| {
-            weight[plain] = self.panels[packed];
-        });
-        weight
+        layout.for_each(&self.geometry, |packed, plain| weight[plain] = self.panels[packed]);
+        Some(weight)
     }
 
     /// The geometry it was packed for.
@@ -149,14 +193,21 @@ impl PackedWeight {
         size_of_val(&self.panels[..])
     }
 
-    /// Bytes of memory that a weight will take, before it is packed.
-    pub fn bytes_for(geometry: &Geometry, context: &Context) -> usize {
-        Layout::of(geometry, Kernel::for_isa(context.isa())).len(geometry).saturating_mul(size_of::<f32>())
+    /// Bytes of memory that a weight will take, before it is packed, and whether it will be [exact](PackedWeight::is_exact).
+    pub fn bytes_for(geometry: &Geometry, context: &Context) -> (usize, bool) {
+        let kernel = Kernel::for_isa(context.isa());
+        let form = PackedForm::of(geometry, kernel, context.precision());
+        (form.len(geometry, kernel).saturating_mul(size_of::<f32>()), matches!(form, PackedForm::Direct(_)))
     }
 
     /// The kernel that will run it.
     pub(super) fn row(&self) -> &'static Kernel {
         self.kernel
+    }
+
+    /// How the weight is packed.
+    pub(super) fn form(&self) -> PackedForm {
+        self.form
     }
 
     pub(super) fn panels(&self) -> &[f32] {

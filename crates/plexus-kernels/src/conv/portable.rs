@@ -4,6 +4,7 @@ use super::backward_input::{InputBand, Spread};
 use super::backward_pixels::{self, PixelsPart};
 use super::backward_weight::{self, WeightPart};
 use super::body::Convolve;
+use super::winograd::{InputTiles, OutputTiles};
 use super::{Band, Kernel};
 use crate::isa::portable::Portable;
 use crate::isa::{Isa, Simd};
@@ -20,6 +21,8 @@ pub(super) const KERNEL: Kernel = Kernel {
     input,
     weight,
     weight_of_pixels,
+    input_tiles,
+    output_tiles,
 };
 
 fn band(band: Band<'_, '_>) {
@@ -36,4 +39,12 @@ fn weight(part: WeightPart<'_, '_>) {
 
 fn weight_of_pixels(part: PixelsPart<'_, '_>) {
     Portable.run(backward_pixels::Correlate::<2> { part });
+}
+
+fn input_tiles(tiles: InputTiles<'_, '_>) {
+    Portable.run(tiles);
+}
+
+fn output_tiles(tiles: OutputTiles<'_, '_>) {
+    Portable.run(tiles);
 }

@@ -10,6 +10,8 @@ pub struct Scratch {
     pub(super) weight: Buffer,
     /// One for each thread: what a task copies its input into.
     pub(super) slots: Slots,
+    /// For Winograd's form.
+    pub(super) winograd: super::winograd::Scratch,
     /// The sums of parts of a batch.
     pub(super) partial: Buffer,
 }

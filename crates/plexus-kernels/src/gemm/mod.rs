@@ -77,19 +77,23 @@ pub enum Precision {
     Medium,
     /// Each number as a sum of two bfloat16, about 16 bits of mantissa: with AMX.
     High,
-    /// f32, 24 bits of mantissa.
+    /// f32, 24 bits of mantissa, with fewer products where that is faster: [convolutions](mod@crate::conv) by Winograd's
+    /// minimal filtering.
     #[default]
+    Standard,
+    /// f32, 24 bits of mantissa, every product and sum as in the formula.
     Highest,
 }
 
 impl Precision {
     /// Every precision, the most exact first.
-    pub const ALL: [Precision; 3] = [Precision::Highest, Precision::High, Precision::Medium];
+    pub const ALL: [Precision; 4] = [Precision::Highest, Precision::Standard, Precision::High, Precision::Medium];
 
-    /// The name: `highest`, `high`, `medium`.
+    /// The name: `highest`, `standard`, `high`, `medium`.
     pub fn name(self) -> &'static str {
         match self {
             Precision::Highest => "highest",
+            Precision::Standard => "standard",
             Precision::High => "high",
             Precision::Medium => "medium",
         }
@@ -103,7 +107,7 @@ impl Precision {
             // at most twice as fast as f32.
             Precision::High => (kernel == Isa::Amx).then_some(Parts::Two),
             Precision::Medium => (kernel != Isa::Portable).then_some(Parts::One),
-            Precision::Highest => None,
+            Precision::Standard | Precision::Highest => None,
         }
     }
 }
@@ -384,6 +388,19 @@ fn in_f32(kernel: &'static Kernel, call: Gemm<'_>, scratch: &mut Scratch, pool: 
     let block = Block { k, a, height, b, accumulate, bias, function, row: 0, col: 0 };
     let size = tile((m, n, k), height, kernel);
     for_each_tile(c, size, pool, |row, col, tile| (kernel.block)(&Block { row, col, ..block }, tile));
+}
+
+/// Computes one rectangle on this thread: rows of `a`, `stride` elements apart, by panels that were packed for this kernel
+/// ([`Packed`] tells how), each of `k` rows.
+///
+/// # Panics
+/// Where the sizes do not fit each other.
+pub(crate) fn multiply_panels(kernel: &Kernel, (a, stride): (&[f32], usize), panels: &[f32], k: usize, c: TileMut<'_>) {
+    let height = body::height(c.rows(), kernel.mr, kernel.vectors);
+    let a = LeftOperand::Rows { values: a, stride };
+    let b = RightOperand::Panels(panels);
+    let (bias, function) = (None, Function::Identity);
+    (kernel.block)(&Block { k, a, height, b, accumulate: false, bias, function, row: 0, col: 0 }, c);
 }
 
 /// Whether the rows of `a` are read where they are.

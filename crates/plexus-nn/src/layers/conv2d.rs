@@ -3,6 +3,7 @@
 use crate::init::Init;
 use crate::layer::{
     Backward, Cost, Forward, GradInput, LayerKind, Maps, Mismatch, ParamSpec, Pass, Prepare, Products, Reads, one,
+    weights_bytes,
 };
 use crate::layers::sides::{Padding, Pair, check_sizes, maps, too_large};
 use crate::prepared::Prepared;
@@ -254,7 +255,9 @@ impl LayerKind for Conv2d {
 
     fn prepared_bytes(&self, inputs: &[&Shape], context: &Context) -> usize {
         let bias = if self.bias { self.out_channels * size_of::<f32>() } else { 0 };
-        PackedWeight::bytes_for(&self.geometry(inputs[0]), context).saturating_add(bias)
+        let (bytes, exact) = PackedWeight::bytes_for(&self.geometry(inputs[0]), context);
+        let plain = if exact { 0 } else { weights_bytes(&self.params(inputs)) };
+        bytes.saturating_add(bias).saturating_add(plain)
     }
 
     fn forward(&self, cx: Forward<'_>) {
