@@ -135,6 +135,15 @@ def avg_pool2d():
     cases.write()
 
 
+def adaptive_avg_pool2d():
+    cases = Cases("adaptive_avg_pool2d", script="maps.py")
+    for name, shape, size, batch in [("half", [2, 4, 6], [2, 3], 2), ("odd", [3, 7, 5], [3, 2], 2), ("larger", [2, 2, 3], [5, 4], 1),
+                                     ("same-size", [2, 3, 3], 3, 2), ("one-pixel", [17, 3, 2], 1, 2), ("batch-of-none", [2, 3, 3], 2, 0)]:
+        pool = lambda x, p, s, training: F.adaptive_avg_pool2d(x, size) * 1
+        cases.add(name, {"output_size": size}, shape, batch, pool)
+    cases.write()
+
+
 def global_avg_pool():
     cases = Cases("global_avg_pool", script="maps.py")
     for name, shape, batch in [("map", [3, 4, 5], 2), ("one-pixel", [4, 1, 1], 2), ("one-channel", [1, 7, 3], 3),
@@ -328,6 +337,6 @@ def orders():
 
 if __name__ == "__main__":
     case_file.settle()
-    for make in [conv2d, max_pool2d, avg_pool2d, global_avg_pool, global_max_pool, batch_norm_maps, several_values, upsample,
+    for make in [conv2d, max_pool2d, avg_pool2d, adaptive_avg_pool2d, global_avg_pool, global_max_pool, batch_norm_maps, several_values, upsample,
                  trainable_pool2d, conv2d_table, rbf, orders]:
         make()

@@ -271,6 +271,23 @@ fn summary_counts_with_and_without_bias() {
     let layers = original["layers"].as_array().expect("a list").iter();
     let connections: Vec<u64> = layers.filter_map(|layer| layer["connections"].as_u64()).filter(|n| *n > 0).collect();
     assert_eq!(connections, [122_304, 5_880, 151_600, 2_000, 48_120, 10_164, 840]);
+    let text = plexus(at, ["summary", "alexnet"]).well().stdout;
+    for words in
+        ["3x227x227", "96x55x55", "256x13x13", "34,944", "614,656", "37,752,832", "62,378,344", "1,135,256,096"]
+    {
+        assert!(text.contains(words), "{words}:\n{text}");
+    }
+    let json = plexus(at, ["summary", "alexnet?groups=2", "--json"]).well().last_json();
+    assert_eq!(json["total"]["params"], 60_965_224);
+    let conv = &json["layers"][0];
+    assert_eq!((&conv["name"], &conv["kind"]), (&"conv1".into(), &"conv2d".into()));
+    assert_eq!((&conv["params"], &conv["params_without_bias"]), (&34_944.into(), &34_848.into()));
+    assert_eq!((&conv["output_shape"], &conv["macs"]), (&serde_json::json!([96, 55, 55]), &105_415_200.into()));
+    let gray = plexus(at, ["summary", "vgg16?in_channels=1&classes=2", "--input", "1x64x64", "--json"]).well();
+    assert_eq!(
+        gray.last_json()["layers"].as_array().and_then(|all| all.last()).expect("a layer")["output_shape"][0],
+        2
+    );
     let model = plexus(at, ["summary", DIGITS]).well().stdout;
     assert!(model.contains("standardize") && model.contains("1x8x8"), "{model}");
     assert_eq!(model, std::fs::read_to_string(at.join("digits/summary.txt")).expect("it reads"));

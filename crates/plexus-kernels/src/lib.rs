@@ -19,9 +19,12 @@ pub mod gemm_bf16;
 pub mod gemm_i16;
 pub mod gemm_i8;
 pub mod isa;
+pub mod local;
 pub mod loss;
+pub mod lrn;
 pub mod map;
 pub mod norm;
+pub mod pad;
 pub mod pool;
 pub mod probe;
 #[cfg(feature = "random")]

@@ -19,6 +19,8 @@ mod task;
 #[cfg(feature = "table")]
 mod choose;
 #[cfg(feature = "table")]
+mod named;
+#[cfg(feature = "table")]
 mod run;
 #[cfg(feature = "table")]
 mod spec;
@@ -79,6 +81,8 @@ pub use plexus_train::{
 
 #[cfg(feature = "table")]
 pub use choose::{Chosen, Part};
+#[cfg(feature = "table")]
+pub use named::{Misnamed, NamedNetwork, Zoo};
 #[cfg(feature = "table")]
 pub use run::{Finished, Resume, Run, Stepped};
 #[cfg(feature = "table")]

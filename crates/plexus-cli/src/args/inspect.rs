@@ -10,16 +10,17 @@ Examples:
   plexus summary runs/digits-1
   plexus summary mlp:512,256
   plexus summary mlp:100 --input 28x28 --outputs 10 --json
+  plexus summary alexnet?groups=2
   plexus summary net.toml --input 4")]
 pub struct SummaryArgs {
-    /// A model file, a run folder, a TOML file, or a network such as mlp:512,256
+    /// A model file, a run folder, a TOML file, or a network such as mlp:512,256, alexnet or vgg16
     pub network: String,
-    /// Shape of one input sample, as 784 or 1x28x28 [default: what the file says, else 784]
+    /// Shape of one input sample, as 784 or 1x28x28 [default: what the network was made for, else 784]
     #[arg(long, value_name = "SHAPE")]
     pub input: Option<String>,
-    /// Number of outputs of a short form such as mlp:512,256
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    pub outputs: usize,
+    /// Number of outputs of a network that is named [default: what it was made for, else 10]
+    #[arg(long, value_name = "N")]
+    pub outputs: Option<usize>,
     /// Multiply activations and multiply-adds by this many samples
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub batch: u64,
@@ -45,12 +46,12 @@ pub struct TraceArgs {
     pub network: String,
     /// The input as JSON numbers [default: 1, 2, 3, ...]
     pub values: Option<String>,
-    /// Shape of one input sample [default: what the file says, else 2]
+    /// Shape of one input sample [default: what the network was made for, else 2]
     #[arg(long, value_name = "SHAPE")]
     pub input: Option<String>,
-    /// Number of outputs of a short form
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    pub outputs: usize,
+    /// Number of outputs of a network that is named [default: what it was made for, else 2]
+    #[arg(long, value_name = "N")]
+    pub outputs: Option<usize>,
     /// The seed of the weights of a network without any
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub seed: u64,

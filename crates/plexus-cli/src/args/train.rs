@@ -19,8 +19,8 @@ pub struct TrainArgs {
     /// The same, as an option
     #[arg(long, value_name = "DATA", conflicts_with = "source")]
     pub data: Option<String>,
-    /// The network: mlp, mlp:512,256, mlp:64?activation=tanh, lenet5, lenet5?variant=original, or a TOML
-    /// file [default: mlp:128]
+    /// The network: mlp, mlp:512,256, mlp:64?activation=tanh, lenet5, cnn, alexnet, vgg16 and others with their options, as
+    /// vgg11?batch_norm=true, or a TOML file [default: mlp:128]
     #[arg(long, value_name = "SPEC")]
     pub network: Option<String>,
     /// The run folder [default: runs/NAME-N, the next free number]

@@ -14,7 +14,7 @@ pub mod train;
 use crate::Failure;
 use crate::output::{program, quoted};
 use crate::pictures::{Picture, Theme};
-use plexus::{Context, Model, NetworkSpec, Run};
+use plexus::{Context, Model, NamedNetwork, NetworkSpec, Run};
 use plexus_nn::{CheckedNetwork, PlanOptions, Shape};
 use plexus_train::metrics::ConfusionMatrix;
 use std::path::{Path, PathBuf};
@@ -52,22 +52,23 @@ pub(crate) fn newest_run(folder: &Path) -> Option<PathBuf> {
 
 /// Whether a name is that of a network without weights: a short form or a text file.
 pub(crate) fn is_text(name: &str) -> bool {
-    name.ends_with(".toml") || matches!(name.split([':', '?']).next(), Some("mlp" | "lenet5"))
+    name.ends_with(".toml") || NamedNetwork::is_named(name)
 }
 
-/// A network named on the command line, and the model where it is one, opened as the options say.
+/// A network named on the command line, and the model where it is one, opened as the options say. `default` are the input and
+/// the outputs of networks that take any.
 pub(crate) fn open_network(
     name: &str,
     input: Option<&str>,
-    outputs: usize,
-    default_input: Shape,
+    outputs: Option<usize>,
+    default: (Shape, usize),
     options: PlanOptions,
 ) -> Result<(CheckedNetwork, Option<Model>), Failure> {
     if !is_text(name) {
         if !Path::new(name).exists() {
             return Err(Failure::Input(format!(
-                "there is no file {name}, and no network of this name: a network is {}",
-                NetworkSpec::FORMS
+                "there is no file {name}, and no network of this name: a network is {}, or a file ending in .toml",
+                NamedNetwork::FORMS
             )));
         }
         if input.is_some() {
@@ -80,15 +81,15 @@ pub(crate) fn open_network(
     }
     let input = input.map(parse_shape).transpose()?;
     let spec = NetworkSpec::parse(name)?;
-    if outputs == 0 {
+    if outputs == Some(0) {
         return Err(Failure::Input("--outputs is 0, but must be at least 1".to_string()));
     }
-    let input = match (&spec, input) {
-        (_, Some(input)) => input,
-        (NetworkSpec::Text(text), None) => text.input.clone().unwrap_or(default_input),
-        (NetworkSpec::LeNet5(_), None) => Shape::new([1, 28, 28]),
-        (_, None) => default_input,
+    let (own_input, own_outputs) = match &spec {
+        NetworkSpec::Named(named) => (named.input(), named.outputs()),
+        NetworkSpec::Text(text) => (text.input.clone(), None),
     };
+    let input = input.or(own_input).unwrap_or(default.0);
+    let outputs = outputs.or(own_outputs).unwrap_or(default.1);
     Ok((spec.build(input, &[("output".to_string(), outputs)])?.check()?, None))
 }
 

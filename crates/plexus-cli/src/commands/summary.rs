@@ -11,7 +11,7 @@ use plexus_nn::{CheckedNetwork, Shape};
 /// Prints the summary of a model or a named network.
 pub fn run(args: SummaryArgs) -> Result<(), Failure> {
     let (input, options) = (args.input.as_deref(), args.open.into());
-    let (network, model) = open_network(&args.network, input, args.outputs, Shape::new([784]), options)?;
+    let (network, model) = open_network(&args.network, input, args.outputs, (Shape::new([784]), 10), options)?;
     let mut counted = model.as_ref().map_or_else(|| summary(&network), of_model);
     scale(&mut counted, args.batch);
     if args.json {

@@ -14,7 +14,7 @@ const MOST_NUMBERS: usize = 1 << 26;
 /// Prints every primitive with its operands and its result.
 pub fn run(args: TraceArgs) -> Result<(), Failure> {
     let (input, options) = (args.input.as_deref(), PlanOptions::default());
-    let (network, model) = open_network(&args.network, input, args.outputs, Shape::new([2]), options)?;
+    let (network, model) = open_network(&args.network, input, args.outputs, (Shape::new([2]), 2), options)?;
     let outputs =
         (0..network.network().layers.len()).map(|layer| network.output_shape(layer).len().unwrap_or(usize::MAX));
     let numbers = outputs.fold(network.layout().weights_len() + network.input_len(), usize::saturating_add);

@@ -17,13 +17,17 @@
 //! through. A window with nothing inside the map has the largest `-∞`, the position `u32::MAX` and the mean 0. Results do
 //! not depend on the batch or the number of threads.
 
+mod adaptive;
 mod average;
+mod bilinear;
 mod largest;
 pub mod reference;
 mod upsample;
 mod window;
 
+pub use adaptive::{Bins, adaptive_avg_pool, adaptive_avg_pool_backward};
 pub use average::{AvgPool, AvgPoolBackward, avg_pool, avg_pool_backward, global_avg_pool, global_avg_pool_backward};
+pub use bilinear::{upsample_bilinear, upsample_bilinear_backward};
 pub use largest::{MaxPool, MaxPoolBackward, max_pool, max_pool_backward};
 pub use upsample::{upsample, upsample_backward};
 pub use window::Window;

@@ -162,6 +162,53 @@ fn means_of_whole_maps_are_those_of_one_large_window() {
 }
 
 #[test]
+fn means_of_bins_are_those_of_the_reference() {
+    for isa in Isa::available() {
+        let context = Context::new(isa, Pool::single());
+        for channels in [1, 7, 16, 35] {
+            for (input, output) in
+                [([6, 6], [6, 6]), ([7, 9], [3, 2]), ([2, 3], [5, 7]), ([1, 1], [4, 1]), ([13, 8], [6, 7])]
+            {
+                let bins = Bins { channels, input, output };
+                let maps = values(2 * bins.channels * input[0] * input[1], 9);
+                let want = reference::adaptive_avg_pool(&bins, 2, &maps);
+                let mut got = vec![9.0; want.len()];
+                adaptive_avg_pool(bins, 2, &maps, &mut got, &context);
+                close(&got, &want, 1e-5);
+                if input == output {
+                    assert_eq!(got, maps);
+                }
+                let grads = values(want.len(), 10);
+                let mut got = vec![9.0; maps.len()];
+                adaptive_avg_pool_backward(bins, 2, &grads, &mut got, &context);
+                close(&got, &reference::adaptive_avg_pool_backward(&bins, 2, &grads), 1e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn lines_between_pixels_are_those_of_the_reference() {
+    for isa in Isa::available() {
+        let context = Context::new(isa, Pool::single());
+        for channels in [1, 7, 16, 35] {
+            for (height, width, factor) in [(3, 4, 2), (1, 1, 3), (2, 5, 1), (4, 1, 5), (5, 3, 4)] {
+                let size = [2, height, width, channels];
+                let input = values(size.iter().product(), 11);
+                let want = reference::upsample_bilinear(size, factor, &input);
+                let mut output = vec![9.0; want.len()];
+                upsample_bilinear(size, factor, &input, &mut output, &context);
+                close(&output, &want, 1e-6);
+                let grads = values(want.len(), 12);
+                let mut grad_input = vec![9.0; input.len()];
+                upsample_bilinear_backward(size, factor, &grads, &mut grad_input, &context);
+                close(&grad_input, &reference::upsample_bilinear_backward(size, factor, &grads), 1e-5);
+            }
+        }
+    }
+}
+
+#[test]
 fn results_are_the_same_for_any_thread_count() {
     let window = Window { stride: [1, 1], ..Window::plain([16, 40, 40], [3, 3]) };
     let batch = 5;
@@ -181,7 +228,14 @@ fn results_are_the_same_for_any_thread_count() {
         avg_pool(AvgPool { window, batch, input: &input, output: mean, count_include_pad: true }, &context);
         let call = AvgPoolBackward { window, batch, grad_output: &grad, grad_input: second, count_include_pad: true };
         avg_pool_backward(call, &context);
-        (outputs, grads, positions)
+        let bins = Bins { channels: 16, input: [40, 40], output: [17, 9] };
+        let (mut means, mut shares) = (vec![0.0; batch * 17 * 9 * 16], vec![0.0; input.len()]);
+        adaptive_avg_pool(bins, batch, &input, &mut means, &context);
+        adaptive_avg_pool_backward(bins, batch, &means, &mut shares, &context);
+        let (mut large, mut back) = (vec![0.0; 9 * input.len()], vec![0.0; input.len()]);
+        upsample_bilinear([batch, 40, 40, 16], 3, &input, &mut large, &context);
+        upsample_bilinear_backward([batch, 40, 40, 16], 3, &large, &mut back, &context);
+        (outputs, grads, positions, (means, shares), (large, back))
     };
     let one = run(1);
     for threads in [2, 7] {

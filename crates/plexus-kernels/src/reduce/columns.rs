@@ -19,6 +19,12 @@ pub(crate) fn load<S: Simd>(s: S, values: &[f32], at: usize, lanes: usize) -> S:
     if lanes == S::LEN { s.load(&values[at..at + S::LEN]) } else { s.load_part(&values[at..at + lanes], 0.0) }
 }
 
+/// Writes as many lanes as there are elements.
+#[inline(always)]
+pub(crate) fn store<S: Simd>(s: S, v: S::F, to: &mut [f32]) {
+    if to.len() == S::LEN { s.store(v, to) } else { s.store_part(v, to) }
+}
+
 /// As [`load`], of a vector that may be missing.
 #[inline(always)]
 pub(crate) fn load_or<S: Simd>(s: S, values: Option<&[f32]>, at: usize, lanes: usize, missing: f32) -> S::F {

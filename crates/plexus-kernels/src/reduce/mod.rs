@@ -8,6 +8,7 @@
 //! add_assign:          into[i] += from[i]
 //! multiply:            output[i] = a[i] · b[i]
 //! multiply_assign:     into[i] = into[i] · by[i]
+//! repeat:              output[i, j] = row[j]
 //! ```
 //!
 //! # Shapes
@@ -24,7 +25,7 @@ pub mod reference;
 
 use crate::Context;
 use crate::isa::{Simd, Vectorized};
-use crate::map::pieces;
+use crate::map::pieces::{self, Rows};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Adds the sum of every column: `sums[j] += Σ_i matrix[i, j]`.
@@ -64,6 +65,20 @@ impl columns::Terms<1> for Plain<'_> {
 /// The sum of all values, accumulated in 64 bits.
 pub fn sum_f64(values: &[f32], context: &Context) -> f64 {
     pieces::reduce(context.pool(), 1, values, |_, values| context.isa().run(Sum::<false>(values)), |a, b| a + b)
+}
+
+/// Writes a row again and again: `output[i, j] = row[j]`.
+///
+/// # Panics
+/// Where the row is empty and the output is not, or the output is not a number of whole rows.
+pub fn repeat(row: &[f32], output: &mut [f32], context: &Context) {
+    if output.is_empty() {
+        return;
+    }
+    assert!(!row.is_empty() && output.len().is_multiple_of(row.len()), "the output is whole rows");
+    pieces::for_each(context.pool(), row.len(), Rows(output, row.len()), |_, Rows(output, _)| {
+        output.chunks_exact_mut(row.len()).for_each(|to| to.copy_from_slice(row));
+    });
 }
 
 /// Sets every value.

@@ -1,9 +1,9 @@
 //! A function for each kind of layer, with the arguments that are nearly always given, and the same as a method of [`Graph`].
 
 use super::{
-    Activation, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Conv2dTable, Dropout, Flatten, GlobalAvgPool, GlobalMaxPool,
-    Layer, LayerNorm, LogSoftmax, MaxPool2d, Pair, Rbf, Reshape, Softmax, Standardize, TrainablePool2d, Unflatten,
-    Upsample,
+    Activation, AdaptiveAvgPool2d, Add, AvgPool2d, BatchNorm, CenterCrop, Concat, Conv2d, Conv2dTable, ConvTranspose2d,
+    Dropout, Flatten, GlobalAvgPool, GlobalMaxPool, Layer, LayerNorm, LogSoftmax, MaxPool2d, Pad, Padding, Pair, Rbf,
+    Reshape, Softmax, Standardize, TrainablePool2d, Unflatten, Upsample,
 };
 use crate::graph::{Graph, Node};
 use crate::layers::Linear;
@@ -44,6 +44,8 @@ of_one_input! {
     max_pool2d(kernel_size: impl Into<Pair>) = MaxPool2d::new(kernel_size);
     /// Means of windows side by side: [`AvgPool2d`].
     avg_pool2d(kernel_size: impl Into<Pair>) = AvgPool2d::new(kernel_size);
+    /// Means of windows that make maps of this size: [`AdaptiveAvgPool2d`].
+    adaptive_avg_pool2d(output_size: impl Into<Pair>) = AdaptiveAvgPool2d::new(output_size);
     /// Sums of windows with a factor and a bias to learn: [`TrainablePool2d`].
     trainable_pool2d(kernel_size: impl Into<Pair>) = TrainablePool2d::new(kernel_size);
     /// The mean of each map: [`GlobalAvgPool`].
@@ -52,6 +54,12 @@ of_one_input! {
     global_max_pool() = GlobalMaxPool::new();
     /// Maps enlarged by a whole factor: [`Upsample`].
     upsample(factor: usize) = Upsample::new(factor);
+    /// Maps enlarged by filters that every pixel spreads, with bias, stride 1: [`ConvTranspose2d`].
+    conv_transpose2d(out_channels: usize, kernel_size: impl Into<Pair>) = ConvTranspose2d::new(out_channels, kernel_size);
+    /// The middle of maps: [`CenterCrop`].
+    center_crop(size: impl Into<Pair>) = CenterCrop::new(size);
+    /// Zeros around maps: [`Pad`].
+    pad(padding: impl Into<Padding>) = Pad::new(padding);
     /// All numbers of a sample in one row: [`Flatten`].
     flatten() = Flatten::new();
     /// A row as maps or steps: [`Unflatten`].

@@ -24,13 +24,16 @@ macro_rules! with_keys {
 }
 
 mod activation;
+mod adaptive_avg_pool2d;
 mod add;
 mod avg_pool2d;
 mod batch_norm;
+mod center_crop;
 mod concat;
 mod constructors;
 mod conv2d;
 mod conv2d_table;
+mod conv_transpose2d;
 mod dense;
 mod dropout;
 mod flatten;
@@ -40,6 +43,7 @@ mod layer_norm;
 mod linear;
 mod log_softmax;
 mod max_pool2d;
+mod pad;
 mod rbf;
 mod reshape;
 mod sides;
@@ -53,6 +57,7 @@ pub use batch_norm::RunningVariance;
 pub use constructors::*;
 pub use dense::{Dense, Normalizer};
 pub use flatten::Order;
+pub use pad::PadMode;
 pub use sides::{Padding, Pair, Same};
 
 use crate::custom::{self, Custom, NotRegistered};
@@ -194,9 +199,13 @@ layers! {
     conv2d::Conv2d "conv2d",
     max_pool2d::MaxPool2d "max_pool2d",
     avg_pool2d::AvgPool2d "avg_pool2d",
+    adaptive_avg_pool2d::AdaptiveAvgPool2d "adaptive_avg_pool2d",
     global_avg_pool::GlobalAvgPool "global_avg_pool",
     global_max_pool::GlobalMaxPool "global_max_pool",
     upsample::Upsample "upsample",
+    conv_transpose2d::ConvTranspose2d "conv_transpose2d",
+    center_crop::CenterCrop "center_crop",
+    pad::Pad "pad",
     conv2d_table::Conv2dTable "conv2d_table",
     trainable_pool2d::TrainablePool2d "trainable_pool2d",
     rbf::Rbf "rbf",

@@ -1,7 +1,14 @@
 //! Networks that have a name.
 
+mod alexnet;
+mod cnn;
 mod lenet5;
 mod mlp;
+mod stack;
+mod vgg;
 
+pub use alexnet::{AlexNet, AlexNetVariant, alexnet};
+pub use cnn::{Cnn, cnn};
 pub use lenet5::{LeNet5, Variant, lenet5};
 pub use mlp::{mlp, mlp_heads};
+pub use vgg::{Vgg, vgg};
