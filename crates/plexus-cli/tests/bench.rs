@@ -70,12 +70,12 @@ fn fields_come_in_the_order_of_the_other_side() {
 #[test]
 fn a_network_answers_and_trains() {
     let line = bench("mlp --batch 2 --seconds 0.01 --json").well().last_json();
-    check_line(&line, "mlp", [2, 784, 10], "highest");
+    check_line(&line, "mlp", [2, 784, 10], "standard");
     assert_eq!(line["samples_per_second"], Value::Null);
     for optimizer in ["sgd", "adam"] {
         let told = bench(&format!("train-mlp --batch 16 --samples 50 --optimizer {optimizer} --json")).well();
         let line = told.last_json();
-        check_line(&line, "train-mlp", [16, 784, 10], "highest");
+        check_line(&line, "train-mlp", [16, 784, 10], "standard");
         assert_eq!((&line["samples"], &line["runs"]), (&50.into(), &1.into()), "{line}");
         assert_eq!(line["optimizer"], optimizer);
         // The last batch is not full: 48 of 50 rows count.
@@ -181,9 +181,18 @@ fn what_cannot_be_measured_is_refused_with_a_reason() {
 #[test]
 fn every_precision_is_measured_or_refused() {
     let help = bench("--help").well().stdout;
-    for precision in
-        ["highest", "high", "medium", "int8", "int16", "weight-bf16", "weight-int8", "weight-int4", "weight-int4-g128"]
-    {
+    for precision in [
+        "highest",
+        "standard",
+        "high",
+        "medium",
+        "int8",
+        "int16",
+        "weight-bf16",
+        "weight-int8",
+        "weight-int4",
+        "weight-int4-g128",
+    ] {
         assert!(help.contains(precision), "{precision}:\n{help}");
         let told = bench(&format!("linear --inputs 128 --outputs 9 --precision {precision} --seconds 0.01 --json"));
         if told.code == Some(0) {

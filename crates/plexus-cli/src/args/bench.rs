@@ -25,6 +25,9 @@ Tasks:
                     two epochs over random rows in memory
   lenet             LeNet-5 on 28x28 pixels (ReLU, max), inference   --batch
   train-lenet       the same network, as train-mlp                   --batch --samples --optimizer
+  alexnet           AlexNet, one tower, 3x227x227, inference         --batch --precision
+  train-alexnet     the same network, as train-mlp                   --batch --samples --optimizer
+  vgg16             VGG-16, 3x224x224, inference                     --batch --precision
 
 Each call is timed alone, after three to warm up; median and shortest are printed.")]
 pub struct BenchArgs {
@@ -40,15 +43,15 @@ pub struct BenchArgs {
     /// Width of an output row of the layer [default: 1024]
     #[arg(long, value_name = "N", value_parser = size)]
     pub outputs: Option<usize>,
-    /// Number types of the product; f32 is another word for highest [default: highest; in the report: all]
+    /// Number types of the product; f32 is another word for highest [default: highest; of networks standard; in the report: all]
     #[arg(long, value_enum)]
     pub precision: Option<PrecisionArg>,
     /// Threads [default: one for each processor]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = thread_count)]
     pub threads: usize,
-    /// Rows of an epoch of training
-    #[arg(long, value_name = "N", default_value_t = 60_000, value_parser = size)]
-    pub samples: usize,
+    /// Rows of an epoch of training [default: 60000; of images of more than 28x28 pixels 64]
+    #[arg(long, value_name = "N", value_parser = size)]
+    pub samples: Option<usize>,
     /// The optimizer of the training [default: sgd]
     #[arg(long, value_enum)]
     pub optimizer: Option<OptimizerArg>,
@@ -111,6 +114,12 @@ pub enum BenchTask {
     Lenet,
     /// An epoch of its training
     TrainLenet,
+    /// Inference of AlexNet
+    Alexnet,
+    /// An epoch of its training
+    TrainAlexnet,
+    /// Inference of VGG-16
+    Vgg16,
 }
 
 impl BenchTask {
@@ -123,6 +132,9 @@ impl BenchTask {
             BenchTask::TrainMlp => "train-mlp",
             BenchTask::Lenet => "lenet",
             BenchTask::TrainLenet => "train-lenet",
+            BenchTask::Alexnet => "alexnet",
+            BenchTask::TrainAlexnet => "train-alexnet",
+            BenchTask::Vgg16 => "vgg16",
         }
     }
 }
@@ -133,6 +145,8 @@ pub enum PrecisionArg {
     /// f32
     #[value(alias = "f32")]
     Highest,
+    /// f32, with fewer products in convolutions (Winograd)
+    Standard,
     /// Each f32 as a sum of two bf16, where the processor has a matrix unit for these (AMX); else f32
     High,
     /// bf16 products and f32 sums, where the processor has these products; else f32
@@ -157,6 +171,7 @@ impl PrecisionArg {
     pub fn of_floats(self) -> Option<Precision> {
         match self {
             PrecisionArg::Highest => Some(Precision::Highest),
+            PrecisionArg::Standard => Some(Precision::Standard),
             PrecisionArg::High => Some(Precision::High),
             PrecisionArg::Medium => Some(Precision::Medium),
             _ => None,
@@ -172,6 +187,7 @@ impl PrecisionArg {
     pub fn name(self) -> &'static str {
         match self {
             PrecisionArg::Highest => "highest",
+            PrecisionArg::Standard => "standard",
             PrecisionArg::High => "high",
             PrecisionArg::Medium => "medium",
             PrecisionArg::Int8 => "int8",

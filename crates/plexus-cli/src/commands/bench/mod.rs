@@ -16,10 +16,10 @@ use crate::args::{BenchArgs, BenchTask, OptimizerArg, PrecisionArg};
 use crate::output::{grouped, say};
 pub use linear::Size;
 use measure::{Times, measure};
-use network::Which;
+use network::{SAMPLES, Which};
 use plexus::{Context, Pool};
 use plexus_kernels::conv;
-use plexus_kernels::gemm::Kernel;
+use plexus_kernels::gemm::{Kernel, Precision};
 use serde::Serialize;
 use std::io::BufRead;
 
@@ -57,7 +57,7 @@ struct Line {
 
 /// Measures, and prints as it goes.
 pub fn run(args: BenchArgs) -> Result<(), Failure> {
-    let context = Context::detect(Pool::new(args.threads));
+    let context = Context::detect(Pool::new(args.threads)).with_precision(Precision::Highest);
     let task = match args.task {
         Some(task) => task,
         None if args.shapes.is_some() || args.sweep => BenchTask::Linear,
@@ -65,12 +65,12 @@ pub fn run(args: BenchArgs) -> Result<(), Failure> {
     };
     match task {
         BenchTask::Linear | BenchTask::LinearBackward => several(&args, task, &context),
-        BenchTask::Mlp | BenchTask::TrainMlp | BenchTask::Lenet | BenchTask::TrainLenet => {
+        _ => {
             if args.shapes.is_some() || args.sweep {
                 let what = format!("--shapes and --sweep are for one layer, not for {}", task.name());
                 return Err(Failure::Input(format!("{what}; measure linear or linear-backward")));
             }
-            whole(&args, task, &context)
+            whole(&args, task, Which::of(task), &context)
         }
     }
 }
@@ -173,29 +173,30 @@ fn layer(args: &BenchArgs, task: BenchTask, size: Size, context: &Context) -> Re
 }
 
 /// A whole network.
-fn whole(args: &BenchArgs, task: BenchTask, context: &Context) -> Result<(), Failure> {
-    let precision = args.precision.unwrap_or(PrecisionArg::Highest);
-    if precision != PrecisionArg::Highest {
-        return Err(not_available(precision, task));
-    }
+fn whole(args: &BenchArgs, task: BenchTask, which: Which, context: &Context) -> Result<(), Failure> {
+    let precision = args.precision.unwrap_or(PrecisionArg::Standard);
+    let floats = precision.of_floats().ok_or_else(|| not_available(precision, task))?;
+    let context = &context.clone().with_precision(floats);
     let batch = args.batch.unwrap_or(1);
-    let size = Size { batch, inputs: network::INPUTS, outputs: network::OUTPUTS };
+    let size = Size { batch, inputs: which.inputs(), outputs: which.outputs() };
     check(size)?;
-    let (which, kernel) = match task {
-        BenchTask::Lenet | BenchTask::TrainLenet => (Which::Lenet, conv::Kernel::for_isa(context.isa()).name),
-        _ => (Which::Mlp, Kernel::for_isa(context.isa()).name),
+    let kernel = match which {
+        Which::Mlp => Kernel::for_isa(context.isa()).name,
+        _ => conv::Kernel::for_isa(context.isa()).name,
     };
-    if matches!(task, BenchTask::Mlp | BenchTask::Lenet) {
+    if !which.trains(task) {
         let times = network::infer(which, batch, args.task_seconds(), context)?;
         let line = line(args, task, size, times, kernel, context);
         let speed = format!("{} rows/s", grouped((batch as f64 / times.median_us * 1e6) as u64));
         return print(args, &line, &speed);
     }
-    check(Size { batch: args.samples, ..size })?;
+    let samples = args.samples.unwrap_or(which.samples());
+    check(Size { batch: samples, ..size })?;
     let optimizer = args.optimizer.unwrap_or(OptimizerArg::Sgd);
-    let times = network::train(which, batch, args.samples, optimizer, context)?;
-    let rate = (args.samples / batch * batch) as f64 / times.median_us * 1e6;
+    let times = network::train(which, batch, samples, optimizer, context)?;
+    let rate = (samples / batch * batch) as f64 / times.median_us * 1e6;
     let line = Line {
+        samples,
         samples_per_second: Some(rate),
         optimizer: Some(optimizer.name()),
         ..line(args, task, size, times, kernel, context)
@@ -211,8 +212,8 @@ fn line(args: &BenchArgs, task: BenchTask, size: Size, times: Times, kernel: &'s
         inputs: size.inputs,
         outputs: size.outputs,
         threads: context.pool().threads(),
-        samples: args.samples,
-        precision: args.precision.unwrap_or(PrecisionArg::Highest).name(),
+        samples: args.samples.unwrap_or(SAMPLES),
+        precision: args.precision.map_or(context.precision().name(), PrecisionArg::name),
         seconds: args.task_seconds(),
         median_us: times.median_us,
         min_us: times.min_us,

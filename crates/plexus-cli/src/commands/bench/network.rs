@@ -1,11 +1,11 @@
-//! Whole networks: inference and one epoch of training of 784-512-256-10 and of LeNet-5.
+//! Whole networks: inference, and one epoch of training.
 
 use super::measure::{Times, measure, numbers};
 use crate::Failure;
-use crate::args::OptimizerArg;
+use crate::args::{BenchTask, OptimizerArg};
 use plexus::{Context, Model, Task, Workspace};
 use plexus_kernels::map::Function;
-use plexus_nn::zoo::{self, LeNet5};
+use plexus_nn::zoo::{self, AlexNet, LeNet5, Vgg};
 use plexus_nn::{CheckedNetwork, Params, Shape};
 use plexus_train::data::{Dataset, Samples, Targets};
 use plexus_train::loss::Loss;
@@ -15,44 +15,85 @@ use plexus_train::trainer::{Settings, Trainer};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Width of an input row of the network.
-pub const INPUTS: usize = 784;
-/// Its classes.
-pub const OUTPUTS: usize = 10;
+/// Rows of an epoch of training, of small networks.
+pub const SAMPLES: usize = 60_000;
 
-/// A network to measure; both read 784 numbers.
+/// A network to measure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Which {
     /// 784-512-256-10.
     Mlp,
     /// LeNet-5 on 28 x 28 pixels, padded.
     Lenet,
+    /// AlexNet, one tower, without dropout.
+    AlexNet,
+    /// VGG-16, without dropout.
+    Vgg16,
 }
 
 impl Which {
+    /// The network of a task that is one.
+    pub fn of(task: BenchTask) -> Which {
+        match task {
+            BenchTask::Mlp | BenchTask::TrainMlp => Which::Mlp,
+            BenchTask::Lenet | BenchTask::TrainLenet => Which::Lenet,
+            BenchTask::Alexnet | BenchTask::TrainAlexnet => Which::AlexNet,
+            BenchTask::Vgg16 => Which::Vgg16,
+            BenchTask::Linear | BenchTask::LinearBackward => unreachable!("one layer is measured elsewhere"),
+        }
+    }
+
+    /// Whether a task is training.
+    pub fn trains(self, task: BenchTask) -> bool {
+        matches!(task, BenchTask::TrainMlp | BenchTask::TrainLenet | BenchTask::TrainAlexnet)
+    }
+
     fn input(self) -> Shape {
         match self {
-            Which::Mlp => Shape::new([INPUTS]),
+            Which::Mlp => Shape::new([784]),
             Which::Lenet => Shape::new([1, 28, 28]),
+            Which::AlexNet => Shape::new([3, 227, 227]),
+            Which::Vgg16 => Shape::new([3, 224, 224]),
         }
+    }
+
+    /// Numbers of a row.
+    pub fn inputs(self) -> usize {
+        self.input().len().expect("these are small")
+    }
+
+    /// Its classes.
+    pub fn outputs(self) -> usize {
+        match self {
+            Which::Mlp | Which::Lenet => 10,
+            Which::AlexNet | Which::Vgg16 => 1000,
+        }
+    }
+
+    /// Rows of an epoch of training, where nothing else is asked for.
+    pub fn samples(self) -> usize {
+        if self.inputs() > 784 { 64 } else { SAMPLES }
     }
 }
 
 fn network(which: Which) -> Result<Arc<CheckedNetwork>, Failure> {
+    let (input, outputs) = (which.input(), which.outputs());
     let network = match which {
-        Which::Mlp => zoo::mlp(which.input(), &[512, 256], OUTPUTS, Function::Relu),
-        Which::Lenet => zoo::lenet5(which.input(), OUTPUTS, LeNet5::default()).expect("it reads images"),
+        Which::Mlp => Ok(zoo::mlp(input, &[512, 256], outputs, Function::Relu)),
+        Which::Lenet => zoo::lenet5(input, outputs, LeNet5::default()),
+        Which::AlexNet => zoo::alexnet(input, outputs, AlexNet::default()),
+        Which::Vgg16 => zoo::vgg(input, outputs, Vgg::default()),
     };
-    Ok(Arc::new(network.check()?))
+    Ok(Arc::new(network.expect("it reads such images").check()?))
 }
 
 /// Times the logits of a batch, through the model that users open.
 pub fn infer(which: Which, batch: usize, seconds: f64, context: &Context) -> Result<Times, Failure> {
     let network = network(which)?;
     let params = Params::initialize(&network, 0);
-    let task = Task::Regression { outputs: (0..OUTPUTS).map(|index| index.to_string()).collect() };
+    let task = Task::Regression { outputs: (0..which.outputs()).map(|index| index.to_string()).collect() };
     let model = Model::new(network, &params, task, context.clone())?;
-    let (input, mut workspace) = (numbers(batch * INPUTS), Workspace::default());
+    let (input, mut workspace) = (numbers(batch * which.inputs()), Workspace::default());
     // The width is asked about once here, so that a wrong one is an error and not a panic below.
     model.scores(&input, batch, &mut workspace)?;
     Ok(measure(seconds, || {
@@ -73,9 +114,9 @@ pub fn train(
     if rows == 0 {
         return Err(Failure::Input(format!("--samples is {samples}, but must be at least --batch, {batch}")));
     }
-    let names = (0..OUTPUTS).map(|class| class.to_string()).collect();
-    let classes = Targets::classes(names, (0..samples).map(|row| (row * 7 % OUTPUTS) as u32).collect());
-    let data = Dataset::single("random", which.input(), Samples::F32(numbers(samples * INPUTS)), classes)
+    let names = (0..which.outputs()).map(|class| class.to_string()).collect();
+    let classes = Targets::classes(names, (0..samples).map(|row| (row * 7 % which.outputs()) as u32).collect());
+    let data = Dataset::single("random", which.input(), Samples::F32(numbers(samples * which.inputs())), classes)
         .expect("the rows fit");
     // PyTorch's defaults, and the rates of the other side of the comparison.
     let (name, learning_rate) = match optimizer {
