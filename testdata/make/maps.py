@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 import case_file
-from case_file import normal
+from case_file import as_f32, normal
 from layers import PYTORCH, Cases, batch_norm_pass
 
 
@@ -335,8 +335,243 @@ def orders():
     cases.write("flatten_order")
 
 
+def conv_transpose2d():
+    cases = Cases("conv_transpose2d", script="maps.py")
+
+    def add(name, shape, out_channels, kernel_size, batch, bias=True, stride=1, padding=0, output_padding=0, dilation=1, groups=1,
+            **rest):
+        keys = {"out_channels": out_channels, "kernel_size": kernel_size}
+        defaults = {"stride": (stride, 1), "padding": (padding, 0), "output_padding": (output_padding, 0),
+                    "dilation": (dilation, 1), "groups": (groups, 1)}
+        keys |= {key: value for key, (value, default) in defaults.items() if value != default}
+        if not bias:
+            keys["bias"] = False
+
+        def forward(x, p, s, training):
+            more = [pair(stride), pair(padding), pair(output_padding), groups, pair(dilation)]
+            return F.conv_transpose2d(x, p["weight"], p.get("bias"), *more)
+
+        rng = case_file.generator(f"conv_transpose2d/{name}/params")
+        params = [("weight", normal(rng, [shape[0], out_channels // groups, *pair(kernel_size)], 1 / math.sqrt(shape[0])))]
+        if bias:
+            params.append(("bias", normal(rng, [out_channels])))
+        cases.add(name, keys, shape, batch, forward, params, **rest)
+
+    add("unet-up", [6, 3, 4], 3, 2, 2, stride=2)
+    add("one-by-one", [3, 2, 3], 2, 1, 2)
+    add("overlapping", [2, 3, 4], 3, 3, 2, stride=2, padding=1)
+    add("output-padding", [2, 3, 3], 2, 3, 2, stride=2, padding=1, output_padding=1)
+    add("output-padding-by-side", [2, 3, 2], 2, 3, 1, stride=[3, 2], output_padding=[2, 0])
+    add("stride-larger-than-the-kernel", [2, 2, 3], 2, 2, 2, stride=3)
+    add("dilated", [2, 3, 3], 2, [2, 3], 2, dilation=[2, 1], stride=[1, 2])
+    add("groups", [4, 3, 3], 6, 3, 1, groups=2, stride=2, padding=1)
+    add("depthwise", [3, 3, 2], 3, 3, 2, groups=3, padding=1)
+    add("no-bias", [2, 3, 3], 2, 2, 2, bias=False)
+    add("many-channels", [17, 2, 2], 9, 2, 1, stride=2)
+    add("one-pixel", [3, 1, 1], 2, [3, 2], 2)
+    add("batch-of-none", [2, 3, 3], 3, 2, 0)
+    cases.write()
+
+
+def pad():
+    cases = Cases("pad", script="maps.py")
+
+    def add(name, shape, padding, batch, mode=None, value=None):
+        keys = {"padding": padding} | ({"mode": mode} if mode else {}) | ({"value": value} if value else {})
+        top, left, bottom, right = sides(padding)
+
+        def forward(x, p, s, training):
+            rest = [] if mode in ("reflect", "replicate") else [value or 0.0]
+            return F.pad(x, [left, right, top, bottom], mode or "constant", *rest) * 1
+
+        cases.add(name, keys, shape, batch, forward)
+
+    add("zeros", [2, 3, 4], 2, 2)
+    add("zeros-by-side", [3, 2, 3], [1, 0, 2, 3], 2)
+    add("number", [1, 2, 2], [1, 2], 2, value=-1.5)
+    add("mirror", [2, 4, 3], [3, 1, 2, 2], 2, mode="reflect")
+    add("edge", [2, 2, 3], [1, 4, 3, 0], 2, mode="replicate")
+    add("none", [2, 2, 2], 0, 1)
+    add("batch-of-none", [2, 2, 2], 1, 0)
+    cases.write()
+
+
+def center_crop():
+    cases = Cases("center_crop", "An odd rest is cut off below and to the right.", "maps.py")
+    for name, shape, size, batch in [("even", [2, 6, 4], [2, 2], 2), ("odd-rest", [3, 5, 4], [2, 3], 2), ("all", [2, 3, 3], 3, 1),
+                                     ("one-pixel", [2, 4, 5], 1, 2), ("batch-of-none", [2, 4, 4], 2, 0)]:
+        rows, cols = pair(size)
+        top, left = (shape[1] - rows) // 2, (shape[2] - cols) // 2
+        crop = lambda x, p, s, training: x[:, :, top:top + rows, left:left + cols] * 1
+        cases.add(name, {"size": size}, shape, batch, crop)
+    cases.write()
+
+
+def lrn():
+    cases = Cases("lrn", "An even size looks one channel further ahead (ONNX, MATLAB); PyTorch's looks one further back, so the\n"
+                  "channels are turned round for it. Without divide_by_size alpha is not divided: PyTorch gets size times as much.",
+                  "maps.py")
+
+    def add(name, shape, size, batch, alpha=None, beta=None, k=None, divide=True, **rest):
+        given = {"alpha": alpha, "beta": beta, "k": k}
+        keys = {"size": size} | {key: value for key, value in given.items() if value is not None}
+        if not divide:
+            keys["divide_by_size"] = False
+        f32 = lambda value: as_f32(torch.tensor(value)).item()
+        alpha, beta, k = f32(1e-4 if alpha is None else alpha), f32(0.75 if beta is None else beta), 1.0 if k is None else k
+
+        def forward(x, p, s, training):
+            x = x if x.dim() == 4 else x[:, :, None, None]
+            turned = x.flip(1) if size % 2 == 0 else x
+            y = F.local_response_norm(turned, size, alpha if divide else alpha * size, beta, k)
+            y = y.flip(1) if size % 2 == 0 else y
+            return y.reshape(-1, *shape)
+
+        cases.add(name, keys, shape, batch, forward, **rest)
+
+    add("alexnet", [7, 2, 3], 5, 2, k=2.0, divide=False, scale=20.0)
+    add("default", [6, 2, 2], 5, 2, scale=30.0)
+    add("strong", [5, 3, 2], 3, 2, alpha=1.0)
+    add("even", [6, 2, 2], 4, 2, alpha=2.0)
+    add("two", [4, 2, 2], 2, 1, alpha=1.0, beta=0.5)
+    add("other-power", [5, 2, 2], 3, 2, alpha=1.0, beta=0.6)
+    add("power-of-one", [5, 2, 2], 3, 2, alpha=1.0, beta=1.0, k=0.5)
+    add("one-channel", [1, 3, 3], 5, 2, alpha=1.0)
+    add("window-of-one", [3, 2, 2], 1, 2, alpha=1.0)
+    add("wider-than-the-channels", [3, 2, 2], 9, 2, alpha=3.0)
+    add("many-channels", [35, 1, 2], 5, 2, alpha=1.0, k=2.0)
+    add("row", [9], 3, 2, alpha=1.0)
+    add("batch-of-none", [3, 2, 2], 3, 0)
+    cases.write()
+
+
+def locally_connected2d():
+    cases = Cases("locally_connected2d", "weight[(y * columns + x) * out_channels + o, i, j, c] belongs to output o, y, x.", "maps.py")
+
+    def add(name, shape, out_channels, kernel_size, batch, bias=True, stride=1, padding=0, **rest):
+        keys = {"out_channels": out_channels, "kernel_size": kernel_size}
+        keys |= {key: value for key, (value, default) in {"stride": (stride, 1), "padding": (padding, 0)}.items() if value != default}
+        if not bias:
+            keys["bias"] = False
+        kernel, steps, (top, left, bottom, right) = pair(kernel_size), pair(stride), sides(padding)
+        rows = (shape[1] + top + bottom - kernel[0]) // steps[0] + 1
+        cols = (shape[2] + left + right - kernel[1]) // steps[1] + 1
+
+        def forward(x, p, s, training):
+            windows = F.unfold(padded(x, padding), kernel, stride=steps)
+            weight = p["weight"].permute(0, 3, 1, 2).reshape(rows * cols, out_channels, -1)
+            y = torch.einsum("bkp,pok->bpo", windows, weight)
+            y = y + p["bias"].reshape(rows * cols, out_channels) if bias else y
+            return y.permute(0, 2, 1).reshape(-1, out_channels, rows, cols)
+
+        rng = case_file.generator(f"locally_connected2d/{name}/params")
+        params = [("weight", normal(rng, [rows * cols * out_channels, *kernel, shape[0]], 1 / math.sqrt(shape[0] * kernel[0] * kernel[1])))]
+        if bias:
+            params.append(("bias", normal(rng, [rows * cols * out_channels])))
+        cases.add(name, keys, shape, batch, forward, params, **rest)
+
+    add("plain", [2, 4, 3], 3, 2, 2)
+    add("strided", [2, 5, 5], 2, 3, 2, stride=2)
+    add("padded-by-side", [1, 3, 3], 2, [2, 3], 2, padding=[1, 0, 0, 2])
+    add("no-bias", [3, 3, 3], 1, 2, 1, bias=False)
+    add("window-is-the-map", [2, 3, 2], 4, [3, 2], 2)
+    add("many-channels", [17, 2, 2], 2, 2, 2, padding=1)
+    add("batch-of-none", [2, 3, 3], 2, 2, 0)
+    cases.write()
+
+
+def softmax_of_maps():
+    for kind, function in [("softmax", F.softmax), ("log_softmax", F.log_softmax)]:
+        cases = Cases(kind, script="maps.py")
+        for name, shape, axis, batch in [("maps", [3, 2, 4], 0, 2), ("maps-of-seventeen", [17, 2, 1], 0, 2), ("one-channel", [1, 2, 2], 0, 1),
+                                         ("row", [5], 0, 2), ("steps", [2, 3], 1, 2), ("batch-of-none", [2, 2, 2], 0, 0)]:
+            cases.add(name, {"axis": axis}, shape, batch, lambda x, p, s, training: function(x, 1 + axis), scale=3.0)
+        cases.write(f"{kind}_maps")
+
+
+def upsample_bilinear():
+    cases = Cases("upsample", script="maps.py")
+    for name, shape, factor, batch in [("lines-by-two", [2, 3, 4], 2, 2), ("lines-by-three", [3, 2, 2], 3, 2), ("lines-of-one-pixel", [2, 1, 1], 2, 2),
+                                       ("lines-by-four-of-a-row", [17, 1, 3], 4, 1), ("lines-by-one", [2, 2, 2], 1, 1),
+                                       ("lines-batch-of-none", [1, 2, 2], 2, 0)]:
+        def forward(x, p, s, training):
+            size = [factor * shape[1], factor * shape[2]]
+            return F.interpolate(x, size=size, mode="bilinear", align_corners=False) * 1
+        cases.add(name, {"factor": factor, "mode": "bilinear"}, shape, batch, forward)
+    cases.write("upsample_lines")
+
+
+def masked_linear():
+    cases = Cases("masked_linear", script="maps.py")
+
+    def add(name, shape, out_features, batch, share, bias=True, **rest):
+        rng = case_file.generator(f"masked_linear/{name}/params")
+        size = [out_features, shape[-1]]
+        params = [("weight", normal(rng, size))] + ([("bias", normal(rng, [out_features]))] if bias else [])
+        mask = (torch.rand(size, generator=rng, dtype=torch.float64) < share).double()
+        forward = lambda x, p, s, training: F.linear(x, p["weight"] * s["mask"], p.get("bias"))
+        keys = {"out_features": out_features} | ({} if bias else {"bias": False})
+        cases.add(name, keys, shape, batch, forward, params, [("mask", mask)], **rest)
+
+    add("half", [7], 5, 3, 0.5)
+    add("all", [3], 4, 2, 2.0)
+    add("nothing-is-left", [4], 3, 2, -1.0)
+    add("sequence-no-bias", [2, 5], 3, 2, 0.4, bias=False)
+    add("seventeen", [17], 17, 1, 0.3)
+    add("batch-of-none", [3], 2, 0, 0.5)
+    add("inference", [6], 4, 2, 0.5, mode="inference")
+    cases.write()
+
+
+def lines():
+    cases = Cases("conv1d", script="maps.py")
+
+    def add(name, shape, out_channels, kernel_size, batch, bias=True, **given):
+        keys = {"out_channels": out_channels, "kernel_size": kernel_size, **given} | ({} if bias else {"bias": False})
+        groups = given.get("groups", 1)
+        rest = [given.get("stride", 1), given.get("padding", 0), given.get("dilation", 1), groups]
+        rng = case_file.generator(f"conv1d/{name}/params")
+        fan_in = shape[0] // groups * kernel_size
+        params = [("weight", normal(rng, [out_channels, shape[0] // groups, kernel_size], 1 / math.sqrt(fan_in)))]
+        params += [("bias", normal(rng, [out_channels]))] * bias
+        forward = lambda x, p, s, training: F.conv1d(x, p["weight"], p.get("bias"), *rest)
+        cases.add(name, keys, shape, batch, forward, params)
+
+    add("plain", [3, 7], 4, 3, 2)
+    add("one-channel", [1, 9], 5, 4, 2)
+    add("strided-padded", [2, 8], 3, 3, 2, stride=2, padding=2)
+    add("dilated", [2, 9], 2, 3, 1, dilation=3)
+    add("groups", [4, 6], 6, 2, 2, groups=2)
+    add("no-bias-one-step", [3, 5], 2, 1, 2, bias=False)
+    add("many-channels", [17, 3], 18, 2, 2, padding=1)
+    add("batch-of-none", [2, 5], 3, 2, 0)
+    cases.write()
+
+    def pools(kind, pool):
+        cases = Cases(kind, script="maps.py")
+
+        def add(name, shape, kernel_size, batch, **given):
+            forward = lambda x, p, s, training: pool(x, kernel_size, **given) * 1
+            cases.add(name, {"kernel_size": kernel_size, **given}, shape, batch, forward)
+
+        add("side-by-side", [3, 8], 2, 2)
+        add("odd-length", [2, 7], 3, 2)
+        add("overlapping-padded", [17, 6], 3, 2, stride=2, padding=1)
+        add("ceil-mode", [2, 8], 3, 2, stride=2, ceil_mode=True)
+        if kind == "max_pool1d":
+            add("dilated", [2, 8], 2, 2, stride=1, dilation=3)
+        else:
+            add("padding-does-not-count", [2, 6], 3, 2, stride=2, padding=1, count_include_pad=False)
+        add("batch-of-none", [2, 4], 2, 0)
+        cases.write()
+
+    pools("max_pool1d", F.max_pool1d)
+    pools("avg_pool1d", F.avg_pool1d)
+
+
 if __name__ == "__main__":
     case_file.settle()
     for make in [conv2d, max_pool2d, avg_pool2d, adaptive_avg_pool2d, global_avg_pool, global_max_pool, batch_norm_maps, several_values, upsample,
-                 trainable_pool2d, conv2d_table, rbf, orders]:
+                 trainable_pool2d, conv2d_table, rbf, orders, conv_transpose2d, pad, center_crop, lrn, locally_connected2d,
+                 softmax_of_maps, upsample_bilinear, masked_linear, lines]:
         make()

@@ -7,9 +7,9 @@ use crate::params::{ParamLayout, Params};
 use crate::prepared::Weights;
 use crate::program::{Home, Op, Port, Program, TensorId};
 use crate::scratch::Scratch;
-use crate::view::{DType, View, ViewMut, transpose};
+use crate::view::{DType, View, ViewMut, transpose_all};
 use plexus_kernels::Context;
-use plexus_kernels::buffer::{Buffer, MatrixMut, for_each_tile};
+use plexus_kernels::buffer::Buffer;
 use plexus_kernels::conv::{UnpoolTwo, unpool_two};
 use plexus_kernels::map::{self, Function, Saved};
 use plexus_kernels::reduce;
@@ -245,14 +245,7 @@ impl Executor<'_> {
                 return;
             }
         };
-        let (values, to, cols) = (from.f32(), to.into_f32(), size.0 * size.1);
-        if cols == 0 {
-            return;
-        }
-        let matrix = MatrixMut { rows: to.len() / cols, values: to, cols, stride: cols };
-        for_each_tile(matrix, (1, cols), context.pool(), |row, _, mut tile| {
-            transpose(&values[row * cols..][..cols], size.0, size.1, tile.row(0));
-        });
+        transpose_all(from.f32(), size, to.into_f32(), context);
     }
 
     /// Spreads the gradient of pooled maps over the full ones, through the function before the pooling.

@@ -38,6 +38,12 @@ pub enum Init {
     /// The codes that LeNet-5 compares with. For the shape `[10, 84]` the digits 0 to 9 as bitmaps of 12 rows and 7
     /// columns, 1 where black and −1 where white; for other shapes 1 or −1 at random.
     Digits,
+    /// 1 with a probability, else 0, for the mask of connections.
+    #[serde(skip)]
+    Mask {
+        /// The share of ones.
+        density: f32,
+    },
     /// Uniform within ±bound, for a bias that follows the fan-in of its weight.
     #[serde(skip)]
     Uniform {
@@ -75,6 +81,10 @@ impl Init {
             }
             Init::Zeros => values.fill(0.0),
             Init::Ones => values.fill(1.0),
+            Init::Mask { density } => {
+                random.uniform(0.0, 1.0, values);
+                values.iter_mut().for_each(|value| *value = f32::from(u8::from(*value < density)));
+            }
             Init::Digits if shape == digits::SHAPE => digits::fill(values),
             Init::Digits => {
                 values.iter_mut().for_each(|value| *value = if random.next_u32() & 1 == 1 { 1.0 } else { -1.0 });

@@ -3,6 +3,8 @@
 use crate::layer::{Layout, Saved};
 use crate::shape::Shape;
 use bytemuck::Pod;
+use plexus_kernels::Context;
+use plexus_kernels::buffer::{MatrixMut, for_each_tile};
 use std::borrow::Cow;
 
 /// The type of the numbers of a value.
@@ -179,6 +181,18 @@ fn cast<T: Pod>(bytes: &[u8]) -> &[T] {
 
 fn cast_mut<T: Pod>(bytes: &mut [u8]) -> &mut [T] {
     if bytes.is_empty() { &mut [] } else { bytemuck::cast_slice_mut(bytes) }
+}
+
+/// Writes the transpose of each of some `rows` by `cols` matrices, one behind the other.
+pub(crate) fn transpose_all(from: &[f32], (rows, cols): (usize, usize), to: &mut [f32], context: &Context) {
+    let len = rows * cols;
+    if len == 0 {
+        return;
+    }
+    let matrix = MatrixMut { rows: to.len() / len, values: to, cols: len, stride: len };
+    for_each_tile(matrix, (1, len), context.pool(), |sample, _, mut tile| {
+        transpose(&from[sample * len..][..len], rows, cols, tile.row(0));
+    });
 }
 
 /// Writes the transpose of a `rows` by `cols` matrix.

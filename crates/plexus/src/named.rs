@@ -2,7 +2,7 @@
 
 use plexus_kernels::map::{FUNCTIONS, Function};
 use plexus_nn::layer::Mismatch;
-use plexus_nn::zoo::{self, AlexNet, AlexNetVariant, Cnn, LeNet5, Variant, Vgg};
+use plexus_nn::zoo::{self, AlexNet, AlexNetVariant, Cnn, LeNet5, UNet, Variant, Vgg};
 use plexus_nn::{Network, Shape};
 
 /// A network of the zoo with its options.
@@ -36,6 +36,8 @@ pub enum Zoo {
     Vgg(Vgg),
     /// A small convolutional network.
     Cnn(Cnn),
+    /// U-Net.
+    UNet(UNet),
 }
 
 /// Why a string names no network.
@@ -100,7 +102,16 @@ const OF_ALEXNET: &[OptionOf<AlexNet>] = options! { AlexNet;
     "groups", "1 or 2", |text| number(text, 1..=2), |of, value| of.groups = value;
     "variant", "paper or torchvision", |text| ["paper", "torchvision"].iter().position(|name| *name == text),
         |of, value| of.variant = [AlexNetVariant::Paper, AlexNetVariant::Torchvision][value];
+    "lrn", "true or false", |text| text.parse().ok(), |of, value| of.lrn = value;
     "dropout", "a SHARE below 1", |text| share(text), |of, value| of.dropout = value;
+};
+
+const OF_UNET: &[OptionOf<UNet>] = options! { UNet;
+    "width", "FILTERS of the first level, 1 to 1024", |text| number(text, 1..=1024), |of, value| of.width = value;
+    "depth", "1 to 6", |text| number(text, 1..=6), |of, value| of.depth = value;
+    "padding", "valid or same", |text| ["valid", "same"].iter().position(|name| *name == text),
+        |of, value| of.same = value == 1;
+    "batch_norm", "true or false", |text| text.parse().ok(), |of, value| of.batch_norm = value;
 };
 
 const OF_VGG: &[OptionOf<Vgg>] = options! { Vgg;
@@ -184,11 +195,12 @@ fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a 
 
 impl NamedNetwork {
     /// The names, without options.
-    pub const NAMES: [&str; 8] = ["mlp", "lenet5", "alexnet", "vgg11", "vgg13", "vgg16", "vgg19", "cnn"];
+    pub const NAMES: [&str; 9] = ["mlp", "lenet5", "alexnet", "vgg11", "vgg13", "vgg16", "vgg19", "cnn", "unet"];
 
     /// The forms, for messages.
     pub const FORMS: &str = "mlp, mlp:512,256, mlp:64?activation=tanh, lenet5, lenet5?variant=original, alexnet, \
-                             alexnet?groups=2, vgg11, vgg13, vgg16, vgg19, cnn";
+                             alexnet?groups=2, vgg11, vgg13, vgg16, vgg19, cnn, unet, \
+                             unet?padding=same&classes=2";
 
     /// Whether a string begins with one of the names.
     pub fn is_named(text: &str) -> bool {
@@ -242,6 +254,11 @@ impl NamedNetwork {
                 read(name, options, OF_CNN, &mut of, Some(&mut ends))?;
                 Zoo::Cnn(of)
             }
+            "unet" => {
+                let mut of = UNet::default();
+                read(name, options, OF_UNET, &mut of, Some(&mut ends))?;
+                Zoo::UNet(of)
+            }
             vgg => {
                 let depth = vgg.trim_start_matches("vgg").parse().unwrap_or_default();
                 let mut of = Vgg { depth, ..Vgg::default() };
@@ -261,6 +278,7 @@ impl NamedNetwork {
             Zoo::AlexNet(_) => "alexnet".to_string(),
             Zoo::Vgg(vgg) => format!("vgg{}", vgg.depth),
             Zoo::Cnn(_) => "cnn".to_string(),
+            Zoo::UNet(_) => "unet".to_string(),
         }
     }
 
@@ -272,6 +290,7 @@ impl NamedNetwork {
             Zoo::AlexNet(of) => of.input(),
             Zoo::Vgg(of) => of.input(),
             Zoo::Cnn(of) => of.input(),
+            Zoo::UNet(of) => of.input(),
         };
         let mut axes = input.axes().to_vec();
         axes[0] = self.in_channels.unwrap_or(axes[0]);
@@ -284,6 +303,7 @@ impl NamedNetwork {
             Zoo::Mlp { .. } => None,
             Zoo::LeNet5(_) | Zoo::Cnn(_) => Some(10),
             Zoo::AlexNet(_) | Zoo::Vgg(_) => Some(1000),
+            Zoo::UNet(_) => Some(2),
         };
         self.classes.or(own)
     }
@@ -323,6 +343,7 @@ impl NamedNetwork {
             Zoo::AlexNet(of) => zoo::alexnet(input, outputs, *of),
             Zoo::Vgg(of) => zoo::vgg(input, outputs, *of),
             Zoo::Cnn(of) => zoo::cnn(input, outputs, *of),
+            Zoo::UNet(of) => zoo::unet(input, outputs, *of),
         }
     }
 }
@@ -359,7 +380,7 @@ mod tests {
             let input = named.input().unwrap_or_else(|| Shape::new([4]));
             let heads = [("output".to_string(), named.outputs().unwrap_or(3))];
             let network = named.build(input, &heads).unwrap().check().unwrap();
-            assert_eq!(network.output_len(), heads[0].1, "{name}");
+            assert_eq!(network.output().axes()[0], heads[0].1, "{name}");
             assert!(NamedNetwork::is_named(name) && NamedNetwork::is_named(&format!("{name}?x")), "{name}");
         }
         for form in NamedNetwork::FORMS.replace(", ", " ").split(' ') {
@@ -369,6 +390,9 @@ mod tests {
 
     #[test]
     fn options_go_where_they_belong() {
+        let small = UNet { width: 8, depth: 2, same: true, batch_norm: true };
+        assert_eq!(parsed("unet?width=8&depth=2&padding=same&batch_norm=true&in_channels=3"), Zoo::UNet(small));
+        assert_eq!(parsed("alexnet?lrn=true"), Zoo::AlexNet(AlexNet { lrn: true, ..AlexNet::default() }));
         let alexnet = AlexNet { groups: 2, dropout: 0.5, ..AlexNet::default() };
         assert_eq!(parsed("alexnet?groups=2&dropout=0.5"), Zoo::AlexNet(alexnet));
         assert_eq!(parsed("vgg11?batch_norm=true"), Zoo::Vgg(Vgg { depth: 11, batch_norm: true, dropout: 0.0 }));

@@ -68,7 +68,7 @@ impl Pad {
             place => match self.border {
                 Border::Constant(_) => None,
                 Border::Replicate => Some(place.map_or(0, |_| size - 1)),
-                Border::Reflect => Some(place.map_or(before - at, |place| 2 * (size - 1) - place)),
+                Border::Reflect => Some(place.map_or_else(|| before - at, |place| 2 * (size - 1) - place)),
             },
         }
     }

@@ -1,9 +1,10 @@
 //! A function for each kind of layer, with the arguments that are nearly always given, and the same as a method of [`Graph`].
 
 use super::{
-    Activation, AdaptiveAvgPool2d, Add, AvgPool2d, BatchNorm, CenterCrop, Concat, Conv2d, Conv2dTable, ConvTranspose2d,
-    Dropout, Flatten, GlobalAvgPool, GlobalMaxPool, Layer, LayerNorm, LogSoftmax, MaxPool2d, Pad, Padding, Pair, Rbf,
-    Reshape, Softmax, Standardize, TrainablePool2d, Unflatten, Upsample,
+    Activation, AdaptiveAvgPool2d, Add, AvgPool1d, AvgPool2d, BatchNorm, CenterCrop, Concat, Conv1d, Conv2d,
+    Conv2dTable, ConvTranspose2d, Dropout, Flatten, GlobalAvgPool, GlobalMaxPool, Layer, LayerNorm, LocallyConnected2d,
+    LogSoftmax, Lrn, MaskedLinear, MaxPool1d, MaxPool2d, Pad, Padding, Pair, Rbf, Reshape, Softmax, Standardize,
+    TrainablePool2d, Unflatten, Upsample,
 };
 use crate::graph::{Graph, Node};
 use crate::layers::Linear;
@@ -36,10 +37,20 @@ macro_rules! of_one_input {
 of_one_input! {
     /// A fully connected layer with bias: [`Linear`].
     linear(out_features: usize) = Linear::new(out_features);
+    /// A fully connected layer with bias and a mask of its connections: [`MaskedLinear`].
+    masked_linear(out_features: usize) = MaskedLinear::new(out_features);
+    /// A convolution of sequences with bias, stride 1, no padding: [`Conv1d`].
+    conv1d(out_channels: usize, kernel_size: usize) = Conv1d::new(out_channels, kernel_size);
+    /// Maxima of windows of sequences, side by side: [`MaxPool1d`].
+    max_pool1d(kernel_size: usize) = MaxPool1d::new(kernel_size);
+    /// Means of windows of sequences, side by side: [`AvgPool1d`].
+    avg_pool1d(kernel_size: usize) = AvgPool1d::new(kernel_size);
     /// A convolution with bias, stride 1, no padding: [`Conv2d`].
     conv2d(out_channels: usize, kernel_size: impl Into<Pair>) = Conv2d::new(out_channels, kernel_size);
     /// A convolution of which each map sees the listed channels: [`Conv2dTable`].
     conv2d_table(connections: Vec<Vec<usize>>, kernel_size: impl Into<Pair>) = Conv2dTable::new(connections, kernel_size);
+    /// A convolution whose windows share no weights, with bias, stride 1, no padding: [`LocallyConnected2d`].
+    locally_connected2d(out_channels: usize, kernel_size: impl Into<Pair>) = LocallyConnected2d::new(out_channels, kernel_size);
     /// Maxima of windows side by side: [`MaxPool2d`].
     max_pool2d(kernel_size: impl Into<Pair>) = MaxPool2d::new(kernel_size);
     /// Means of windows side by side: [`AvgPool2d`].
@@ -70,6 +81,8 @@ of_one_input! {
     dropout(probability: f32) = Dropout::new(probability);
     /// Batch normalization: [`BatchNorm`].
     batch_norm() = BatchNorm::new();
+    /// Local response normalization over so many channels: [`Lrn`].
+    lrn(size: usize) = Lrn::new(size);
     /// Layer normalization: [`LayerNorm`].
     layer_norm() = LayerNorm::new();
     /// Mean 0 and spread 1 by constants from the data: [`Standardize`].

@@ -164,7 +164,7 @@ impl LayerKind for Conv2dTable {
         let geometry = self.geometry(cx.inputs[0].shape);
         let table = self.table(&geometry);
         let (weight, bias) = cx.weights.split_at(table.len());
-        let Scratch { gemm, conv: scratch } = cx.scratch;
+        let Scratch { gemm, conv: scratch, .. } = cx.scratch;
         let full = gemm.values(table.full_len());
         table.expand(weight, full);
         let call = Conv {
@@ -186,7 +186,7 @@ impl LayerKind for Conv2dTable {
         let table = self.table(&geometry);
         let (weight, _) = cx.weights.split_at(table.len());
         let (grad_weight, grad_bias) = cx.grad_weights.split_at_mut(table.len());
-        let Scratch { gemm, conv: scratch } = cx.scratch;
+        let Scratch { gemm, conv: scratch, .. } = cx.scratch;
         let (full, grad_full) = gemm.values(2 * table.full_len()).split_at_mut(table.full_len());
         if accumulate {
             table.expand(grad_weight, grad_full);

@@ -27,10 +27,12 @@ mod activation;
 mod adaptive_avg_pool2d;
 mod add;
 mod avg_pool2d;
+mod axis;
 mod batch_norm;
 mod center_crop;
 mod concat;
 mod constructors;
+mod conv1d;
 mod conv2d;
 mod conv2d_table;
 mod conv_transpose2d;
@@ -41,9 +43,13 @@ mod global_avg_pool;
 mod global_max_pool;
 mod layer_norm;
 mod linear;
+mod locally_connected2d;
 mod log_softmax;
+mod lrn;
+mod masked_linear;
 mod max_pool2d;
 mod pad;
+mod pool1d;
 mod rbf;
 mod reshape;
 mod sides;
@@ -59,6 +65,8 @@ pub use dense::{Dense, Normalizer};
 pub use flatten::Order;
 pub use pad::PadMode;
 pub use sides::{Padding, Pair, Same};
+
+pub use upsample::UpsampleMode;
 
 use crate::custom::{self, Custom, NotRegistered};
 use crate::layer::LayerKind;
@@ -206,6 +214,12 @@ layers! {
     conv_transpose2d::ConvTranspose2d "conv_transpose2d",
     center_crop::CenterCrop "center_crop",
     pad::Pad "pad",
+    lrn::Lrn "lrn",
+    locally_connected2d::LocallyConnected2d "locally_connected2d",
+    masked_linear::MaskedLinear "masked_linear",
+    conv1d::Conv1d "conv1d",
+    pool1d::MaxPool1d "max_pool1d",
+    pool1d::AvgPool1d "avg_pool1d",
     conv2d_table::Conv2dTable "conv2d_table",
     trainable_pool2d::TrainablePool2d "trainable_pool2d",
     rbf::Rbf "rbf",

@@ -1,7 +1,7 @@
 //! Softmax: scores become probabilities.
 
-use crate::layer::{Backward, Forward, LayerKind, Mismatch, Reads, one};
-use crate::layers::rows_and_cols;
+use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
+use crate::layers::axis::{maps_of, row_axis, rows_of};
 use crate::shape::Shape;
 use plexus_kernels::softmax;
 use serde::{Deserialize, Serialize};
@@ -13,21 +13,29 @@ use serde::{Deserialize, Serialize};
 /// grad_input[j] = p[j] · (grad_output[j] − Σ_k grad_output[k] · p[k])
 /// ```
 ///
-/// The last axis is one row. The largest element is subtracted before any exponential, so large numbers are safe.
+/// The last axis is one row, or with `axis` another: of maps `axis = 0` makes every pixel one, over its channels. The largest element is subtracted before any exponential, so large numbers are safe.
 ///
 /// # Shapes
-/// - `input`, `output`: `[…, features]`
+/// - `input`, `output`: `[…, features]`; with an axis of 0 also `[channels, height, width]`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Softmax {}
+pub struct Softmax {
+    /// Over which axis of a sample, from 0; `None` is the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub axis: Option<usize>,
+}
 
 impl Softmax {
-    /// The layer; there is nothing to choose.
+    /// Over the last axis.
     pub fn new() -> Self {
-        Softmax {}
+        Softmax::default()
     }
 }
+
+with_keys! { Softmax {
+    with_axis(axis: usize) = Some(axis);
+} }
 
 impl LayerKind for Softmax {
     fn kind(&self) -> &'static str {
@@ -35,11 +43,11 @@ impl LayerKind for Softmax {
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
-        let input = one(inputs)?;
-        match input.last() {
-            Some(_) => Ok(input.clone()),
-            None => Err(Mismatch::new("the input", "at least one axis", "a single number", "Reshape it to [1].")),
-        }
+        row_axis(self.axis, one(inputs)?)
+    }
+
+    fn maps(&self) -> Maps {
+        maps_of(self.axis)
     }
 
     fn backward_reads(&self) -> Reads {
@@ -47,13 +55,13 @@ impl LayerKind for Softmax {
     }
 
     fn forward(&self, cx: Forward<'_>) {
-        let (rows, cols) = rows_and_cols(cx.inputs[0]);
+        let (rows, cols) = rows_of(self.axis, cx.inputs[0]);
         softmax::softmax(rows, cols, cx.input(), cx.output.into_f32(), cx.context);
     }
 
     fn backward(&self, mut cx: Backward<'_, '_>) {
         if let Some(grad_input) = cx.grad_input() {
-            let size = rows_and_cols(cx.output);
+            let size = rows_of(self.axis, cx.output);
             softmax::softmax_backward(size, cx.output.f32(), cx.grad_output, grad_input, cx.context);
         }
     }
@@ -66,7 +74,7 @@ mod tests {
 
     fn softmax_of(values: &[f32]) -> Vec<f32> {
         let zeros = vec![0.0; values.len()];
-        run_layer(&Softmax {}.into(), &Shape::new([values.len()]), 1, values, &[], &zeros).output
+        run_layer(&Softmax::new().into(), &Shape::new([values.len()]), 1, values, &[], &zeros).output
     }
 
     #[test]
@@ -89,7 +97,8 @@ mod tests {
 
     #[test]
     fn gradients_are_the_derivatives() {
-        gradcheck(&Softmax {}.into(), &Shape::new([5]), 3);
-        gradcheck(&Softmax {}.into(), &Shape::new([2, 3]), 2);
+        gradcheck(&Softmax::new().into(), &Shape::new([5]), 3);
+        gradcheck(&Softmax::new().with_axis(0).into(), &Shape::new([3, 2, 2]), 2);
+        gradcheck(&Softmax::new().into(), &Shape::new([2, 3]), 2);
     }
 }

@@ -1,16 +1,18 @@
-//! Upsample: every pixel becomes a square of equal ones.
+//! Upsample: maps of a multiple of the size.
 
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
 use crate::layers::sides::maps;
 use crate::shape::Shape;
-use plexus_kernels::pool::{upsample, upsample_backward};
+use plexus_kernels::pool::{upsample, upsample_backward, upsample_bilinear, upsample_bilinear_backward};
 use serde::{Deserialize, Serialize};
 
-/// Enlarges maps by a whole factor: the nearest pixel is repeated.
+/// Enlarges maps by a whole factor: the nearest pixel is repeated, or what lies between pixels is interpolated.
 ///
 /// ```text
-/// output[b, c, y, x]     = input[b, c, ⌊y / factor⌋, ⌊x / factor⌋]
-/// grad_input[b, c, y, x] = the sum of grad_output over the square that shows the pixel
+/// nearest:  output[b, c, y, x] = input[b, c, ⌊y / factor⌋, ⌊x / factor⌋]
+/// bilinear: output[b, c, y, x] = Σ over the two nearest rows r and columns q of  weight(y, r) · weight(x, q) · input[b, c, r, q]
+///           at the place  max(0, (y + 1/2) / factor − 1/2)  of the input, columns alike
+/// grad_input                   = for each pixel the sum of grad_output over what was made of it, with the same weights
 /// ```
 ///
 /// # Shapes
@@ -18,21 +20,46 @@ use serde::{Deserialize, Serialize};
 /// - `output`: `[channels, factor · height, factor · width]`
 ///
 /// # Source
-/// As PyTorch's `Upsample` in the mode `nearest`.
+/// As PyTorch's `Upsample` in the modes `nearest` and `bilinear` (with `align_corners=False`).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Upsample {
     /// How many times as many rows and columns.
     pub factor: usize,
+    /// What is put between the pixels.
+    #[serde(default, skip_serializing_if = "UpsampleMode::is_default")]
+    pub mode: UpsampleMode,
+}
+
+/// What is put between pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum UpsampleMode {
+    /// The nearest one again.
+    #[default]
+    Nearest,
+    /// Straight lines.
+    Bilinear,
+}
+
+impl UpsampleMode {
+    fn is_default(&self) -> bool {
+        *self == UpsampleMode::default()
+    }
 }
 
 impl Upsample {
     /// By this whole factor, rows and columns.
     pub fn new(factor: usize) -> Self {
-        Upsample { factor }
+        Upsample { factor, mode: UpsampleMode::Nearest }
     }
 }
+
+with_keys! { Upsample {
+    with_mode(mode: UpsampleMode) = mode;
+} }
 
 impl LayerKind for Upsample {
     fn kind(&self) -> &'static str {
@@ -63,14 +90,22 @@ impl LayerKind for Upsample {
     fn forward(&self, cx: Forward<'_>) {
         let [channels, height, width] = maps(cx.inputs[0].shape).unwrap_or_default();
         let size = [cx.rows, height, width, channels];
-        upsample(size, self.factor, cx.inputs[0].f32(), cx.output.into_f32(), cx.context);
+        let kernel = match self.mode {
+            UpsampleMode::Nearest => upsample,
+            UpsampleMode::Bilinear => upsample_bilinear,
+        };
+        kernel(size, self.factor, cx.inputs[0].f32(), cx.output.into_f32(), cx.context);
     }
 
     fn backward(&self, mut cx: Backward<'_, '_>) {
         let Some(grad_input) = cx.grad_input() else { return };
         let [channels, height, width] = maps(cx.inputs[0].shape).unwrap_or_default();
         let size = [cx.rows, height, width, channels];
-        upsample_backward(size, self.factor, cx.grad_output, grad_input, cx.context);
+        let kernel = match self.mode {
+            UpsampleMode::Nearest => upsample_backward,
+            UpsampleMode::Bilinear => upsample_bilinear_backward,
+        };
+        kernel(size, self.factor, cx.grad_output, grad_input, cx.context);
     }
 }
 
@@ -81,6 +116,8 @@ mod tests {
 
     #[test]
     fn gradients_are_the_derivatives() {
-        gradcheck(&Upsample { factor: 3 }.into(), &Shape::new([2, 2, 3]), 2);
+        for mode in [UpsampleMode::Nearest, UpsampleMode::Bilinear] {
+            gradcheck(&Upsample::new(3).with_mode(mode).into(), &Shape::new([2, 2, 3]), 2);
+        }
     }
 }

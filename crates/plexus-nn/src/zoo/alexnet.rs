@@ -2,7 +2,7 @@
 
 use super::stack::{Stack, check_dropout, images};
 use crate::layer::Mismatch;
-use crate::layers::{AdaptiveAvgPool2d, Conv2d, Flatten, Linear, MaxPool2d};
+use crate::layers::{AdaptiveAvgPool2d, Conv2d, Flatten, Linear, Lrn, MaxPool2d};
 use crate::network::Network;
 use crate::shape::Shape;
 
@@ -13,6 +13,9 @@ pub struct AlexNet {
     pub variant: AlexNetVariant,
     /// 1, or 2 as the paper cuts the second, fourth and fifth convolution for two processors.
     pub groups: usize,
+    /// Whether the first two functions are followed by [`Lrn`], as in the paper: 5 channels, alpha 1e-4 that is not divided, beta
+    /// 0.75, k 2.
+    pub lrn: bool,
     /// The share of the inputs of the linear layers that is dropped in training; 0 for none, 0.5 in the paper.
     pub dropout: f32,
 }
@@ -30,7 +33,7 @@ pub enum AlexNetVariant {
 
 impl Default for AlexNet {
     fn default() -> Self {
-        AlexNet { variant: AlexNetVariant::Paper, groups: 1, dropout: 0.0 }
+        AlexNet { variant: AlexNetVariant::Paper, groups: 1, lrn: false, dropout: 0.0 }
     }
 }
 
@@ -67,7 +70,7 @@ impl AlexNet {
 /// assert_eq!(network.layout().weights_len(), 62_378_344);
 /// ```
 pub fn alexnet(input: impl Into<Shape>, outputs: usize, options: AlexNet) -> Result<Network, Mismatch> {
-    let (input, AlexNet { variant, groups, dropout }) = (input.into(), options);
+    let (input, AlexNet { variant, groups, lrn, dropout }) = (input.into(), options);
     let paper = variant == AlexNetVariant::Paper;
     if !(groups == 1 || groups == 2 && paper) {
         let expected = if paper { "1 or 2" } else { "1, for torchvision's" };
@@ -77,10 +80,17 @@ pub fn alexnet(input: impl Into<Shape>, outputs: usize, options: AlexNet) -> Res
     let (filters, padding) = if paper { ([96, 256, 384, 384, 256], 0) } else { ([64, 192, 384, 256, 256], 2) };
     let [_, height, width] = images("alexnet", &input, smallest(padding))?;
     let pool = || MaxPool2d::new(3).with_stride(2);
+    let push_lrn = |layers: &mut Stack, name: &str| {
+        if lrn {
+            layers.push(name, Lrn::new(5).with_k(2.0).with_divide_by_size(false));
+        }
+    };
     let mut layers = Stack::default();
     layers.push_relu("conv1", Conv2d::new(filters[0], 11).with_stride(4).with_padding(padding));
+    push_lrn(&mut layers, "norm1");
     layers.push("pool1", pool());
     layers.push_relu("conv2", Conv2d::new(filters[1], 5).with_padding(2).with_groups(groups));
+    push_lrn(&mut layers, "norm2");
     layers.push("pool2", pool());
     layers.push_relu("conv3", Conv2d::new(filters[2], 3).with_padding(1));
     layers.push_relu("conv4", Conv2d::new(filters[3], 3).with_padding(1).with_groups(groups));
@@ -172,6 +182,15 @@ mod tests {
         assert_eq!((total.params, total.macs), (61_100_840, 714_188_480));
         assert!(of([3, 224, 224], torchvision).layers.iter().all(|layer| layer.kind != "adaptive_avg_pool2d"));
         assert_eq!(of([3, 300, 180], torchvision).total.params, 61_100_840);
+    }
+
+    #[test]
+    fn lrn_stands_behind_the_first_two_convolutions() {
+        let network = alexnet([3, 227, 227], 10, AlexNet { lrn: true, ..AlexNet::default() }).unwrap();
+        let names: Vec<&str> = network.layers.iter().map(|layer| &*layer.name).collect();
+        assert_eq!(names[..4], ["conv1", "conv1.activation", "norm1", "pool1"]);
+        assert_eq!(names.iter().filter(|name| name.starts_with("norm")).count(), 2);
+        network.check().unwrap();
     }
 
     #[test]

@@ -111,7 +111,7 @@ pub fn lenet5(input: impl Into<Shape>, outputs: usize, options: LeNet5) -> Resul
     let padding = options.padding.unwrap_or(if smaller * factor < 32 { 2 } else { 0 });
     let mut layers: Vec<(&str, Layer)> = Vec::new();
     if factor > 1 {
-        layers.push(("enlarge", Upsample { factor }.into()));
+        layers.push(("enlarge", Upsample::new(factor).into()));
     }
     layers.extend(match options.variant {
         Variant::Modern => modern(outputs, padding, options),

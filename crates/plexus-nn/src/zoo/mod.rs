@@ -5,10 +5,12 @@ mod cnn;
 mod lenet5;
 mod mlp;
 mod stack;
+mod unet;
 mod vgg;
 
 pub use alexnet::{AlexNet, AlexNetVariant, alexnet};
 pub use cnn::{Cnn, cnn};
 pub use lenet5::{LeNet5, Variant, lenet5};
 pub use mlp::{mlp, mlp_heads};
+pub use unet::{UNet, unet};
 pub use vgg::{Vgg, vgg};

@@ -15,6 +15,16 @@ impl Stack {
         self.0.push(NamedLayer { name: name.into(), inputs: Vec::new(), layer: layer.into() });
     }
 
+    /// A layer that reads other values than the one above.
+    pub fn push_reading(&mut self, name: impl Into<String>, layer: impl Into<Layer>, inputs: Vec<String>) {
+        self.0.push(NamedLayer { name: name.into(), inputs, layer: layer.into() });
+    }
+
+    /// The name of the last layer.
+    pub fn last(&self) -> String {
+        self.0.last().map_or_else(String::new, |layer| layer.name.clone())
+    }
+
     /// A layer, and relu behind it.
     pub fn push_relu(&mut self, name: &str, layer: impl Into<Layer>) {
         self.push(name, layer);
