@@ -76,6 +76,13 @@ impl<T: Pod> Buffer<T> {
     }
 }
 
+impl<T> Buffer<T> {
+    /// Leaves off what is behind the first `len` elements, without moving the others or giving memory back.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+}
+
 impl<T: Pod> Deref for Buffer<T> {
     type Target = [T];
     fn deref(&self) -> &[T] {

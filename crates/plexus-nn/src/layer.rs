@@ -10,6 +10,7 @@ use crate::scratch::Scratch;
 use crate::shape::Shape;
 use crate::view::{DType, View, ViewMut};
 use plexus_kernels::Context;
+use plexus_kernels::buffer::Buffer;
 use plexus_kernels::map::Function;
 
 /// Why a layer refuses its input; the network check adds where.
@@ -508,6 +509,12 @@ pub trait LayerKind {
     /// Re-orders the weights for a kernel, once, for predictions; `None` where the layer reads them as they are.
     fn prepare(&self, _cx: Prepare<'_>) -> Option<Prepared> {
         None
+    }
+
+    /// As [`LayerKind::prepare`] for numbers that nobody else needs, of which no copy is made then; `Err` gives them back where
+    /// the layer cannot do that. `cx.weights` is empty.
+    fn prepare_in_place(&self, _cx: Prepare<'_>, weights: Buffer) -> Result<Prepared, Buffer> {
+        Err(weights)
     }
 
     /// Bytes that a plan for predictions keeps of the weights, known before there are any: what [`LayerKind::prepare`] will

@@ -111,7 +111,7 @@ impl Plan {
     }
 
     /// As [`Plan::new`], from numbers that come one layer at a time, as from a file: the memory that it takes is that of
-    /// the plan and of the largest layer.
+    /// the plan and of one layer, or less: a large linear layer is re-ordered where it is.
     ///
     /// `fill` is called once for each layer: with its index, the place of its trainable numbers
     /// ([`ParamLayout::weights_of`]), and the place of the others, both zeros. It goes by the order of the layers, but
@@ -127,18 +127,10 @@ impl Plan {
     ) -> Result<Self, E> {
         let mut plan = Plan::empty(network, options, context);
         let layout = plan.network.layout().clone();
-        let mut values = Buffer::default();
         for index in plan.find_folds() {
-            let len = layout.weights_of(index).len();
-            if len > values.len() {
-                // The old memory goes before the new one comes.
-                drop(std::mem::take(&mut values));
-                values = Buffer::zeros(len);
-            }
-            let weights = &mut values[..len];
-            weights.fill(0.0);
-            fill(index, weights, &mut plan.state[layout.state_of(index)])?;
-            if !plan.set_folded(index, weights) {
+            let mut weights = Buffer::zeros(layout.weights_of(index).len());
+            fill(index, &mut weights, &mut plan.state[layout.state_of(index)])?;
+            if !plan.set_folded(index, &mut weights) {
                 plan.set(index, weights);
             }
         }
@@ -186,10 +178,16 @@ impl Plan {
     }
 
     /// Prepares the weights of one layer.
-    fn set(&mut self, index: usize, weights: &[f32]) {
+    fn set(&mut self, index: usize, weights: Buffer) {
         // What was there goes first.
         self.weights[index] = Weights::Plain(Buffer::default());
-        self.weights[index] = Weights::new(self.prepared(index, weights, None), weights);
+        let inputs = self.network.input_shapes(index);
+        let prepare = Prepare { inputs: &inputs, weights: &[], bias: None, context: &self.context };
+        let layer = &self.network.network().layers[index].layer;
+        self.weights[index] = match layer.prepare_in_place(prepare, weights) {
+            Ok(prepared) => Weights::new(Some(prepared), Buffer::default()),
+            Err(weights) => Weights::new(self.prepared(index, &weights, None), weights),
+        };
     }
 
     /// The same with other layers folded into them, where there are such and their numbers allow it; `weights` are changed
@@ -230,8 +228,8 @@ impl Plan {
     fn set_all(&mut self, params: &Params) {
         self.state.copy_from_slice(&params.state);
         for index in self.find_folds() {
-            let weights = &params.weights[params.layout().weights_of(index)];
-            if self.fold_of(index).is_none() || !self.set_folded(index, &mut Buffer::from_slice(weights)) {
+            let mut weights = Buffer::from_slice(&params.weights[params.layout().weights_of(index)]);
+            if !self.set_folded(index, &mut weights) {
                 self.set(index, weights);
             }
         }

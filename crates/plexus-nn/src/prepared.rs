@@ -80,11 +80,11 @@ pub(crate) enum Weights {
 
 impl Weights {
     /// Of a layer that made `prepared` of its weights.
-    pub fn new(prepared: Option<Prepared>, weights: &[f32]) -> Self {
+    pub fn new(prepared: Option<Prepared>, weights: Buffer) -> Self {
         match prepared {
-            None => Weights::Plain(Buffer::from_slice(weights)),
+            None => Weights::Plain(weights),
             Some(prepared) if prepared.is_exact() => Weights::Prepared { prepared, plain: Buffer::default() },
-            Some(prepared) => Weights::Prepared { prepared, plain: Buffer::from_slice(weights) },
+            Some(prepared) => Weights::Prepared { prepared, plain: weights },
         }
     }
 

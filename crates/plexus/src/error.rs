@@ -61,6 +61,15 @@ pub enum Error {
     #[cfg(feature = "table")]
     #[error(transparent)]
     Data(Box<plexus_train::DataError>),
+    /// Weights are not those of the network that was named.
+    #[error("the weights are not those of {network}: {}", listed(differences))]
+    #[non_exhaustive]
+    Weights {
+        /// The network.
+        network: String,
+        /// Each tensor that differs, in words.
+        differences: Vec<String>,
+    },
     /// Something does not fit something else.
     #[error(transparent)]
     Shape(Box<ShapeError>),
@@ -249,4 +258,12 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// The first of some differences, and how many more there are.
+fn listed(differences: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let more = differences.len().saturating_sub(SHOWN);
+    let shown = differences[..differences.len() - more].join("; ");
+    if more > 0 { format!("{shown}; and {more} more") } else { shown }
 }

@@ -19,6 +19,8 @@ mod task;
 #[cfg(feature = "table")]
 mod choose;
 #[cfg(feature = "table")]
+mod import;
+#[cfg(feature = "table")]
 mod named;
 #[cfg(feature = "table")]
 mod run;

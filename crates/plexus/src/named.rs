@@ -297,6 +297,22 @@ impl NamedNetwork {
         Some(Shape::new(axes))
     }
 
+    /// The layers with their names in PyTorch's collections, for [`Model::from_torch`](crate::Model::from_torch); `None` where
+    /// there are none (see [`plexus_nn::zoo`]).
+    pub fn torch_names(&self) -> Option<Vec<(String, String)>> {
+        match &self.network {
+            Zoo::AlexNet(of) => zoo::alexnet_torch_names(*of),
+            Zoo::Vgg(of) => zoo::vgg_torch_names(*of),
+            Zoo::UNet(of) => zoo::unet_torch_names(*of),
+            Zoo::Mlp { .. } | Zoo::LeNet5(_) | Zoo::Cnn(_) => None,
+        }
+    }
+
+    /// Whether a layer is the first convolution, which has the channels of the images.
+    pub(crate) fn is_first(&self, layer: &str) -> bool {
+        ["conv1", "conv1_1", "down1.conv1"].contains(&layer)
+    }
+
     /// The outputs that were asked for, or those that it was made for; `None` where it takes any.
     pub fn outputs(&self) -> Option<usize> {
         let own = match &self.network {

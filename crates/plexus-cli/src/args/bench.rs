@@ -178,9 +178,9 @@ impl PrecisionArg {
         }
     }
 
-    /// Every one, in the order of the help.
+    /// Every one that differs for a layer, in the order of the help.
     pub fn all() -> impl Iterator<Item = PrecisionArg> {
-        PrecisionArg::value_variants().iter().copied()
+        PrecisionArg::value_variants().iter().copied().filter(|precision| *precision != PrecisionArg::Standard)
     }
 
     /// As it is written on the command line.

@@ -3,6 +3,7 @@
 mod bench;
 mod data;
 mod evaluate;
+mod import;
 mod inspect;
 mod predict;
 mod shell;
@@ -11,6 +12,7 @@ mod train;
 pub use bench::{BenchArgs, BenchTask, OptimizerArg, PrecisionArg};
 pub use data::{DataArgs, TableArgs};
 pub use evaluate::EvaluateArgs;
+pub use import::ImportArgs;
 pub use inspect::{KernelsArgs, SummaryArgs, TraceArgs};
 pub use predict::{Format, PredictArgs};
 pub use shell::{CompletionsArgs, ManArgs};
@@ -68,6 +70,8 @@ pub enum Command {
     Predict(PredictArgs),
     /// List the layers of a model or network: shapes, parameters with and without bias, multiply-adds, bytes
     Summary(SummaryArgs),
+    /// Make a model of the weights that PyTorch saved for a network with a name: alexnet, vgg16, unet
+    Import(ImportArgs),
     /// Run one input step by step and print every multiply, add and activation with operands and results
     Trace(TraceArgs),
     /// List the compute kernels: which this machine can run, and which it uses

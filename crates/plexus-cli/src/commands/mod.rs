@@ -4,6 +4,7 @@ pub mod bench;
 pub mod completions;
 mod describe;
 pub mod evaluate;
+pub mod import;
 pub mod kernels;
 pub mod predict;
 mod results;

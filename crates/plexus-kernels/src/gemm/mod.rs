@@ -187,6 +187,30 @@ impl Packed {
         Packed { rows: b.rows, cols: b.cols, form }
     }
 
+    /// As [`Packed::new`], for an operand that lies transposed at the start of a buffer, `[n, k]`: where its panels take no
+    /// more room, they take its place, and a large operand is never there twice.
+    ///
+    /// # Panics
+    /// Where the buffer is shorter.
+    ///
+    /// # Examples
+    /// ```
+    /// use plexus_kernels::{Context, buffer::Buffer, gemm::Packed};
+    /// let packed = Packed::from_transposed(Buffer::from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), (3, 2), &Context::single());
+    /// let mut back = [0.0; 6];
+    /// assert!(packed.unpack((1, 3), &mut back));
+    /// assert_eq!(back, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    /// ```
+    pub fn from_transposed(mut values: Buffer, (k, n): (usize, usize), context: &Context) -> Self {
+        let kernel = Kernel::for_isa(context.isa());
+        if context.precision().parts(context.isa()).is_some() || !n.is_multiple_of(kernel.nr) || k == 0 {
+            return Packed::new(View::row_major(&values[..n * k], n, k).transposed(), context);
+        }
+        values.truncate(n * k);
+        pack::pack_in_place(kernel.isa, (k, n), kernel.nr, &mut values, context.pool());
+        Packed { rows: k, cols: n, form: Form::F32 { kernel, panels: values } }
+    }
+
     /// The name of the kernel that will run it.
     pub fn kernel(&self) -> &'static str {
         match &self.form {

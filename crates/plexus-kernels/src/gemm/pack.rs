@@ -18,6 +18,39 @@ pub(super) fn pack(isa: Isa, b: View<'_>, width: usize, panels: &mut Buffer, poo
     });
 }
 
+/// [`pack`] for an operand that lies transposed in `panels`, `[n, k]`: each panel takes the place of its own columns.
+///
+/// # Panics
+/// Where `width` does not divide `n`, for then the panels take more room than the operand.
+pub(super) fn pack_in_place(isa: Isa, (k, n): (usize, usize), width: usize, panels: &mut [f32], pool: &Pool) {
+    assert!(n.is_multiple_of(width) && panels.len() == n * k, "whole panels");
+    let matrix = MatrixMut { values: panels, rows: n / width, cols: width * k, stride: width * k };
+    for_each_tile(matrix, ((n / width).div_ceil(16).max(1), (width * k).max(1)), pool, |_, _, mut tile| {
+        let mut columns = Buffer::zeros(width * k);
+        for panel in 0..tile.rows() {
+            columns.copy_from_slice(tile.row(panel));
+            let b = View::row_major(&columns, width, k).transposed();
+            isa.run(PackOne { b, width, panel: tile.row(panel) });
+        }
+    });
+}
+
+/// Packs one panel.
+struct PackOne<'a, 'b> {
+    b: View<'a>,
+    width: usize,
+    panel: &'b mut [f32],
+}
+
+impl Vectorized for PackOne<'_, '_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let chunk = Chunk { row: 0, rows: self.b.rows, col: 0, cols: self.width };
+        pack_chunk(s, self.b, chunk, self.width, self.panel);
+    }
+}
+
 /// Packs panels from the one numbered `first` on.
 struct Pack<'a, 'b, 'c> {
     b: View<'a>,

@@ -201,6 +201,16 @@ impl LayerKind for Linear {
         Some(Prepared::Gemm { weight, bias: Buffer::from_slice(cx.bias.or(bias).unwrap_or_default()) })
     }
 
+    fn prepare_in_place(&self, cx: Prepare<'_>, weights: Buffer) -> Result<Prepared, Buffer> {
+        if cx.context.precision().parts(cx.context.isa()).is_some() {
+            // The parts do not give the numbers back.
+            return Err(weights);
+        }
+        let bias = Buffer::from_slice(cx.bias.or(self.split(&weights).1).unwrap_or_default());
+        let weight = Packed::from_transposed(weights, (last(cx.inputs[0]), self.out_features), cx.context);
+        Ok(Prepared::Gemm { weight, bias })
+    }
+
     fn prepared_bytes(&self, inputs: &[&Shape], context: &Context) -> usize {
         let packed = Packed::bytes_for((last(inputs[0]), self.out_features), context);
         let bias = if self.bias { self.out_features * size_of::<f32>() } else { 0 };

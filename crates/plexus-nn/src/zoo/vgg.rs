@@ -31,7 +31,7 @@ impl Vgg {
     }
 
     /// Convolutions of each of the five stages.
-    fn stages(&self) -> Option<[usize; 5]> {
+    pub(super) fn stages(&self) -> Option<[usize; 5]> {
         match self.depth {
             11 => Some([1, 1, 2, 2, 2]),
             13 => Some([2, 2, 2, 2, 2]),

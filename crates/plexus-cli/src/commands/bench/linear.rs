@@ -77,7 +77,7 @@ impl Row {
 /// kernels for it.
 pub fn rows(precision: PrecisionArg) -> Vec<Row> {
     match precision {
-        PrecisionArg::Highest => {
+        PrecisionArg::Highest | PrecisionArg::Standard => {
             let kernels = KERNELS.iter().filter(|kernel| Isa::selected().runs(kernel.isa));
             let row = |kernel: &'static Kernel| {
                 let picked = std::ptr::eq(kernel, Kernel::for_isa(Isa::selected()));
