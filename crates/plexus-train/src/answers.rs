@@ -16,20 +16,30 @@ pub(crate) struct AnswerTable {
     pub cols: usize,
     /// The product of the axes behind it.
     pub inner: usize,
+    /// Answers of one row of the data: the product of all axes but this one.
+    pub positions: usize,
 }
 
 impl AnswerTable {
     /// For an axis of an output; an output without axes is one number. `None` where there is no such axis.
     pub fn new(shape: &[usize], axis: usize) -> Option<Self> {
         match shape {
-            [] => Some(AnswerTable { cols: 1, inner: 1 }),
-            _ => Some(AnswerTable { cols: *shape.get(axis)?, inner: shape[axis + 1..].iter().product() }),
+            [] => Some(AnswerTable { cols: 1, inner: 1, positions: 1 }),
+            _ => {
+                let (cols, inner) = (*shape.get(axis)?, shape[axis + 1..].iter().product());
+                Some(AnswerTable { cols, inner, positions: shape[..axis].iter().product::<usize>() * inner })
+            }
         }
+    }
+
+    /// Columns, and answers of one row of the data, as losses want to know them.
+    pub fn shape(self) -> (usize, usize) {
+        (self.cols, self.positions)
     }
 
     /// The outputs of some rows as a table; `scratch` is used where numbers have to be moved.
     pub fn of<'a>(self, outputs: &'a [f32], scratch: &'a mut Vec<f32>) -> &'a [f32] {
-        let AnswerTable { cols, inner } = self;
+        let AnswerTable { cols, inner, .. } = self;
         if inner == 1 {
             return outputs;
         }
@@ -46,7 +56,7 @@ impl AnswerTable {
 
     /// The other way: a table back into outputs.
     pub fn put(self, table: &[f32], outputs: &mut [f32]) {
-        let AnswerTable { cols, inner } = self;
+        let AnswerTable { cols, inner, .. } = self;
         for (block, table) in outputs.chunks_exact_mut(cols * inner).zip(table.chunks_exact(cols * inner)) {
             for (col, map) in block.chunks_exact_mut(inner).enumerate() {
                 for (position, value) in map.iter_mut().enumerate() {
@@ -81,7 +91,7 @@ mod tests {
         // Two rows of two classes on three pixels.
         let outputs: Vec<f32> = (0..12).map(|at| at as f32).collect();
         let table = AnswerTable::new(&[2, 1, 3], 0).expect("there is such an axis");
-        assert_eq!(table, AnswerTable { cols: 2, inner: 3 });
+        assert_eq!(table, AnswerTable { cols: 2, inner: 3, positions: 3 });
         let (mut scratch, mut back) = (Vec::new(), vec![0.0; 12]);
         let moved = table.of(&outputs, &mut scratch).to_vec();
         assert_eq!(moved, [0.0, 3.0, 1.0, 4.0, 2.0, 5.0, 6.0, 9.0, 7.0, 10.0, 8.0, 11.0]);
@@ -90,6 +100,7 @@ mod tests {
         assert_eq!([0, 2, 3, 6, 9].map(|index| table.col(index)), [0, 0, 1, 0, 1]);
         // The last axis is a table already.
         let last = AnswerTable::new(&[3, 2], 1).expect("there is such an axis");
+        assert_eq!(last.shape(), (2, 3));
         assert_eq!(last.of(&outputs, &mut scratch), &outputs[..]);
         assert_eq!(AnswerTable::new(&[3], 1), None);
     }

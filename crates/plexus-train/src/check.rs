@@ -130,7 +130,9 @@ fn check_classes(classes: &[u32], count: usize, may_be_ignored: bool) -> Result<
     let bad = |class: &&u32| **class as usize >= count && !(may_be_ignored && **class == IGNORED);
     match classes.iter().filter(bad).max() {
         None => Ok(()),
-        Some(&IGNORED) => unfit("the classes", "a class everywhere: only cross-entropy leaves places out", "none"),
+        Some(&IGNORED) => {
+            unfit("the classes", "a class everywhere: only cross-entropy and dice leave places out", "none")
+        }
         Some(class) => unfit("the classes", format!("0 to {}", count.saturating_sub(1)), class.to_string()),
     }
 }
@@ -212,7 +214,7 @@ impl Fit {
     pub(crate) fn check_targets(&self, output: usize, loss: &Loss, targets: TargetBatch<'_>) -> Result<(), Unfit> {
         match targets {
             TargetBatch::Classes(classes) => {
-                let may_be_ignored = matches!(loss, Loss::CrossEntropy { .. });
+                let may_be_ignored = loss.is_of_classes();
                 check_classes(classes, self.outputs[output].table.cols, may_be_ignored)
                     .map_err(|unfit| Unfit { what: of_output(&self.network, output, &unfit.what), ..unfit })
             }
@@ -230,8 +232,8 @@ fn fit_output(network: &CheckedNetwork, index: usize, kind: TargetKind, loss: &L
         (TargetKind::Classes { .. }, Loss::Quantile { .. }) => {
             return unfit(of_output("the targets"), "numbers, for the loss quantile", "classes");
         }
-        (TargetKind::Values { .. }, Loss::CrossEntropy { .. }) => {
-            return unfit(of_output("the targets"), "classes, for the loss cross_entropy", "numbers");
+        (TargetKind::Values { .. }, loss) if loss.is_of_classes() => {
+            return unfit(of_output("the targets"), format!("classes, for the loss {}", loss.name()), "numbers");
         }
         _ => {}
     }

@@ -88,6 +88,26 @@ pub enum DataError {
         remedy: Option<Remedy>,
     },
 
+    /// What stands behind the name of a source does not read.
+    #[error("{what} must be {expected}, got {got}")]
+    Spelled {
+        /// The source, or which of its options.
+        what: &'static str,
+        /// What is understood.
+        expected: String,
+        /// What was written.
+        got: String,
+    },
+
+    /// A file is no image that can be read, or a folder holds other things than images in their places.
+    #[error("{} {what}", path.display())]
+    Image {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it, what was expected, and what to do: the rest of a sentence.
+        what: String,
+    },
+
     /// A path that should be a folder is a file.
     #[error("{} is a file; give the folder that holds the four IDX files", path.display())]
     NotAFolder {

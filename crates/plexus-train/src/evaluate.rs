@@ -224,7 +224,7 @@ impl<'a> Measured<'a> {
         let outputs = layout.of(outputs, &mut self.table);
         match (&mut self.answers, targets) {
             (Answers::Classes { confusion, top_5 }, TargetBatch::Classes(classes)) => {
-                self.sums += loss.sums(outputs, layout.cols, targets, context);
+                self.sums += loss.sums(outputs, layout.shape(), targets, context);
                 let known = outputs.chunks_exact(layout.cols).zip(classes).filter(|(_, class)| **class != IGNORED);
                 for (row, &class) in known {
                     confusion.add(class as usize, argmax(row));
@@ -234,7 +234,7 @@ impl<'a> Measured<'a> {
             (Answers::Values(metrics), TargetBatch::Values(values)) => {
                 let values = target_table(layout, values);
                 let learnt = scaled_targets(scale, TargetBatch::Values(&values), &mut self.scaled);
-                self.sums += loss.sums(outputs, layout.cols, learnt, context);
+                self.sums += loss.sums(outputs, layout.shape(), learnt, context);
                 let width = layout.cols / loss.outputs_per_target();
                 let mut answers = Vec::with_capacity(layout.cols);
                 for (row, target) in outputs.chunks_exact(layout.cols).zip(values.chunks_exact(width)) {

@@ -71,6 +71,9 @@ pub fn permutation_importance<E>(
 enum Column {
     U8(Vec<u8>),
     F32(Vec<f32>),
+    /// Pixels of files, which stay where they are: no pixel has a meaning of its own.
+    #[cfg(feature = "images")]
+    Images,
 }
 
 impl Column {
@@ -79,6 +82,8 @@ impl Column {
         match data.samples() {
             Samples::U8(values) => Column::U8(taken(values, row_len, column)),
             Samples::F32(values) => Column::F32(taken(values, row_len, column)),
+            #[cfg(feature = "images")]
+            Samples::Images(_) => Column::Images,
         }
     }
 
@@ -88,6 +93,8 @@ impl Column {
         match (self, &mut data.inputs[0].samples) {
             (Column::U8(from), Samples::U8(to)) => place(from, to, row_len, column, order),
             (Column::F32(from), Samples::F32(to)) => place(from, to, row_len, column, order),
+            #[cfg(feature = "images")]
+            (Column::Images, _) => {}
             _ => unreachable!("the column was taken from these samples"),
         }
     }

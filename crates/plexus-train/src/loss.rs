@@ -1,6 +1,9 @@
 //! Losses: how wrong a batch of outputs is, and in which direction each output would make it better.
 
+mod dice;
+
 use crate::target::TargetScale;
+use dice::Areas;
 use plexus_kernels::Context;
 use plexus_kernels::loss::{PointLoss, pointwise, quantile};
 use plexus_kernels::softmax::{CrossEntropy, cross_entropy, target_weight};
@@ -11,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use plexus_train::loss::{Loss, TargetBatch};
-/// let sums = Loss::MeanSquaredError.sums(&[3.0, 1.0], 2, TargetBatch::Values(&[1.0, 1.0]), &plexus_kernels::Context::single());
+/// let sums = Loss::MeanSquaredError.sums(&[3.0, 1.0], (2, 1), TargetBatch::Values(&[1.0, 1.0]), &plexus_kernels::Context::single());
 /// assert_eq!(sums.mean(), 2.0);
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +47,18 @@ pub enum Loss {
     },
     /// Cross-entropy of σ(logit) against a target in 0..=1, each output by itself.
     BinaryCrossEntropy,
+    /// How little predicted and true areas overlap, for a class a pixel, on logits (Milletari, Navab and Ahmadi 2016).
+    ///
+    /// ```text
+    /// p = softmax(logits)
+    /// loss(image) = 1 − mean over classes of (2 · Σ_x p[x, c] · [t[x] = c] + 1) / (Σ_x p[x, c] + Σ_x [t[x] = c] + 1)
+    /// ```
+    ///
+    /// The sums go over the known places of one image, the mean of the losses over images in which any place is known. A
+    /// class that an image lacks counts too: its share is 1 where nothing is taken for it.
+    Dice,
+    /// The mean cross-entropy of the known places of an image, and [`Dice`](Loss::Dice): their sum.
+    DiceCrossEntropy,
 }
 
 fn one() -> f32 {
@@ -58,6 +73,8 @@ pub const LOSSES: &[(&str, &str)] = &[
     ("huber", "numbers, with some outliers"),
     ("quantile", "quantiles of a number: quantile:0.1,0.5,0.9 gives an interval and its middle"),
     ("binary_cross_entropy", "yes or no for each output by itself, on logits"),
+    ("dice", "a class a pixel, on logits: the overlap of areas, where some are small"),
+    ("dice_cross_entropy", "a class a pixel: dice + cross_entropy"),
 ];
 
 /// What one output of a network is trained for: one term of the sum that training minimizes.
@@ -155,6 +172,21 @@ impl Loss {
         Loss::BinaryCrossEntropy
     }
 
+    /// The overlap of areas.
+    pub fn dice() -> Self {
+        Loss::Dice
+    }
+
+    /// The overlap of areas, and cross-entropy.
+    pub fn dice_cross_entropy() -> Self {
+        Loss::DiceCrossEntropy
+    }
+
+    /// Whether it compares one class of several, excluding each other, with logits.
+    pub fn is_of_classes(&self) -> bool {
+        matches!(self, Loss::CrossEntropy { .. } | Loss::Dice | Loss::DiceCrossEntropy)
+    }
+
     /// The name in settings.
     pub fn name(&self) -> &'static str {
         match self {
@@ -164,6 +196,8 @@ impl Loss {
             Loss::Huber { .. } => "huber",
             Loss::Quantile { .. } => "quantile",
             Loss::BinaryCrossEntropy => "binary_cross_entropy",
+            Loss::Dice => "dice",
+            Loss::DiceCrossEntropy => "dice_cross_entropy",
         }
     }
 
@@ -184,17 +218,21 @@ impl Loss {
             "mean_absolute_error" => Loss::MeanAbsoluteError,
             "huber" => Loss::Huber { delta: 1.0 },
             "binary_cross_entropy" => Loss::BinaryCrossEntropy,
+            "dice" => Loss::Dice,
+            "dice_cross_entropy" => Loss::DiceCrossEntropy,
             _ => return None,
         })
     }
 
-    /// What the mean of the losses divides by: the sum of the weights of the classes for cross-entropy, else the number of
-    /// numbers that are compared, for classes `cols` each.
+    /// What the mean of the losses divides by: the sum of the weights of the classes for cross-entropy, images with a known
+    /// place for dice, else the number of numbers that are compared, for classes `cols` each. Each row of the data has
+    /// `positions` answers.
     ///
     /// # Panics
     /// Where a target is no class.
-    pub fn weight(&self, cols: usize, targets: TargetBatch<'_>) -> f64 {
+    pub fn weight(&self, (cols, positions): (usize, usize), targets: TargetBatch<'_>) -> f64 {
         match (self, targets) {
+            (Loss::Dice | Loss::DiceCrossEntropy, TargetBatch::Classes(classes)) => dice::weight(positions, classes),
             (Loss::CrossEntropy { class_weights, .. }, TargetBatch::Classes(classes)) => {
                 target_weight(classes, class_weights.as_deref())
             }
@@ -203,35 +241,41 @@ impl Loss {
         }
     }
 
-    /// The loss of a batch of `[rows, cols]` outputs.
+    /// The loss of a batch of `[rows · positions, cols]` outputs: one answer a row, or one for each position of it.
     ///
     /// # Panics
     /// As [`Loss::gradient`].
-    pub fn sums(&self, outputs: &[f32], cols: usize, targets: TargetBatch<'_>, context: &Context) -> LossSums {
-        self.evaluate(outputs, cols, targets, 1.0, None, context)
+    pub fn sums(
+        &self,
+        outputs: &[f32],
+        table: (usize, usize),
+        targets: TargetBatch<'_>,
+        context: &Context,
+    ) -> LossSums {
+        self.evaluate(outputs, table, targets, 1.0, None, context)
     }
 
-    /// The loss of a batch, and the derivative of its sum with respect to the outputs, divided by `divisor`: by
-    /// [`Loss::weight`] for the mean.
+    /// The loss of a batch of `(cols, positions)`, and the derivative of its sum with respect to the outputs, divided by
+    /// `divisor`: by [`Loss::weight`] for the mean.
     ///
     /// # Panics
     /// Where targets and outputs differ in number, or classes meet a loss for numbers: the trainer checks both before.
     pub fn gradient(
         &self,
         outputs: &[f32],
-        cols: usize,
+        table: (usize, usize),
         targets: TargetBatch<'_>,
         divisor: f64,
         grad: &mut [f32],
         context: &Context,
     ) -> LossSums {
-        self.evaluate(outputs, cols, targets, divisor, Some(grad), context)
+        self.evaluate(outputs, table, targets, divisor, Some(grad), context)
     }
 
     fn evaluate(
         &self,
         outputs: &[f32],
-        cols: usize,
+        (cols, positions): (usize, usize),
         targets: TargetBatch<'_>,
         divisor: f64,
         grad: Option<&mut [f32]>,
@@ -258,6 +302,11 @@ impl Loss {
                 let TargetBatch::Values(values) = targets else { panic!("the quantile loss takes numbers") };
                 let weight = outputs.len() as f64;
                 return LossSums { loss: quantile(quantiles, outputs, values, divisor, grad), weight };
+            }
+            Loss::Dice | Loss::DiceCrossEntropy => {
+                let TargetBatch::Classes(classes) = targets else { panic!("dice takes classes") };
+                let with_entropy = *self == Loss::DiceCrossEntropy;
+                return dice::dice(Areas { outputs, cols, positions, classes, divisor, with_entropy }, grad, context);
             }
             Loss::MeanSquaredError => PointLoss::Squared,
             Loss::MeanAbsoluteError => PointLoss::Absolute,

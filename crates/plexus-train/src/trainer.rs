@@ -419,7 +419,7 @@ impl Trainer {
         let objectives = self.objectives.clone();
         // What the means divide by is that of the whole update, so micro-batches give the gradient of one large batch.
         let terms = objectives.iter().zip(fit.outputs()).enumerate().map(|(index, (objective, fit))| {
-            let weight = objective.loss.weight(fit.table.cols, batch.target(index));
+            let weight = objective.loss.weight(fit.table.shape(), batch.target(index));
             // Where nothing is compared there is no gradient.
             let divisor = if weight == 0.0 { f64::INFINITY } else { weight / objective.weight };
             Term { objective, fit, divisor, sums: OutputSums::default() }
@@ -670,7 +670,7 @@ impl Term<'_> {
     ) -> OutputSums {
         let Term { objective: Objective { loss, target_scale, .. }, fit, divisor, .. } = self;
         let Scratch { scaled, table, grad_table } = scratch;
-        let AnswerTable { cols, inner } = fit.table;
+        let AnswerTable { cols, inner, .. } = fit.table;
         match targets {
             TargetBatch::Classes(classes) => {
                 let answers = fit.table.of(outputs, table);
@@ -678,10 +678,10 @@ impl Term<'_> {
                 let right = known.clone().filter(|(row, class)| argmax(row) == Some(**class as usize)).count();
                 let (score, count) = (vec![right as f64], known.count() as f64);
                 let sums = if inner == 1 {
-                    loss.gradient(answers, cols, targets, *divisor, grad, context)
+                    loss.gradient(answers, fit.table.shape(), targets, *divisor, grad, context)
                 } else {
                     grad_table.resize(grad.len(), 0.0);
-                    let sums = loss.gradient(answers, cols, targets, *divisor, grad_table, context);
+                    let sums = loss.gradient(answers, fit.table.shape(), targets, *divisor, grad_table, context);
                     fit.table.put(grad_table, grad);
                     sums
                 };
@@ -700,7 +700,8 @@ impl Term<'_> {
                 }
                 let answers = values.len() as f64 / score.len() as f64;
                 let learnt = scaled_targets(target_scale, targets, scaled);
-                OutputSums { loss: loss.gradient(outputs, cols, learnt, *divisor, grad, context), score, answers }
+                let loss = loss.gradient(outputs, fit.table.shape(), learnt, *divisor, grad, context);
+                OutputSums { loss, score, answers }
             }
         }
     }

@@ -84,6 +84,10 @@ struct Case {
     augment: bool,
 }
 
+/// Everything that pictures are changed by.
+const CHANGES: &str =
+    "shift=1.5,rotate=9,scale=0.1,shear=0.1,elastic=0.7,flip=0.5,flip_vertical=0.3,crop=0.2,brightness=0.1";
+
 fn cross_entropy() -> Loss {
     Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None }
 }
@@ -142,15 +146,27 @@ fn cases() -> Vec<Case> {
         layer("pixels", &["bent"], Conv2d::new(3, 1)),
         layer("heights", &["bent"], Conv2d::new(2, 1)),
     ];
-    let mut network = Network::new(Shape::new([1, 10, 9]), layers);
-    network.outputs = vec!["pixels".into(), "heights".into()];
     let of_pixels = Targets::Classes {
         names: names(3),
         axis: 0,
         positions: [10, 9].into(),
         indices: (0..ROWS * 90).map(|at| if at % 11 == 0 { IGNORED } else { (at * at % 3) as u32 }).collect(),
     };
+    let pixels_alone = {
+        let mut network = Network::new(Shape::new([1, 10, 9]), layers[..3].to_vec());
+        network.outputs = vec!["pixels".into()];
+        Arc::new(network.check().expect("the layers fit"))
+    };
+    cases.push(Case {
+        name: "a class for each pixel, moved with it",
+        network: pixels_alone,
+        objectives: vec![Loss::DiceCrossEntropy.into()],
+        data: Arc::new(Slow(Dataset::new("waves", vec![pictures()], vec![of_pixels.clone()]).expect("the rows fit"))),
+        augment: true,
+    });
     let heights = Targets::Values { names: names(2), shape: [2, 10, 9].into(), values: numbers(180) };
+    let mut network = Network::new(Shape::new([1, 10, 9]), layers);
+    network.outputs = vec!["pixels".into(), "heights".into()];
     cases.push(Case {
         name: "a class and two numbers for each pixel",
         network: Arc::new(network.check().expect("the layers fit")),
@@ -198,7 +214,7 @@ fn trainer(case: &Case, threads: usize) -> Trainer {
         .learning_rate(1e-3)
         .schedule(Schedule::Constant)
         .objectives(case.objectives.clone())
-        .augment(case.augment.then(|| Augment::USUAL.parse().expect("it reads")))
+        .augment(case.augment.then(|| CHANGES.parse::<Augment>().expect("it reads")))
         .seed(4);
     let params = Params::initialize(&case.network, 4);
     let context = Context::detect(Pool::new(threads));

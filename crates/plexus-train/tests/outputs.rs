@@ -155,11 +155,17 @@ fn a_class_and_numbers_for_each_pixel() {
     follow("pixels", 1);
 }
 
+#[test]
+fn the_overlap_of_areas() {
+    follow("areas", 1);
+}
+
 /// The weights of the classes of a whole update count, so its parts add up to it.
 #[test]
 fn an_update_in_four_parts_is_the_update() {
     follow("branches", 4);
     follow("pixels", 4);
+    follow("areas", 4);
 }
 
 /// RMSE of two numbers of different size: the mean of theirs in training and in a measurement alike, not the root of the

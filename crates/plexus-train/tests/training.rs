@@ -264,12 +264,12 @@ fn losses(
             TargetBatch::Values(&values)
         };
         let mean = case.reduction == "mean";
-        let divisor = if mean { case.loss.weight(case.features, targets) } else { 1.0 };
+        let divisor = if mean { case.loss.weight((case.features, 1), targets) } else { 1.0 };
         let mut grad = vec![f32::NAN; case.predictions.len()];
         let sums = gradient(&case.loss, &case.predictions, case.features, targets, divisor, &mut grad);
         let value = if mean { sums.mean() } else { sums.loss };
         tally.compare(&format!("{} value", case.name), value, case.value, case.tolerance.value);
-        let without_gradient = case.loss.sums(&case.predictions, case.features, targets, &context);
+        let without_gradient = case.loss.sums(&case.predictions, (case.features, 1), targets, &context);
         let same = without_gradient.loss.to_bits() == sums.loss.to_bits() && without_gradient.weight == sums.weight;
         assert!(same || sums.loss.is_nan(), "{}: the loss alone is {without_gradient:?}, not {sums:?}", case.name);
         if let Some(want) = &case.grad {
@@ -288,7 +288,7 @@ fn right_loss(
     divisor: f64,
     grad: &mut [f32],
 ) -> LossSums {
-    loss.gradient(outputs, cols, targets, divisor, grad, &Context::single())
+    loss.gradient(outputs, (cols, 1), targets, divisor, grad, &Context::single())
 }
 
 #[test]

@@ -43,7 +43,10 @@ impl Model {
             let all = data::read_with_schema(Path::new(data::path_of_table(source)), schema, &options)?;
             return self.choose_of_table(source, all, part);
         }
-        let opened = data::open(source, &DataOptions { schema: self.columns().cloned(), ..options.clone() })?;
+        let options = DataOptions { schema: self.columns().cloned(), ..options.clone() };
+        #[cfg(feature = "images")]
+        let options = self.of_images(options);
+        let opened = data::open(source, &options)?;
         let (rows, name) = match part.unwrap_or(Part::Test) {
             Part::Test => (opened.test, "test part"),
             Part::Train => (Arc::unwrap_or_clone(opened.train), "training part"),
@@ -54,6 +57,22 @@ impl Model {
             }
         };
         Ok(self.chosen(rows, name))
+    }
+
+    /// Images are made into what those of the training were made into, and a share is taken as it was taken there.
+    #[cfg(feature = "images")]
+    fn of_images(&self, options: DataOptions) -> DataOptions {
+        let Some(form) = self.image_form() else { return options };
+        let options = DataOptions { images: Some(form), ..options };
+        match self.split() {
+            Some(split) => DataOptions {
+                test_fraction: split.test_fraction,
+                split_seed: split.split_seed,
+                fold: split.fold,
+                ..options
+            },
+            None => options,
+        }
     }
 
     fn choose_of_table(&self, source: &str, all: Dataset, part: Option<Part>) -> Result<Chosen, Error> {

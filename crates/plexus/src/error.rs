@@ -132,6 +132,18 @@ pub enum Error {
         /// What it answers with.
         answers: String,
     },
+    /// One class a row was asked of an output that answers with one for each of several positions.
+    #[error(
+        "the output \"{output}\" answers with a class for each of {positions} positions, not with one for the whole row; \
+         segment gives them"
+    )]
+    #[non_exhaustive]
+    ManyClasses {
+        /// The output.
+        output: String,
+        /// The axes behind that of the classes.
+        positions: plexus_nn::Shape,
+    },
     /// Rows of text were given to a model that was not trained on a table.
     #[error("the model was not trained on a table, so it has no names for columns; give it numbers")]
     NoColumns,

@@ -8,13 +8,17 @@ mod error;
 pub mod files;
 #[cfg(feature = "train")]
 mod fit;
+mod gray;
 #[cfg(feature = "train")]
 mod measure;
 mod model;
+mod positions;
 mod predict;
 #[cfg(feature = "train")]
 mod prepare;
+mod reach;
 mod task;
+mod tiles;
 
 #[cfg(feature = "table")]
 mod choose;
@@ -80,6 +84,9 @@ pub use plexus_train::{
     schedule::Schedule,
     trainer::{EpochRecord, NotFinite, StepReport},
 };
+
+#[cfg(feature = "images")]
+pub use plexus_train::data::{ImageFit, ImageForm, Picture};
 
 #[cfg(feature = "table")]
 pub use choose::{Chosen, Part};

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::files;
+use crate::positions::positions;
 #[cfg(feature = "table")]
 use crate::split::Split;
 use crate::task::{OutputTask, Outputs, Task, check_names, unknown_task};
@@ -41,6 +42,9 @@ pub struct Model {
 impl Model {
     /// Key of the metadata that holds the value of a white pixel in the training images, e.g. 255.
     pub const PIXEL_MAX: &str = "plexus.pixel_max";
+
+    /// Key of the metadata that holds what the training images were made into, as JSON: [`Model::image_form`].
+    pub const IMAGES: &str = "plexus.images";
 
     /// A model from its parts. It predicts as [`Model::open`] of its file does, to the bit.
     ///
@@ -286,6 +290,16 @@ impl Model {
         &self.outputs
     }
 
+    /// The axes of an output behind that of its classes or numbers: `[]` where there is one answer a row, `[height, width]`
+    /// where there is one for each pixel.
+    ///
+    /// # Panics
+    /// Where the model has fewer outputs.
+    pub fn positions(&self, output: usize) -> &[usize] {
+        let network = self.network();
+        positions(network, network.outputs()[output], &self.outputs[output]).expect("the names were compared")
+    }
+
     /// How a row of text becomes numbers, for a model trained on a table.
     #[cfg(feature = "table")]
     pub fn columns(&self) -> Option<&Schema> {
@@ -296,6 +310,13 @@ impl Model {
     #[cfg(feature = "table")]
     pub fn split(&self) -> Option<&Split> {
         self.split.as_ref()
+    }
+
+    /// What the training images were made into, for a model trained on files of images: a picture to be answered is to be
+    /// treated alike.
+    #[cfg(feature = "images")]
+    pub fn image_form(&self) -> Option<plexus_train::data::ImageForm> {
+        serde_json::from_str(self.metadata.get(Model::IMAGES)?).ok()
     }
 
     /// Free text saved with the model.
@@ -324,7 +345,7 @@ impl fmt::Debug for Model {
 }
 
 /// How models are planned unless it is said otherwise.
-fn folding() -> PlanOptions {
+pub(crate) fn folding() -> PlanOptions {
     PlanOptions::default().with_fold(true)
 }
 

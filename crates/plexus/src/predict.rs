@@ -2,12 +2,13 @@
 
 use crate::error::Error;
 use crate::model::Model;
+use crate::positions::{from_table, largest, to_table};
 use crate::task::{OutputTask, Task};
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::map::{self, Function};
 use plexus_kernels::threads::flush_denormals;
 use plexus_kernels::{reduce, softmax};
-use plexus_nn::CheckedBatch;
+use plexus_nn::{CheckedBatch, Shape};
 use std::ops::Range;
 
 /// Memory that predictions run in. It grows to the largest call and is then reused: later calls allocate nothing.
@@ -16,6 +17,8 @@ pub struct Workspace {
     plan: plexus_nn::Workspace,
     /// Of each output.
     answers: Vec<Buffer>,
+    /// The scores of an output, the classes of a position beside each other, and their probabilities.
+    tables: [Buffer; 2],
     allows_not_finite: bool,
 }
 
@@ -123,7 +126,8 @@ impl Model {
     /// The likeliest class for each row, by the first output: [`Model::predict`] with a meaning.
     ///
     /// # Errors
-    /// As [`Model::predict`], and [`Error::NoClasses`] where the model answers with numbers.
+    /// As [`Model::predict`], [`Error::NoClasses`] where the model answers with numbers, and [`Error::ManyClasses`] where it
+    /// answers with a class for each of several positions.
     ///
     /// # Examples
     /// ```
@@ -158,8 +162,45 @@ impl Model {
         Ok(probabilities.chunks_exact(names.len().max(1)).map(|row| top(names, row, count)).collect())
     }
 
-    /// The names of the classes of an output.
+    /// The class of each position of each row, by the first output, `[rows, positions]`: of each pixel where the output is
+    /// `[classes, height, width]`. Each is a place among the names of the [task](Model::task); `u32::MAX` where a score is
+    /// NaN, which only a workspace that allows it lets in.
+    ///
+    /// # Errors
+    /// As [`Model::predict`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use plexus::{Context, Model, Network, Params, Task, layers::Conv2d};
+    /// # let network = Network::chain([1, 2, 3], [Conv2d::new(2, 1).into()]).check()?;
+    /// # let mut params = Params::zeros(&network);
+    /// # params.set("layers.0.weight", &[0.0, 1.0]);
+    /// # params.set("layers.0.bias", &[0.5, 0.0]);
+    /// # let task = Task::Classification { classes: vec!["ground".into(), "cell".into()] };
+    /// # let model = Model::new(network, &params, task, Context::single())?;
+    /// assert_eq!(model.positions(0), [2, 3]);
+    /// let classes = model.segment(&[0.0, 0.4, 0.6, 1.0, 0.1, 0.9], 1, &mut Default::default())?;
+    /// assert_eq!(classes, [0, 0, 1, 1, 0, 1]);
+    /// # Ok::<(), plexus::Error>(())
+    /// ```
+    pub fn segment(&self, input: &[f32], rows: usize, workspace: &mut Workspace) -> Result<Vec<u32>, Error> {
+        let (names, positions) = self.table(0);
+        Ok(largest(names, positions, self.scores(input, rows, workspace)?))
+    }
+
+    /// The names of an output, and at how many positions it has as many numbers.
+    fn table(&self, output: usize) -> (usize, usize) {
+        (self.outputs[output].task.names().len(), self.positions(output).iter().product())
+    }
+
+    /// The names of the classes of an output that answers one class a row.
     fn class_names(&self, output: usize) -> Result<&[String], Error> {
+        if let (Task::Classification { .. } | Task::MultiLabel { .. }, positions @ [_, ..]) =
+            (&self.outputs[output].task, self.positions(output))
+        {
+            let output = self.outputs[output].name.clone();
+            return Err(Error::ManyClasses { output, positions: Shape::new(positions.to_vec()) });
+        }
         match &self.outputs[output] {
             OutputTask { task: Task::Classification { classes } | Task::MultiLabel { classes }, .. } => Ok(classes),
             OutputTask { name, task } => Err(Error::NoClasses { output: name.clone(), answers: task.to_string() }),
@@ -215,7 +256,7 @@ impl Model {
 
     /// Computes the outputs, and the answers of some of them.
     fn answer(&self, batch: CheckedBatch<'_>, outputs: Range<usize>, workspace: &mut Workspace) {
-        let Workspace { plan, answers, .. } = workspace;
+        let Workspace { plan, answers, tables: [table, softened], .. } = workspace;
         self.plan.run(batch, plan);
         if answers.len() < self.outputs.len() {
             answers.resize_with(self.outputs.len(), Buffer::default);
@@ -237,9 +278,17 @@ impl Model {
                         row.sort_by(f32::total_cmp);
                     }
                 }
-                Task::Classification { .. } => {
-                    softmax::softmax(batch.rows(), width, scores, probabilities, self.plan.context());
-                }
+                Task::Classification { .. } => match self.table(index) {
+                    (names, 1) => softmax::softmax(batch.rows(), names, scores, probabilities, self.plan.context()),
+                    (names, positions) => {
+                        table.grow(scores.len());
+                        softened.grow(scores.len());
+                        let (table, softened) = (&mut table[..scores.len()], &mut softened[..scores.len()]);
+                        to_table(names, positions, scores, table);
+                        softmax::softmax(batch.rows() * positions, names, table, softened, self.plan.context());
+                        from_table(names, positions, softened, probabilities);
+                    }
+                },
                 Task::MultiLabel { .. } => {
                     map::forward(Function::Sigmoid, scores, probabilities, self.plan.context());
                 }
@@ -272,10 +321,20 @@ impl<'w> Answers<'w> {
         self.model.plan.output(&self.workspace.plan, index)
     }
 
+    /// The class of each position of each row, as [`Model::segment`] gives them of the first output.
+    ///
+    /// # Panics
+    /// Where the model has fewer outputs.
+    pub fn classes(self, index: usize) -> Vec<u32> {
+        let (names, positions) = self.model.table(index);
+        largest(names, positions, self.scores(index))
+    }
+
     /// The `count` likeliest classes that an output answers for a row, the likeliest first.
     ///
     /// # Errors
-    /// [`Error::NoClasses`] where the output answers with numbers.
+    /// [`Error::NoClasses`] where the output answers with numbers, [`Error::ManyClasses`] where it answers one class a
+    /// position.
     ///
     /// # Panics
     /// Where the model has fewer outputs, or the call had fewer rows.

@@ -150,7 +150,7 @@ fn output_tasks(network: &CheckedNetwork, targets: &[TargetKind], objectives: &[
 /// What an output means that was trained for a target.
 fn task(target: &TargetKind, loss: &Loss) -> Task {
     match (target, loss) {
-        (TargetKind::Classes { names, .. }, Loss::CrossEntropy { .. }) => {
+        (TargetKind::Classes { names, .. }, loss) if loss.is_of_classes() => {
             Task::Classification { classes: names.clone() }
         }
         (TargetKind::Classes { names, .. }, Loss::BinaryCrossEntropy) => Task::MultiLabel { classes: names.clone() },
@@ -340,7 +340,7 @@ fn check_loss(loss: &Loss, target: &TargetKind) -> Result<(), Error> {
         Err(Error::Setting { name: "loss", got, expected, remedy })
     };
     match (loss, target) {
-        (Loss::CrossEntropy { .. } | Loss::BinaryCrossEntropy, TargetKind::Values { .. }) => {
+        (loss, TargetKind::Values { .. }) if loss.is_of_classes() || *loss == Loss::BinaryCrossEntropy => {
             let got = format!("{}, but the target is a number", loss.name());
             refuse(got, "a loss for numbers, as mean_squared_error", TaskKind::Classification)
         }
@@ -352,11 +352,11 @@ fn check_loss(loss: &Loss, target: &TargetKind) -> Result<(), Error> {
     }
 }
 
-/// Cross-entropy takes logits: a softmax at the end would be applied twice.
+/// Cross-entropy and dice take logits: a softmax at the end would be applied twice.
 fn refuse_probabilities(network: &CheckedNetwork, output: ValueId, loss: &Loss) -> Result<(), Error> {
     let Some(last) = network.layer_of(output).map(|layer| &network.network().layers[layer]) else { return Ok(()) };
     let applied_twice = match loss {
-        Loss::CrossEntropy { .. } => matches!(last.layer, Layer::Softmax(_) | Layer::LogSoftmax(_)),
+        loss if loss.is_of_classes() => matches!(last.layer, Layer::Softmax(_) | Layer::LogSoftmax(_)),
         Loss::BinaryCrossEntropy => last.layer.function() == Some(Function::Sigmoid),
         _ => false,
     };

@@ -352,6 +352,13 @@ impl Run {
             let largest = values.iter().max().copied().unwrap_or(u8::MAX);
             metadata.insert(Model::PIXEL_MAX.to_string(), largest.to_string());
         }
+        #[cfg(feature = "images")]
+        if let Some(form) = &self.source.images {
+            let form = serde_json::to_string(form).expect("plain data has a JSON form");
+            metadata.insert(Model::IMAGES.to_string(), form);
+            // White is white, also where no picture is.
+            metadata.insert(Model::PIXEL_MAX.to_string(), u8::MAX.to_string());
+        }
         let model = prepare::model(&self.trainer, &Source::targets(&*self.source.train), &self.context)?;
         let (columns, split) = (self.source.schema().cloned(), self.split.clone());
         Ok(model.with_metadata(metadata).with_columns(columns).with_split(Some(split)))
@@ -428,6 +435,10 @@ fn fingerprint(source: &DataSource) -> String {
     let of_samples = |checksum: u32, samples: &Samples| match samples {
         Samples::U8(values) => crc32c::crc32c_append(checksum, values),
         Samples::F32(values) => values.iter().fold(checksum, |sum, v| crc32c::crc32c_append(sum, &v.to_le_bytes())),
+        #[cfg(feature = "images")]
+        Samples::Images(images) => {
+            images.hashes().fold(checksum, |sum, hash| crc32c::crc32c_append(sum, &hash.to_le_bytes()))
+        }
     };
     let of_targets = |checksum: u32, targets: &Targets| match targets {
         Targets::Classes { indices, .. } => {

@@ -141,8 +141,13 @@ impl RunSpec {
             }
             _ => (String::new(), data),
         };
+        // Options stand behind a folder of images.
+        let (path, options) = match path.rfind('?') {
+            Some(at) if !Path::new(path).exists() => path.split_at(at),
+            _ => (path, ""),
+        };
         let directory = self.directory.as_ref().filter(|_| !Path::new(path).exists());
         let there = directory.map(|directory| directory.join(path)).filter(|there| there.exists());
-        there.map_or_else(|| data.to_string(), |there| format!("{prefix}{}", there.display()))
+        there.map_or_else(|| data.to_string(), |there| format!("{prefix}{}{options}", there.display()))
     }
 }

@@ -1,6 +1,7 @@
 //! What the outputs of a model mean.
 
 use crate::error::Error;
+use crate::positions::positions;
 use plexus_nn::{CheckedNetwork, ValueId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -10,7 +11,8 @@ use std::fmt;
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Task {
-    /// One score (logit) a class; softmax makes probabilities of them.
+    /// One score (logit) a class; softmax makes probabilities of them. An output `[classes, height, width]` has them for each
+    /// pixel.
     Classification {
         /// Names of the classes, in the order of the outputs.
         classes: Vec<String>,
@@ -85,10 +87,10 @@ impl From<Vec<OutputTask>> for Outputs {
     }
 }
 
-/// Each number of an output needs one name.
+/// Each number of an output needs one name, or each place of the first of its axes.
 pub(crate) fn check_names(network: &CheckedNetwork, outputs: &[OutputTask]) -> Result<(), Error> {
     let mismatch = |model: String, data: String| {
-        let help = "Each output needs one name.".to_string();
+        let help = "Each output needs one name, or each place of the first of its axes.".to_string();
         Err(Error::Mismatch { what: "the number of outputs", model, data, help })
     };
     if network.outputs().len() != outputs.len() {
@@ -96,8 +98,10 @@ pub(crate) fn check_names(network: &CheckedNetwork, outputs: &[OutputTask]) -> R
     }
     for (output, named) in network.outputs().iter().zip(outputs) {
         let (len, names) = (network.len(*output), named.task.names().len());
-        if len != names {
-            return mismatch(format!("{len} outputs"), format!("{names} names"));
+        if positions(network, *output, named).is_none() {
+            let shape = network.shape(*output);
+            let got = if shape.axes().len() > 1 { format!("{shape} outputs") } else { format!("{len} outputs") };
+            return mismatch(got, format!("{names} names"));
         }
         if let Task::Quantiles { quantiles, .. } = &named.task
             && !(quantiles.len() == len && quantiles.iter().all(|quantile| *quantile > 0.0 && *quantile < 1.0))

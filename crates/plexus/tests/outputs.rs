@@ -70,7 +70,7 @@ fn data(first: usize) -> Dataset {
 }
 
 fn source() -> DataSource {
-    DataSource { train: data(0).into(), test: data(ROWS), validation: None, table: None }
+    DataSource::fixed(data(0), data(ROWS))
 }
 
 fn spec(network: &Path, objectives: Vec<Objective>) -> RunSpec {
@@ -161,7 +161,7 @@ fn pictures_are_told_from_tables_by_their_shape() {
     let means = |name: &str, shape: &[usize], samples: Samples| {
         let rows = Dataset::single("made", Shape::new(shape), samples, Targets::values(names(&["y"]), vec![1.0, 2.0]))
             .expect("the rows fit");
-        let source = DataSource { train: rows.clone().into(), test: rows, validation: None, table: None };
+        let source = DataSource::fixed(rows.clone(), rows);
         let spec = RunSpec { validation: 0.0, ..spec(Path::new("mlp:2"), vec![Loss::MeanSquaredError.into()]) };
         let run = Run::start(spec, source, &folder.path().join(name), Context::single()).expect("it begins");
         run.trainer().params().by_name("standardize.mean").expect("it is standardized").len()

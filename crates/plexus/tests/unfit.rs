@@ -92,7 +92,7 @@ fn of(samples: Vec<f32>, classes: Vec<u32>) -> Dataset {
 
 #[test]
 fn a_setting_that_cannot_be_is_named_as_its_field() {
-    let source = || DataSource { train: data().into(), test: data(), validation: None, table: None };
+    let source = || DataSource::fixed(data(), data());
     let mut rate = spec(Loss::named("cross_entropy").expect("a row of the table"));
     rate.settings.learning_rate = 0.0;
     let text = start(rate, source()).expect_err("no step has this size").to_string();
@@ -125,7 +125,7 @@ fn start(spec: RunSpec, source: DataSource) -> Result<Run, Error> {
 #[test]
 fn a_run_that_needs_more_memory_than_there_is_says_how_many_bytes() {
     let network = RunSpec { network: "mlp:1000000,1000000".to_string(), ..spec(Loss::MeanSquaredError) };
-    let source = DataSource { train: data().into(), test: data(), validation: None, table: None };
+    let source = DataSource::fixed(data(), data());
     let text = start(network, source).expect_err("terabytes are not there").to_string();
     // A million million weights: learnt, best, gradient, prepared for measurements and for the model at the end.
     let bytes = text.split('(').nth(1).and_then(|rest| rest.split(" bytes").next());

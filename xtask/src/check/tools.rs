@@ -43,7 +43,7 @@ pub fn documentation() -> Result<Outcome, TaskError> {
 /// The face with every set of its features, and how many crates a program takes that only predicts.
 pub fn features() -> Result<Outcome, TaskError> {
     const MOST: usize = 24;
-    const SETS: [&str; 6] = ["", "toml", "train", "train,toml", "ndarray", "ndarray,table"];
+    const SETS: [&str; 7] = ["", "toml", "train", "train,toml", "ndarray", "ndarray,table", "images"];
     for set in SETS {
         let args = ["check", "--quiet", "--package", "plexus", "--no-default-features", "--features", set];
         let mut command = cargo(&args);

@@ -19,9 +19,14 @@ Examples:
 Inputs:
   FILE.csv     rows of a table, as the model was trained on; a header is found by its names. Also .tsv and .csv.gz
   FILE.json    an array of numbers, an array of such rows, or objects with the names of columns
-  FILE.png     an image, also .pgm and .ppm: turned to gray, 0..255 brought to the range of the model
+  FILE.png     an image, also .jpg, .pgm, .ppm, .bmp and .webp: made gray or color, and of the size of the training images
   '[1, 2, 3]'  JSON on the command line
   -            CSV or JSON from standard input; also where no input is named and something is piped in
+
+A class for each pixel:
+  --out mask.png   the mask of an image of any size: 0 and 255, of more than two classes their numbers. A folder that is
+                   there takes a mask for each of several images
+  --overlay o.png  the image under the colors of its classes
 
 Answers as CSV:
   of classes   the columns prediction and probability; with --probabilities one more for each class
@@ -38,9 +43,12 @@ pub struct PredictArgs {
     /// Which row of --data, counted from 0
     #[arg(long, value_name = "N", default_value_t = 0, requires = "data")]
     pub row: usize,
-    /// Write the answers to this file, all of them or none: CSV, or JSON where its name ends in .json or .jsonl
+    /// Write the answers to this file, all of them or none: CSV, JSON where its name ends in .json or .jsonl, a mask in .png
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Write the image under the colors of its classes to this file, for models that give a class for each pixel
+    #[arg(long, value_name = "FILE.png")]
+    pub overlay: Option<PathBuf>,
     /// How answers are written [default: text; with --out by the name of the file]
     #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "json")]
     pub format: Option<Format>,

@@ -116,3 +116,11 @@ pub(crate) fn save_picture(folder: &Path, name: &str, picture: &Picture, theme: 
     plexus::files::write(&folder.join(format!("{name}.png")), &picture.png(2.0, theme)?)?;
     Ok(())
 }
+
+/// An image as the bytes of a PNG file.
+pub(crate) fn png(image: &image::DynamicImage) -> Result<Vec<u8>, Failure> {
+    let mut png = std::io::Cursor::new(Vec::new());
+    let written = image.write_to(&mut png, image::ImageFormat::Png);
+    written.map_err(|error| Failure::Input(format!("cannot encode an image: {error}")))?;
+    Ok(png.into_inner())
+}

@@ -1,4 +1,4 @@
-//! Pictures changed a little each time they are learnt from: moved, turned, enlarged, bent.
+//! Pictures changed a little each time they are learnt from: moved, turned, enlarged, bent, mirrored, cut, lightened.
 
 use plexus_kernels::random::{Random, Stream};
 use serde::{Deserialize, Serialize};
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 /// How much pictures are changed. Each number is the most, or for `elastic` the usual amount; zero leaves it out.
 ///
 /// ```text
-/// output[c, y, x] = input[c, source(y, x)], between pixels by their neighbors
-/// source(y, x)    = center + rotation(turn) · ((y, x) − center) / (1 + growth) + move + bend(y, x)
+/// output[c, y, x] = light · input[c, source(y, x)], between pixels by their neighbors
+/// source(y, x)    = center + rotation(turn) · mirror · ((y, x) − center) · window / (1 + growth) + move + bend(y, x)
 /// ```
 ///
 /// What happens to a row depends on the seed of the run, the epoch and the row alone, so a resumed run sees the same
@@ -37,10 +37,28 @@ pub struct Augment {
     pub shear: f32,
     /// The standard deviation, in pixels, by which points of the grid move.
     pub elastic: f32,
+    /// The probability of exchanging left and right.
+    pub flip: f32,
+    /// The probability of exchanging top and bottom.
+    pub flip_vertical: f32,
+    /// Share of the sides that is cut off; what is left, from anywhere in the picture, is enlarged to its size.
+    pub crop: f32,
+    /// Share by which all values of a picture rise or fall; its classes do not.
+    pub brightness: f32,
 }
 
 /// Names of the numbers with the largest that makes sense.
-const FIELDS: [(&str, f32); 5] = [("shift", 1e4), ("rotate", 180.0), ("scale", 0.9), ("shear", 2.0), ("elastic", 1e4)];
+const FIELDS: [(&str, f32); 9] = [
+    ("shift", 1e4),
+    ("rotate", 180.0),
+    ("scale", 0.9),
+    ("shear", 2.0),
+    ("elastic", 1e4),
+    ("flip", 1.0),
+    ("flip_vertical", 1.0),
+    ("crop", 0.9),
+    ("brightness", 0.95),
+];
 
 /// Points of the grid along each side.
 const GRID: usize = 5;
@@ -49,8 +67,9 @@ impl Augment {
     /// What suits handwritten digits and similar small pictures: the recipe of the documentation.
     pub const USUAL: &str = "shift=1.5,rotate=9,scale=0.1,shear=0.1,elastic=0.7";
 
-    fn fields(&mut self) -> [&mut f32; 5] {
-        [&mut self.shift, &mut self.rotate, &mut self.scale, &mut self.shear, &mut self.elastic]
+    fn fields(&mut self) -> [&mut f32; 9] {
+        let Augment { shift, rotate, scale, shear, elastic, flip, flip_vertical, crop, brightness } = self;
+        [shift, rotate, scale, shear, elastic, flip, flip_vertical, crop, brightness]
     }
 
     /// Changes one sample of `[channels, height, width]`.
@@ -76,7 +95,7 @@ impl Augment {
                         left + (next - left) * right
                     };
                     let (upper, lower) = (row(y0), row(y1));
-                    to[channel * plane + y * width + x] = upper + (lower - upper) * below;
+                    to[channel * plane + y * width + x] = (upper + (lower - upper) * below) * map.light;
                 }
             }
         }
@@ -121,6 +140,36 @@ pub struct RowKey {
     pub row: u64,
 }
 
+/// What is drawn behind everything else, and only where it is asked for: pictures that are not mirrored, cut or lightened
+/// keep their random numbers.
+struct Later {
+    /// −1 along a side that is mirrored.
+    mirrors: [f32; 2],
+    /// The share of the sides that is kept, and where, in −1..1.
+    window: f32,
+    place: [f32; 2],
+    light: f32,
+}
+
+impl Later {
+    fn draw(augment: &Augment, random: &mut Random) -> Self {
+        let Augment { flip, flip_vertical, crop, brightness, .. } = *augment;
+        if [flip, flip_vertical, crop, brightness] == [0.0; 4] {
+            return Later { mirrors: [1.0; 2], window: 1.0, place: [0.0; 2], light: 1.0 };
+        }
+        let mut drawn = [0.0f32; 6];
+        random.uniform(0.0, 1.0, &mut drawn);
+        let [top, left, cut, down, right, light] = drawn;
+        let mirror = |drawn: f32, share: f32| if drawn < share { -1.0 } else { 1.0 };
+        Later {
+            mirrors: [mirror(top, flip_vertical), mirror(left, flip)],
+            window: 1.0 - cut * crop,
+            place: [2.0 * down - 1.0, 2.0 * right - 1.0],
+            light: 1.0 + (2.0 * light - 1.0) * brightness,
+        }
+    }
+}
+
 /// Where each pixel comes from.
 struct Map {
     /// Rows of the linear part: of y, of x; and what is added.
@@ -131,6 +180,8 @@ struct Map {
     bend: [[[f32; 2]; GRID]; GRID],
     density: [f32; 2],
     bends: bool,
+    /// What values are multiplied by.
+    light: f32,
 }
 
 impl Map {
@@ -151,14 +202,19 @@ impl Map {
         if bends {
             random.normal(0.0, augment.elastic, bend.as_flattened_mut().as_flattened_mut());
         }
+        let Later { mirrors, window, place, light } = Later::draw(augment, &mut random);
+        let linear = linear.map(|row| [row[0] * mirrors[0] * window, row[1] * mirrors[1] * window]);
+        // What is cut off lies on either side.
+        let rest = |size: usize, place: f32| place * (1.0 - window) * (size - 1) as f32 / 2.0;
         let side = |size: usize| (GRID - 1) as f32 / size.saturating_sub(1).max(1) as f32;
         Map {
             linear,
-            offset: [up * augment.shift, left * augment.shift],
+            offset: [up * augment.shift + rest(height, place[0]), left * augment.shift + rest(width, place[1])],
             center: [(height - 1) as f32 / 2.0, (width - 1) as f32 / 2.0],
             bend,
             density: [side(height), side(width)],
             bends,
+            light,
         }
     }
 
@@ -258,6 +314,48 @@ mod tests {
             assert!((a * d - b * c - 1.0).abs() < 1e-5);
             assert!(b.atan2(a).to_degrees().abs() < 30.2, "{}", b.atan2(a).to_degrees());
         }
+    }
+
+    #[test]
+    fn a_mirrored_picture_is_the_picture_mirrored_and_so_are_its_classes() {
+        let (from, classes): (Vec<f32>, Vec<u32>) = (picture(), (0..42).collect());
+        for (text, along) in [("flip=1", 1), ("flip_vertical=1", 0)] {
+            let augment: Augment = text.parse().unwrap();
+            let (to, mut moved) = (changed(augment, KEY), classes.clone());
+            augment.apply_to_classes(KEY, [7, 6], &mut moved);
+            for (at, class) in moved.iter().enumerate() {
+                let (y, x) = (at / 6, at % 6);
+                let mirrored = if along == 1 { y * 6 + 5 - x } else { (6 - y) * 6 + x };
+                assert_eq!(
+                    (to[at], to[42 + at], *class),
+                    (from[mirrored], from[42 + mirrored], mirrored as u32),
+                    "{text}"
+                );
+            }
+        }
+        let half: Augment = "flip=0.5".parse().unwrap();
+        let mirrored = (0..200).filter(|row| changed(half, RowKey { row: *row, ..KEY }) != from).count();
+        assert!((70..130).contains(&mirrored), "{mirrored}");
+    }
+
+    #[test]
+    fn a_cut_stays_inside_the_picture_and_light_changes_values_alone() {
+        let augment: Augment = "crop=0.5".parse().unwrap();
+        for row in 0..100 {
+            let map = Map::draw(&augment, RowKey { row, ..KEY }, [7, 6]);
+            let ([top, left], [bottom, right]) = (map.source(0, 0), map.source(6, 5));
+            let inside =
+                |low: f32, high: f32, most: f32| low > -1e-4 && high < most + 1e-4 && high - low > 0.499 * most;
+            assert!(inside(top, bottom, 6.0) && inside(left, right, 5.0), "{top} {bottom} {left} {right}");
+        }
+        let light: Augment = "brightness=0.3".parse().unwrap();
+        let (to, from) = (changed(light, KEY), picture());
+        let factor = to[0] / from[0];
+        assert!((0.7..=1.3).contains(&factor) && factor != 1.0);
+        assert!(to.iter().zip(&from).all(|(to, from)| (to / from - factor).abs() < 1e-6));
+        let mut classes: Vec<u32> = (0..42).collect();
+        light.apply_to_classes(KEY, [7, 6], &mut classes);
+        assert!(classes.iter().copied().eq(0..42));
     }
 
     #[test]

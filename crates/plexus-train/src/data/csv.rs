@@ -60,7 +60,8 @@ pub(super) fn open(path: &Path, options: &DataOptions) -> Result<DataSource, Dat
         test = other;
     }
     let validation = beside(&options.validation_data)?;
-    Ok(DataSource { train: train.into(), test, validation, table: Some(TableSource { schema, report, fingerprint }) })
+    let table = Some(TableSource { schema, report, fingerprint });
+    Ok(DataSource { validation, table, ..DataSource::fixed(train, test) })
 }
 
 /// Reads all rows of a CSV file, with their targets, as a trained model takes them.

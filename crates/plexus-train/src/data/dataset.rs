@@ -1,6 +1,8 @@
 //! Rows in memory, and taking some of them out.
 
 use super::batch::Batch;
+#[cfg(feature = "images")]
+use super::image::ImageRows;
 use super::source::{GatherError, IntoSource, Source, TargetKind};
 use crate::check::{Unfit, check_dataset};
 use plexus_kernels::buffer::{MatrixMut, for_each_tile};
@@ -65,6 +67,9 @@ pub enum Samples {
     U8(Vec<u8>),
     /// Numbers.
     F32(Vec<f32>),
+    /// Images that are decoded when they are asked for.
+    #[cfg(feature = "images")]
+    Images(ImageRows),
 }
 
 impl Samples {
@@ -73,6 +78,8 @@ impl Samples {
         match self {
             Samples::U8(values) => values.len(),
             Samples::F32(values) => values.len(),
+            #[cfg(feature = "images")]
+            Samples::Images(rows) => rows.len(),
         }
     }
 
@@ -244,7 +251,11 @@ impl Source for Dataset {
     }
 
     fn is_in_memory(&self) -> bool {
-        true
+        #[cfg(feature = "images")]
+        let is_in_memory = !self.inputs.iter().any(|input| matches!(input.samples, Samples::Images(_)));
+        #[cfg(not(feature = "images"))]
+        let is_in_memory = true;
+        is_in_memory
     }
 
     fn fingerprint(&self) -> Option<u64> {
@@ -264,6 +275,16 @@ impl Source for Dataset {
 
     fn gather(&self, rows: &[u64], batch: &mut Batch, pool: &Pool) -> Result<(), GatherError> {
         for (index, input) in self.inputs.iter().enumerate() {
+            #[cfg(feature = "images")]
+            if let Samples::Images(images) = &input.samples {
+                let gathered = images.gather(rows, batch.input_mut(index));
+                gathered.map_err(|(row, error)| GatherError {
+                    data: self.name.clone(),
+                    row,
+                    message: error.to_string(),
+                })?;
+                continue;
+            }
             let width = batch.inputs[index].width;
             let matrix = MatrixMut { values: batch.input_mut(index), rows: rows.len(), cols: width, stride: width };
             // Pieces that are worth a thread.
@@ -304,6 +325,12 @@ impl InputRows {
                 to.iter_mut().zip(values).for_each(|(to, value)| *to = f32::from(*value));
             }
             Samples::F32(values) => to.copy_from_slice(&values[start..start + to.len()]),
+            // A file that was there when the data was opened: what has gone since is black here, and an error in `gather`.
+            #[cfg(feature = "images")]
+            Samples::Images(images) => match images.read(row as usize) {
+                Ok(pixels) => to.iter_mut().zip(pixels).for_each(|(to, pixel)| *to = f32::from(pixel)),
+                Err(_) => to.fill(0.0),
+            },
         }
     }
 }
@@ -548,6 +575,27 @@ impl Dataset {
         }
         match samples {
             Samples::U8(values) => moments_u8(values, rows, row_len, groups, count),
+            #[cfg(feature = "images")]
+            Samples::Images(images) if groups == 1 => {
+                let (sum, squares) = images.sums(rows);
+                let (mean, scale) = moments_of_sums(sum, squares, count);
+                (vec![mean], vec![scale])
+            }
+            #[cfg(feature = "images")]
+            Samples::Images(_) => {
+                let mut sample = vec![0.0; row_len];
+                let each = |look: &mut dyn FnMut(&[f32])| {
+                    rows.iter().for_each(|&row| {
+                        self.inputs[input].copy(row, &mut sample);
+                        look(&sample);
+                    });
+                    Ok::<(), std::convert::Infallible>(())
+                };
+                match moments(each, groups, count) {
+                    Ok(moments) => moments,
+                    Err(never) => match never {},
+                }
+            }
             Samples::F32(values) => {
                 let each = |look: &mut dyn FnMut(&[f32])| {
                     rows.iter().for_each(|&row| look(&values[row as usize * row_len..][..row_len]));
@@ -574,6 +622,8 @@ impl Dataset {
             let samples = match samples {
                 Samples::U8(values) => Samples::U8(taken(values, width, rows)),
                 Samples::F32(values) => Samples::F32(taken(values, width, rows)),
+                #[cfg(feature = "images")]
+                Samples::Images(images) => Samples::Images(images.select(rows)),
             };
             InputRows { shape: shape.clone(), samples }
         });
@@ -605,6 +655,8 @@ impl Dataset {
             match (&mut input.samples, more.samples) {
                 (Samples::U8(values), Samples::U8(more)) => values.extend(more),
                 (Samples::F32(values), Samples::F32(more)) => values.extend(more),
+                #[cfg(feature = "images")]
+                (Samples::Images(images), Samples::Images(more)) => images.extend(&more),
                 _ => panic!("extend: the parts of one source are stored alike"),
             }
         }
@@ -631,6 +683,8 @@ impl Dataset {
             match &input.samples {
                 Samples::U8(values) => hashed(&mut values[range].iter().map(|v| u32::from(*v))),
                 Samples::F32(values) => hashed(&mut values[range].iter().map(|v| v.to_bits())),
+                #[cfg(feature = "images")]
+                Samples::Images(images) => images.hash(row),
             }
         };
         let target = |targets: &Targets, row: usize| {
@@ -704,14 +758,14 @@ fn moments_u8(values: &[u8], rows: &[u64], row_len: usize, groups: usize, count:
             }
         }
     }
-    sums.iter()
-        .zip(&squares)
-        .map(|(&sum, &square)| {
-            // count² variance = count Σv² - (Σv)², exact in integers, so a constant feature gives exactly zero.
-            let spread = count as u128 * u128::from(square) - u128::from(sum) * u128::from(sum);
-            ((sum as f64 / count) as f32, scale_of(spread as f64 / (count * count)))
-        })
-        .unzip()
+    sums.iter().zip(&squares).map(|(&sum, &square)| moments_of_sums(sum, square, count)).unzip()
+}
+
+/// Mean and scale of `count` bytes, of their sum and that of their squares.
+fn moments_of_sums(sum: u64, squares: u64, count: f64) -> (f32, f32) {
+    // count² variance = count Σv² - (Σv)², exact in integers, so a constant feature gives exactly zero.
+    let spread = count as u128 * u128::from(squares) - u128::from(sum) * u128::from(sum);
+    ((sum as f64 / count) as f32, scale_of(spread as f64 / (count * count)))
 }
 
 /// Mean and scale of rows that `each` shows one after the other, twice.

@@ -8,6 +8,8 @@
 mod augment;
 mod batch;
 #[cfg(feature = "table")]
+mod cells;
+#[cfg(feature = "table")]
 mod csv;
 mod dataset;
 #[cfg(feature = "table")]
@@ -18,6 +20,8 @@ mod file;
 mod fit;
 #[cfg(feature = "table")]
 mod idx;
+#[cfg(feature = "images")]
+mod image;
 #[cfg(feature = "table")]
 mod leak;
 mod loader;
@@ -33,6 +37,8 @@ mod scan;
 mod schema;
 mod source;
 #[cfg(feature = "table")]
+mod spelled;
+#[cfg(feature = "table")]
 mod table;
 #[cfg(feature = "table")]
 mod text;
@@ -43,6 +49,8 @@ pub(crate) use batch::Widths;
 #[cfg(feature = "table")]
 pub use csv::{Parts, fingerprint, read_with_schema, split_rows};
 pub use dataset::{Dataset, InputRows, Samples, Targets};
+#[cfg(feature = "images")]
+pub use image::{ImageFit, ImageForm, ImageRows, Picture};
 pub(crate) use loader::Handing;
 pub use loader::Loader;
 #[cfg(feature = "table")]

@@ -1,6 +1,8 @@
 //! Opening data by what a user writes for it.
 
-use super::{Dataset, Missing, MissingTokens, ReadAs, Schema, TableReport, TaskKind, csv, digits, idx};
+#[cfg(feature = "images")]
+use super::image::{self, ImageForm};
+use super::{Dataset, Missing, MissingTokens, ReadAs, Schema, TableReport, TaskKind, cells, csv, digits, idx};
 use crate::error::{DataError, nearest, shown};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -17,12 +19,22 @@ pub struct DataSource {
     pub validation: Option<Dataset>,
     /// How a table was read; other sources have none.
     pub table: Option<TableSource>,
+    /// What images were made into; other sources have none.
+    #[cfg(feature = "images")]
+    pub images: Option<ImageForm>,
 }
 
 impl DataSource {
     /// A source whose parts are fixed, without columns.
-    pub(super) fn fixed(train: Dataset, test: Dataset) -> Self {
-        DataSource { train: train.into(), test, validation: None, table: None }
+    pub fn fixed(train: Dataset, test: Dataset) -> Self {
+        DataSource {
+            train: train.into(),
+            test,
+            validation: None,
+            table: None,
+            #[cfg(feature = "images")]
+            images: None,
+        }
     }
 
     /// How fields of text become numbers, where the source is a table.
@@ -75,11 +87,11 @@ pub struct DataOptions {
     pub read_as: Vec<(String, ReadAs)>,
     /// CSV: texts that fewer training rows than this have share one feature; 0 gives each its own.
     pub rare: usize,
-    /// CSV: the part of the rows kept for the test, in 0.0..1.0. Default 0.2, the common choice.
+    /// CSV, images and masks: the part of the rows kept for the test, in 0.0..1.0. Default 0.2, the common choice.
     pub test_fraction: f64,
-    /// CSV: the seed that chooses those rows. Default 0, so that the same file is always split alike.
+    /// CSV, images and masks: the seed that chooses those rows. Default 0, so that the same file is always split alike.
     pub split_seed: u64,
-    /// CSV: the piece of a cross-validation that is held out, instead of a fraction.
+    /// CSV, images and masks: the piece of a cross-validation that is held out, instead of a fraction.
     pub fold: Option<Fold>,
     /// CSV: a file of rows to test on, instead of a part of the data.
     pub test_data: Option<String>,
@@ -90,6 +102,15 @@ pub struct DataOptions {
     /// CSV: encodes with this schema, that of a trained model, in place of one fitted to the file.
     #[serde(skip)]
     pub schema: Option<Schema>,
+    /// Images: brings them to this form, that of a trained model, where the source does not say another.
+    #[cfg(feature = "images")]
+    #[serde(skip)]
+    pub images: Option<ImageForm>,
+    /// Images: bytes of pixels of one part that are kept in memory; where there are more, images are decoded when they are
+    /// asked for, ahead of training. Default 1 GiB. No number depends on it.
+    #[cfg(feature = "images")]
+    #[serde(skip)]
+    pub image_bytes: usize,
 }
 
 impl DataOptions {
@@ -120,6 +141,10 @@ impl Default for DataOptions {
             validation_data: None,
             max_categories: 1000,
             schema: None,
+            #[cfg(feature = "images")]
+            images: None,
+            #[cfg(feature = "images")]
+            image_bytes: 1 << 30,
         }
     }
 }
@@ -159,10 +184,11 @@ pub struct SourceKind {
     open: Opener,
 }
 
-/// Sources with and without a path.
+/// Sources without and with something behind their name, and those that are fine either way.
 #[derive(Clone, Copy, Debug)]
 enum Opener {
     Bare(fn() -> DataSource),
+    Made(fn(Option<&str>) -> Result<DataSource, DataError>),
     At(fn(&Path, &DataOptions) -> Result<DataSource, DataError>),
 }
 
@@ -174,6 +200,13 @@ pub const SOURCES: &[SourceKind] = &[
         reads: "built in: 1,797 handwritten digits of 8x8 pixels (UCI, CC BY 4.0)",
         example: "digits",
         open: Opener::Bare(digits::open),
+    },
+    SourceKind {
+        prefix: "cells",
+        form: "cells:HEIGHTxWIDTH",
+        reads: "built in: noisy gray pictures of cells with a class for each pixel; cells:128x128?count=250&seed=0",
+        example: "cells:128x128",
+        open: Opener::Made(cells::open),
     },
     SourceKind {
         prefix: "mnist",
@@ -188,6 +221,30 @@ pub const SOURCES: &[SourceKind] = &[
         reads: "a folder of four IDX files named as MNIST's (Fashion-MNIST, KMNIST, your own)",
         example: "idx:data/fashion",
         open: Opener::At(|folder, _| idx::open(folder, "idx", 1)),
+    },
+    #[cfg(feature = "images")]
+    SourceKind {
+        prefix: "images",
+        form: "images:DIR",
+        reads: "images, one folder a class (or train/ and test/ with those); images:DIR?size=64x64&channels=1&fit=crop",
+        example: "images:data/flowers",
+        open: Opener::At(image::open_folder),
+    },
+    #[cfg(feature = "images")]
+    SourceKind {
+        prefix: "masks",
+        form: "masks:DIR",
+        reads: "a class for each pixel: the folders images/ and masks/ with pairs of one name; the same options",
+        example: "masks:data/roads",
+        open: Opener::At(image::open_masks),
+    },
+    #[cfg(feature = "images")]
+    SourceKind {
+        prefix: "cifar10",
+        form: "cifar10:DIR",
+        reads: "CIFAR-10: a folder with the six files of its binary version",
+        example: "cifar10:data/cifar-10-batches-bin",
+        open: Opener::At(image::open_cifar),
     },
     SourceKind {
         prefix: "csv",
@@ -215,7 +272,8 @@ pub const SOURCES: &[SourceKind] = &[
 pub fn open(spec: &str, options: &DataOptions) -> Result<DataSource, DataError> {
     let (prefix, path) = match spec.split_once(':') {
         Some((prefix, path)) => (prefix, Some(path)),
-        None => (spec, None),
+        // Options may follow a name at once: cells?count=100.
+        None => spec.find('?').map_or((spec, None), |at| (&spec[..at], Some(&spec[at..]))),
     };
     let Some(kind) = SOURCES.iter().find(|kind| kind.prefix == prefix) else {
         if is_table(spec) {
@@ -225,6 +283,7 @@ pub fn open(spec: &str, options: &DataOptions) -> Result<DataSource, DataError> 
     };
     match (kind.open, path) {
         (Opener::Bare(open), None) => Ok(open()),
+        (Opener::Made(open), path) => open(path),
         (Opener::At(open), Some(path)) if !path.is_empty() => open(Path::new(path), options),
         _ => Err(DataError::SourceForm { spec: shown(spec), form: kind.form, example: kind.example }),
     }
@@ -273,16 +332,17 @@ mod tests {
 
     #[test]
     fn unknown_sources_are_refused_with_the_list_and_a_suggestion() {
+        let known = SOURCES.iter().map(|kind| kind.form).collect::<Vec<_>>().join(", ");
         assert_eq!(
             message("digit"),
-            r#"unknown data source "digit" (did you mean "digits"?); known: digits, mnist:DIR, idx:DIR, csv:FILE"#
+            format!(r#"unknown data source "digit" (did you mean "digits"?); known: {known}"#)
         );
         assert!(message("mnits:x").contains(r#"did you mean "mnist:x"?"#));
         assert!(message("CSV:a").contains(r#"did you mean "csv:a"?"#));
         // A bare path to a table needs no prefix.
         assert!(message("iris.csv").starts_with("cannot read iris.csv"));
         assert!(message("C:\\iris.csv").starts_with("cannot read C:"));
-        assert!(message("cifar:x").contains(r#"unknown data source "cifar:x"; known: digits"#));
+        assert!(message("planets:x").contains(r#"unknown data source "planets:x"; known: digits"#));
         assert!(message("").contains(r#"unknown data source """#));
         assert!(message(&"é".repeat(100_000)).len() < 300);
     }

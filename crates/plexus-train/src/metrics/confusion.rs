@@ -148,6 +148,42 @@ impl ConfusionMatrix {
         ratio(2 * self.count(class, class), self.support(class) + self.predicted(class))
     }
 
+    /// Intersection over union, also called the Jaccard index: of what is this class or was predicted as it, the part that
+    /// is both: `hits / (support + predicted − hits)`.
+    ///
+    /// # Panics
+    /// Where it is no class.
+    pub fn iou(&self, class: usize) -> f64 {
+        let hits = self.count(class, class);
+        ratio(hits, self.support(class) + self.predicted(class) - hits)
+    }
+
+    /// The Dice coefficient: `2·hits / (support + predicted)`, which is [F1](Self::f1) by another name.
+    ///
+    /// # Panics
+    /// Where it is no class.
+    pub fn dice(&self, class: usize) -> f64 {
+        self.f1(class)
+    }
+
+    /// The plain mean of [`iou`](Self::iou) over the classes that occur as target or as prediction; 0.0 without rows.
+    ///
+    /// A class that does neither has no union: it is left out, as in [`macro_average`](Self::macro_average).
+    pub fn mean_iou(&self) -> f64 {
+        self.mean_of_occurring(|class| self.iou(class))
+    }
+
+    /// The plain mean of [`dice`](Self::dice) over the same classes.
+    pub fn mean_dice(&self) -> f64 {
+        self.mean_of_occurring(|class| self.dice(class))
+    }
+
+    fn mean_of_occurring(&self, score: impl Fn(usize) -> f64) -> f64 {
+        let occurring = (0..self.classes).filter(|&class| self.support(class) + self.predicted(class) > 0);
+        let (sum, count) = occurring.fold((0.0, 0usize), |(sum, count), class| (sum + score(class), count + 1));
+        sum / count.max(1) as f64
+    }
+
     /// All scores of a class.
     ///
     /// # Panics
@@ -250,6 +286,22 @@ mod tests {
         close(mean.precision, 0.42000000000000004);
         close(mean.recall, 0.3833333333333333);
         close(mean.f1, 0.39333333333333337);
+    }
+
+    /// The same rows: hits are 2, 1, 3, 0, 0, 0, unions 3, 3, 6, 0, 1, 1.
+    #[test]
+    fn overlaps_are_counted_and_classes_that_do_not_occur_are_left_out() {
+        let mut matrix = ConfusionMatrix::new(6);
+        for (target, predicted) in [0, 0, 0, 1, 1, 2, 2, 2, 2, 4].into_iter().zip([0, 1, 0, 1, 2, 2, 2, 2, 5, 2]) {
+            matrix.add(target, predicted);
+        }
+        let iou = [2.0 / 3.0, 1.0 / 3.0, 0.5, 0.0, 0.0, 0.0];
+        (0..6).for_each(|class| close(matrix.iou(class), iou[class]));
+        close(matrix.mean_iou(), 0.3);
+        close(matrix.mean_dice(), matrix.macro_average().f1);
+        // Dice = 2 IoU / (1 + IoU).
+        (0..6).for_each(|class| close(matrix.dice(class), 2.0 * iou[class] / (1.0 + iou[class])));
+        assert_eq!(ConfusionMatrix::new(3).mean_iou(), 0.0);
     }
 
     #[test]

@@ -4,12 +4,13 @@ use super::input::Input;
 use crate::Failure;
 use crate::args::{Format, PredictArgs};
 use crate::output::{folded, number, percent};
-use plexus::{OutputTask, Task};
+use plexus::{Model, OutputTask, Task};
 use serde_json::Value;
 use std::io::{self, Write};
 
 /// Writes one answer after the other.
 pub(super) struct Answers<'a, W: Write> {
+    model: &'a Model,
     outputs: &'a [OutputTask],
     args: &'a PredictArgs,
     out: Sink<W>,
@@ -41,13 +42,26 @@ pub(super) struct Answered<'a> {
 const INPUT: &str = "input";
 
 impl<'a, W: Write> Answers<'a, W> {
-    pub(super) fn new(
-        outputs: &'a [OutputTask],
-        args: &'a PredictArgs,
-        out: W,
-        width: Option<usize>,
-    ) -> Result<Self, Failure> {
+    pub(super) fn new(model: &'a Model, args: &'a PredictArgs, out: W, width: Option<usize>) -> Result<Self, Failure> {
         let refuse = |message: String| Err(Failure::Input(message));
+        let outputs = model.outputs();
+        let at_positions = (0..outputs.len()).find(|output| !model.positions(*output).is_empty());
+        if let Some(output) = at_positions {
+            let what = if is_class(&outputs[output].task) { "a class" } else { "numbers" };
+            let is_text = args.format() == Format::Text && is_class(&outputs[output].task);
+            if !is_text && args.format() != Format::Json {
+                return refuse(format!(
+                    "the model answers with {what} for each pixel, which fits into no line: use --format json, or for classes \
+                     --out mask.png"
+                ));
+            }
+            if args.threshold.is_some() || args.probabilities {
+                let option = if args.probabilities { "--probabilities" } else { "--threshold" };
+                return refuse(format!(
+                    "{option} is for one answer a row, but the model answers with {what} for each pixel"
+                ));
+            }
+        }
         match (args.threshold, &outputs[0].task) {
             (None, _) => {}
             (Some(_), _) if outputs.len() > 1 => return refuse("--threshold is for models of one output".to_string()),
@@ -74,7 +88,7 @@ impl<'a, W: Write> Answers<'a, W> {
             }
             Format::Text | Format::Json => Sink::Lines(out),
         };
-        Ok(Answers { outputs, args, out, width, table: None })
+        Ok(Answers { model, outputs, args, out, width, table: None })
     }
 
     /// Begins with an input: a table gets its header, and takes no rows of other columns.
@@ -153,15 +167,21 @@ impl<'a, W: Write> Answers<'a, W> {
 
     fn text(&self, answered: &Answered<'_>) -> String {
         let parts: Vec<String> =
-            self.outputs.iter().zip(&answered.outputs).map(|(output, values)| self.text_of(output, values)).collect();
+            (0..self.outputs.len()).map(|output| self.text_of(output, answered.outputs[output])).collect();
         let true_what = if is_class(&self.outputs[0].task) { "class" } else { "value" };
         let true_what = if self.outputs.len() > 1 { "values" } else { true_what };
         let truth = answered.truth.map_or(String::new(), |truth| format!("   (true {true_what}: {truth})"));
         format!("{}: {}{truth}", answered.input.label(answered.row), parts.join("; "))
     }
 
-    fn text_of(&self, output: &OutputTask, values: &[f32]) -> String {
+    fn text_of(&self, index: usize, values: &[f32]) -> String {
+        let output = &self.outputs[index];
         let names = output.task.names();
+        if !self.model.positions(index).is_empty() {
+            let shares = shares(names.len(), &most(names.len(), values));
+            let shown = names.iter().zip(shares).map(|(name, share)| format!("{name} {}", percent(share as f32)));
+            return shown.collect::<Vec<String>>().join(", ") + " of the pixels";
+        }
         if !is_class(&output.task) {
             let shown = names.iter().zip(values).map(|(name, value)| format!("{name} {}", number(f64::from(*value))));
             return shown.collect::<Vec<String>>().join(", ");
@@ -176,7 +196,12 @@ impl<'a, W: Write> Answers<'a, W> {
     fn json(&self, answered: &Answered<'_>) -> Value {
         let label = answered.input.label(answered.row);
         let mut parts = self.outputs.iter().enumerate().map(|(index, output)| {
-            (output.name.clone(), self.json_of(&output.task, answered.outputs[index], answered.scores[index]))
+            let (values, scores) = (answered.outputs[index], answered.scores[index]);
+            let part = match self.model.positions(index) {
+                [] => self.json_of(&output.task, values, scores),
+                positions => json_at_positions(&output.task, positions, values),
+            };
+            (output.name.clone(), part)
         });
         if self.outputs.len() > 1 {
             let outputs: serde_json::Map<String, Value> = parts.collect();
@@ -240,6 +265,41 @@ impl<'a, W: Write> Answers<'a, W> {
     }
 }
 
+/// A class, or numbers, for each position: flat lists, row by row.
+fn json_at_positions(task: &Task, positions: &[usize], values: &[f32]) -> Value {
+    let names = task.names();
+    if !is_class(task) {
+        let maps = values.chunks_exact(positions.iter().product::<usize>().max(1));
+        let named = names.iter().cloned().zip(maps.map(|map| Value::from(map.to_vec())));
+        return Value::Object(named.collect());
+    }
+    let classes = most(names.len(), values);
+    let shares: serde_json::Map<String, Value> =
+        names.iter().cloned().zip(shares(names.len(), &classes).into_iter().map(Value::from)).collect();
+    serde_json::json!({ "positions": positions, "shares": shares, "classes": classes })
+}
+
+/// The likeliest class at each position of `[names, positions]`, the first of equals.
+fn most(names: usize, values: &[f32]) -> Vec<usize> {
+    let positions = values.len() / names.max(1);
+    let best = |at: usize| {
+        (1..names).fold(
+            0,
+            |best, name| {
+                if values[name * positions + at] > values[best * positions + at] { name } else { best }
+            },
+        )
+    };
+    (0..positions).map(best).collect()
+}
+
+/// The share of each class.
+fn shares(names: usize, classes: &[usize]) -> Vec<f64> {
+    let mut counts = vec![0usize; names];
+    classes.iter().for_each(|class| counts[*class] += 1);
+    counts.into_iter().map(|count| count as f64 / classes.len().max(1) as f64).collect()
+}
+
 fn is_class(task: &Task) -> bool {
     matches!(task, Task::Classification { .. } | Task::MultiLabel { .. })
 }
@@ -274,6 +334,20 @@ fn free_name(name: &str, taken: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn classes_of_pixels_are_counted() {
+        // Two classes on three pixels; equal ones are the first.
+        let classes = most(2, &[0.2, 0.5, 0.9, 0.8, 0.5, 0.1]);
+        assert_eq!(classes, [1, 0, 0]);
+        assert_eq!(shares(2, &classes), [2.0 / 3.0, 1.0 / 3.0]);
+        let task = Task::Classification { classes: vec!["ground".to_string(), "cell".to_string()] };
+        let value = json_at_positions(&task, &[1, 3], &[0.2, 0.5, 0.9, 0.8, 0.5, 0.1]);
+        assert_eq!(
+            (&value["positions"], &value["classes"]),
+            (&serde_json::json!([1, 3]), &serde_json::json!([1, 0, 0]))
+        );
+    }
 
     #[test]
     fn names_of_answers_are_no_others() {

@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::args::PredictArgs;
-use plexus::Model;
+use plexus::{ImageFit, ImageForm, Model, Picture};
 use plexus_train::data::{Schema, Table, TableOptions};
 use plexus_train::{DataError, Place};
 use serde_json::Value;
@@ -112,9 +112,9 @@ pub(super) fn read(model: &Model, args: &PredictArgs, input: &str) -> Result<Inp
         return json(model, "the input", input);
     }
     let path = Path::new(input);
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("").to_ascii_lowercase();
+    let extension = extension(input);
     match extension.as_str() {
-        "png" | "pgm" | "ppm" | "pnm" => {
+        _ if is_image(input) => {
             let values = image(model, args, input, &plexus::files::read(path)?)?;
             Ok(Input::numbers(input, vec![input.to_string()], values))
         }
@@ -127,7 +127,9 @@ pub(super) fn read(model: &Model, args: &PredictArgs, input: &str) -> Result<Inp
         _ => match Table::open(path, &table_options(model, args)) {
             Ok(table) => from_table(model, input, table),
             Err(error @ DataError::NotText { .. }) if !["csv", "tsv", "txt"].contains(&extension.as_str()) => {
-                Err(Failure::Input(format!("{input} is not text, and images end in .png, .pgm or .ppm ({error})")))
+                Err(Failure::Input(format!(
+                    "{input} is not text, and images end in .png, .jpg, .pgm, .ppm, .bmp or .webp ({error})"
+                )))
             }
             Err(error) => Err(error.into()),
         },
@@ -236,40 +238,64 @@ fn object(
     Ok(schema.encode_at(&place, &fields, out)?)
 }
 
-/// An image in gray, 0 to 255 brought to the range that the model was trained on.
+/// The endings of images.
+const IMAGES: [&str; 9] = ["png", "jpg", "jpeg", "pgm", "ppm", "pnm", "pbm", "bmp", "webp"];
+
+/// Whether an input is an image, by its name.
+pub(super) fn is_image(input: &str) -> bool {
+    !looks_like_json(input.as_bytes()) && IMAGES.contains(&extension(input).as_str())
+}
+
+fn extension(input: &str) -> String {
+    Path::new(input).extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase()
+}
+
+/// An image as numbers `[channels, height, width]`.
+pub(super) struct Pixels {
+    pub values: Vec<f32>,
+    pub axes: [usize; 3],
+}
+
+/// An image in its own size, with the channels that the model reads, 0 to 255 brought to the range that it was trained on.
+pub(super) fn pixels(model: &Model, args: &PredictArgs, path: &str, bytes: &[u8]) -> Result<Pixels, Failure> {
+    let [channels, ..] = picture_axes(model, path)?;
+    let picture = Picture::decode(Path::new(path), bytes)?;
+    let form = ImageForm { channels, height: picture.height, width: picture.width, fit: ImageFit::Stretch };
+    let values = form.apply(&picture);
+    Ok(Pixels { values: ranged(model, args, &values), axes: form.axes() })
+}
+
+/// An image in the size that the model reads: as the images of its training were treated where it was trained on files, else
+/// of this very size, or as asked for.
 fn image(model: &Model, args: &PredictArgs, path: &str, bytes: &[u8]) -> Result<Vec<f32>, Failure> {
-    let axes = model.network().input().axes();
-    let (height, width) = match axes {
-        [1, height, width] => (*height, *width),
+    let [channels, height, width] = picture_axes(model, path)?;
+    let picture = Picture::decode(Path::new(path), bytes)?;
+    let known = model.image_form();
+    if (picture.height, picture.width) != (height, width) && known.is_none() && !args.resize {
+        return Err(Failure::Input(format!(
+            "{path} is {} x {} pixels, but the model takes {width} x {height}; use --resize, or another image",
+            picture.width, picture.height
+        )));
+    }
+    let fit = known.map_or(ImageFit::Stretch, |form| form.fit);
+    Ok(ranged(model, args, &ImageForm { channels, height, width, fit }.apply(&picture)))
+}
+
+fn picture_axes(model: &Model, path: &str) -> Result<[usize; 3], Failure> {
+    match model.network().input().axes() {
+        &[channels @ (1 | 3), height, width] => Ok([channels, height, width]),
         _ => {
             let shape = model.network().input().describe();
-            return Err(Failure::Input(format!("{path} is an image, but the model takes {shape}")));
+            Err(Failure::Input(format!("{path} is an image, but the model takes {shape}")))
         }
-    };
-    let mut limits = image::Limits::default();
-    (limits.max_image_width, limits.max_image_height) = (Some(16_384), Some(16_384));
-    limits.max_alloc = Some(256 << 20);
-    let read = || {
-        let mut reader = image::ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format()?;
-        reader.limits(limits);
-        reader.decode()
-    };
-    let image = read().map_err(|error| Failure::Input(format!("{path} does not read as an image: {error}")))?;
-    let mut gray = image.to_luma8();
-    let size = (gray.width() as usize, gray.height() as usize);
-    if size != (width, height) {
-        if !args.resize {
-            return Err(Failure::Input(format!(
-                "{path} is {} x {} pixels, but the model takes {width} x {height}; use --resize, or another image",
-                size.0, size.1
-            )));
-        }
-        let filter = image::imageops::FilterType::Triangle;
-        gray = image::imageops::resize(&gray, width as u32, height as u32, filter);
     }
+}
+
+/// 0 to 255 brought to the range of the training images.
+fn ranged(model: &Model, args: &PredictArgs, pixels: &[u8]) -> Vec<f32> {
     let largest = model.metadata().get(Model::PIXEL_MAX).and_then(|text| text.parse::<f32>().ok()).unwrap_or(255.0);
-    let pixels = gray.as_raw().iter().map(|&pixel| if args.invert { 255 - pixel } else { pixel });
-    Ok(pixels.map(|pixel| f32::from(pixel) * largest / 255.0).collect())
+    let pixels = pixels.iter().map(|&pixel| if args.invert { 255 - pixel } else { pixel });
+    pixels.map(|pixel| f32::from(pixel) * largest / 255.0).collect()
 }
 
 fn check_width(model: &Model, place: &str, got: usize) -> Result<(), Failure> {

@@ -2,11 +2,12 @@
 
 mod answer;
 mod input;
+mod segment;
 
 use crate::Failure;
 use crate::args::{Format, PredictArgs};
 use crate::commands::model_path;
-use crate::output::{self, grouped, number, say};
+use crate::output::{self, grouped, number, percent, say};
 use crate::progress::{Bar, Part, Streams, clock};
 use answer::{Answered, Answers};
 use input::Input;
@@ -23,11 +24,20 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub fn run(args: PredictArgs) -> Result<(), Failure> {
     // One thread: waking others costs more than a few rows, and the answers have the same bits.
     let model = Model::open_with(model_path(&args.model)?, args.open.into(), Context::single())?;
+    if segment::is_meant(&model, &args) {
+        return segment::run(&model, &args);
+    }
+    if args.overlay.is_some() {
+        return Err(Failure::Input(
+            "--overlay is for images, and a model that gives a class for each of their pixels. Leave it out"
+                .to_string(),
+        ));
+    }
     let inputs = Inputs::of(&args)?;
     let Some(path) = &args.out else {
         let out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
         let failed = |error| -> Failure { output::cannot_print(&error) };
-        let answers = Answers::new(model.outputs(), &args, out, output::width())?;
+        let answers = Answers::new(&model, &args, out, output::width())?;
         // Between rows on a terminal a bar would only flicker.
         let bar = !args.quiet && output::width().is_none();
         Answering { model: &model, args: &args, answers, failed: &failed, bar }.answer(inputs)?;
@@ -36,7 +46,7 @@ pub fn run(args: PredictArgs) -> Result<(), Failure> {
     refuse_own_input(&args, path)?;
     let failed = |error| Failure::from(files::save_failed(path, error));
     let rows = files::write_with(path, |file| {
-        let answers = Answers::new(model.outputs(), &args, BufWriter::with_capacity(1 << 16, file), None)?;
+        let answers = Answers::new(&model, &args, BufWriter::with_capacity(1 << 16, file), None)?;
         Answering { model: &model, args: &args, answers, failed: &failed, bar: !args.quiet }.answer(inputs)
     })?;
     if !args.quiet {
@@ -127,7 +137,8 @@ impl<W: Write> Answering<'_, W> {
         let bar = self.bar.then(|| Bar::after(PATIENCE, Streams::new()));
         let started = std::time::Instant::now();
         let mut workspace = Workspace::default();
-        let widths: Vec<usize> = model.outputs().iter().map(|output| output.task.names().len()).collect();
+        let network = model.network();
+        let widths: Vec<usize> = network.outputs().iter().map(|output| network.len(*output)).collect();
         for batch in batches {
             numbers.clear();
             input.encode(model, batch.clone(), &mut numbers)?;
@@ -170,7 +181,15 @@ impl<W: Write> Answering<'_, W> {
         let mut values = vec![0.0; data.row_len()];
         data.copy_rows(&[row as u64], &mut values);
         let truths = data.targets().iter().map(|targets| match targets {
+            Targets::Classes { names, positions, indices, .. } if !positions.axes().is_empty() => {
+                let len = positions.len().unwrap_or(0);
+                let known: Vec<usize> = indices[row * len..][..len].iter().map(|class| *class as usize).collect();
+                let share = |class: usize| known.iter().filter(|known| **known == class).count() as f32 / len as f32;
+                let named = names.iter().enumerate().map(|(class, name)| format!("{name} {}", percent(share(class))));
+                named.collect::<Vec<String>>().join(", ")
+            }
             Targets::Classes { names, indices, .. } => names[indices[row] as usize].clone(),
+            Targets::Values { shape, .. } if shape.axes().len() > 1 => format!("{shape} numbers"),
             Targets::Values { names, values, .. } => {
                 let row = &values[row * names.len()..][..names.len()];
                 row.iter().map(|value| number(f64::from(*value))).collect::<Vec<_>>().join(", ")

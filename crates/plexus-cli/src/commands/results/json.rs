@@ -76,6 +76,29 @@ impl Results<'_> {
                     put("brier", (*brier).into());
                 }
             }
+            (Answers::Classes { confusion, .. }, Rows::Areas) => {
+                put("accuracy", confusion.accuracy().into());
+                put("correct", confusion.correct().into());
+                put("pixels", confusion.total().into());
+                put("mean_iou", confusion.mean_iou().into());
+                put("mean_dice", confusion.mean_dice().into());
+                put("baseline_accuracy", confusion.baseline_accuracy().into());
+                put("most_frequent_class", confusion.most_frequent().map(|class| self.names()[class].as_str()).into());
+                put("balanced_accuracy", confusion.balanced_accuracy().into());
+                let scores = self.names().iter().enumerate().map(|(class, name)| {
+                    json!({
+                        "class": name,
+                        "iou": confusion.iou(class),
+                        "dice": confusion.dice(class),
+                        "precision": confusion.precision(class),
+                        "recall": confusion.recall(class),
+                        "pixels": confusion.support(class),
+                    })
+                });
+                put("classes", scores.collect());
+                let rows: Vec<&[u64]> = (0..confusion.classes()).map(|class| confusion.row(class)).collect();
+                put("confusion", json!(rows));
+            }
             (Answers::Values(metrics), _) => {
                 put("rmse", metrics.root_mean_squared_error().into());
                 put("mae", metrics.mean_absolute_error().into());

@@ -34,6 +34,8 @@ pub(crate) struct Results<'a> {
 /// What is known beyond the counts.
 enum Rows {
     Classes(Box<Classes>),
+    /// A class for each position of each row: the counts say all.
+    Areas,
     /// The first number of each row; of quantiles the middle one.
     Values(Vec<f32>),
 }
@@ -72,6 +74,7 @@ impl<'a> Results<'a> {
     ) -> Result<Self, Failure> {
         let mut evaluation = evaluation.outputs[output].clone();
         let rows = match &mut evaluation.answers {
+            Answers::Classes { .. } if !model.positions(output).is_empty() => Rows::Areas,
             Answers::Classes { confusion, .. } => {
                 let classes = classes((model, output), data, threshold)?;
                 if let Some(threshold) = threshold {
@@ -98,6 +101,11 @@ impl<'a> Results<'a> {
     /// What it should have said.
     fn targets(&self) -> &'a Targets {
         &self.data.targets()[self.output]
+    }
+
+    /// Whether there is a class for each pixel.
+    pub(crate) fn is_of_areas(&self) -> bool {
+        matches!(self.rows, Rows::Areas)
     }
 
     /// The name of the output, where there are several.
@@ -139,6 +147,9 @@ pub(crate) fn check_threshold(model: &Model, threshold: Option<f64>) -> Result<(
         return Err(Failure::Input("--threshold is for models of one output. Leave it out".to_string()));
     }
     let refused = match model.task() {
+        Task::Classification { .. } | Task::MultiLabel { .. } if !model.positions(0).is_empty() => {
+            "this one gives a class for each pixel, the likeliest".to_string()
+        }
         Task::Classification { classes } | Task::MultiLabel { classes } if classes.len() == 2 => return Ok(()),
         Task::Classification { classes } | Task::MultiLabel { classes } => {
             format!("this one has {} classes, and its answer is the likeliest of them", classes.len())
@@ -218,7 +229,14 @@ fn values((model, output): (&Model, usize), data: &Dataset) -> Result<Vec<f32>, 
         Task::Quantiles { quantiles, .. } => middle(quantiles),
         _ => 0,
     };
+    let positions = model.positions(output).iter().product();
     let mut values = Vec::with_capacity(data.len());
-    answer((model, output), data, |_, answers| values.extend(answers.iter().skip(first).step_by(cols)))?;
+    answer((model, output), data, |_, answers| values.extend(of_one((first, cols), positions, answers)))?;
     Ok(values)
+}
+
+/// The numbers of one name, `[rows, positions]`, among those of `cols` names.
+fn of_one((name, cols): (usize, usize), positions: usize, values: &[f32]) -> impl Iterator<Item = f32> + '_ {
+    let rows = values.chunks_exact((cols * positions).max(1));
+    rows.flat_map(move |row| &row[name * positions..(name + 1) * positions]).copied()
 }

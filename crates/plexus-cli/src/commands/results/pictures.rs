@@ -1,6 +1,6 @@
 //! Results as pictures.
 
-use super::{Results, Rows};
+use super::{Results, Rows, of_one};
 use crate::Failure;
 use crate::commands::{counts, save_picture};
 use crate::pictures::Theme;
@@ -39,12 +39,16 @@ impl Results<'_> {
                     save("calibration", calibration(&title, positive, found, *brier))?;
                 }
             }
+            (Answers::Classes { confusion, .. }, Rows::Areas) => {
+                save("confusion-matrix", confusion_matrix(&title, self.names(), &counts(confusion)))?;
+            }
             (Answers::Values(_), Rows::Values(predicted)) => {
                 let Targets::Values { names, values, .. } = self.targets() else {
                     unreachable!("numbers are measured against numbers");
                 };
                 let first = names.first().map_or("target", String::as_str);
-                let truth = values.iter().step_by(names.len().max(1)).copied();
+                let positions = self.model.positions(self.output).iter().product();
+                let truth = of_one((0, names.len()), positions, values);
                 let predictions = Predictions::new(&title, first, truth.zip(predicted.iter().copied()));
                 save("predictions", predictions.against_truth())?;
                 save("residuals", predictions.residuals())?;

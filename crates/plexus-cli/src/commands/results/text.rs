@@ -126,6 +126,11 @@ impl Results<'_> {
                 say!("{}", self.class_table(confusion));
                 self.print_probabilities(classes);
             }
+            (Answers::Classes { confusion, .. }, Rows::Areas) => {
+                say!("{}", self.score_of_areas(confusion));
+                self.print_baseline();
+                say!("{}", self.area_table(confusion));
+            }
             (Answers::Values(metrics), _) => {
                 say!(
                     "{}: RMSE {}, MAE {}, R2 {}, loss {}",
@@ -142,6 +147,38 @@ impl Results<'_> {
             }
             _ => unreachable!("the rows were made for the kind of the answers"),
         }
+    }
+
+    /// What was right, where there is a class for each pixel.
+    pub(crate) fn score_of_areas(&self, confusion: &ConfusionMatrix) -> String {
+        format!(
+            "mean IoU {}, mean Dice {}, pixel accuracy {} ({} of {} pixels), loss {}",
+            accuracy(confusion.mean_iou()),
+            accuracy(confusion.mean_dice()),
+            accuracy(confusion.accuracy()),
+            grouped(confusion.correct()),
+            grouped(confusion.total()),
+            number(self.evaluation.loss)
+        )
+    }
+
+    fn area_table(&self, confusion: &ConfusionMatrix) -> comfy_table::Table {
+        let mut rows = table(&["class", "IoU", "Dice", "precision", "recall", "pixels"], &[1, 2, 3, 4, 5]);
+        for (class, name) in self.names().iter().enumerate() {
+            rows.add_row([
+                shown(name),
+                accuracy(confusion.iou(class)),
+                accuracy(confusion.dice(class)),
+                accuracy(confusion.precision(class)),
+                accuracy(confusion.recall(class)),
+                grouped(confusion.support(class)),
+            ]);
+        }
+        let mean = confusion.macro_average();
+        let (precision, recall, pixels) = (accuracy(mean.precision), accuracy(mean.recall), grouped(mean.support));
+        let (iou, dice) = (accuracy(confusion.mean_iou()), accuracy(confusion.mean_dice()));
+        rows.add_row(["mean".to_string(), iou, dice, precision, recall, pixels]);
+        rows
     }
 
     /// How the interval between the outer quantiles fares, where the model gives quantiles.

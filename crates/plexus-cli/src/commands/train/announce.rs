@@ -45,11 +45,20 @@ pub(super) fn announce(run: &Run, json: bool) {
     if let Some(table) = &run.source().table {
         columns(&flags::report(&table.report));
     }
-    if let Targets::Classes { names, .. } = run.source().train.target() {
+    if let Targets::Classes { names, positions, .. } = run.source().train.target() {
         let balance = run.source().train.class_balance();
         let (least, most) = (balance.iter().min().unwrap_or(&0), balance.iter().max().unwrap_or(&0));
         let list = if names.len() <= 12 { format!(": {}", names.join(", ")) } else { String::new() };
-        say!("Classes   {}{list}; {least} to {most} rows each", names.len());
+        match positions.axes() {
+            [] => say!("Classes   {}{list}; {least} to {most} rows each", names.len()),
+            _ => {
+                let (least, most) = (grouped(*least), grouped(*most));
+                say!(
+                    "Classes   {}{list}, one for each of {positions} pixels; {least} to {most} pixels each",
+                    names.len()
+                );
+            }
+        }
     }
     say!(
         "Network   {}: {} parameters, {} multiply-adds a sample",

@@ -2,8 +2,9 @@
 
 use crate::Failure;
 use crate::output::grouped;
-use crate::pictures::Picture;
 use crate::pictures::sheet::{Shades, Tile, sheet};
+use crate::pictures::{Picture, mask};
+use image::RgbImage;
 use plexus::{Context, Model, Task, Workspace};
 use plexus_nn::layers::Layer;
 use plexus_nn::{Plan, PlanOptions, ValueId};
@@ -15,11 +16,16 @@ const MOST: usize = 48;
 /// The most maps of one layer.
 const MOST_MAPS: usize = 16;
 const COLUMNS: usize = 8;
+/// The longest side of an image that is drawn pixel by pixel.
+const LARGEST: usize = 64;
+/// Images whose classes are shown, and the most in a row.
+const SEGMENTED: usize = 8;
 
 /// The pictures that this model and data have, with their names.
 pub(super) fn looks(model: &Model, test: &Dataset) -> Result<Vec<(&'static str, Picture)>, Failure> {
     let &[channels, height, width] = test.input().axes() else { return Ok(Vec::new()) };
-    if test.is_empty() || !(channels == 1 || channels == 3) {
+    // Larger ones have too many pixels for drawings.
+    if test.is_empty() || !(channels == 1 || channels == 3) || height.max(width) > LARGEST {
         return Ok(Vec::new());
     }
     let mut pictures = Vec::new();
@@ -27,6 +33,28 @@ pub(super) fn looks(model: &Model, test: &Dataset) -> Result<Vec<(&'static str, 
     pictures.extend(activations(model, test)?.map(|picture| ("activations", picture)));
     pictures.extend(mistakes(model, test, [height, width])?.map(|picture| ("mistakes", picture)));
     Ok(pictures)
+}
+
+/// Some test images, each with its true classes and those that the model gives its pixels, side by side.
+pub(super) fn segmentation(model: &Model, test: &Dataset) -> Result<Option<RgbImage>, Failure> {
+    let (Targets::Classes { positions, indices, .. }, &[channels, height, width]) =
+        (test.target(), test.input().axes())
+    else {
+        return Ok(None);
+    };
+    let size = [height, width];
+    if positions.axes() != size || model.positions(0) != size || test.is_empty() || !(channels == 1 || channels == 3) {
+        return Ok(None);
+    }
+    let (mut workspace, mut image, mut pictures) = (Workspace::default(), vec![0.0; test.row_len()], Vec::new());
+    for row in 0..test.len().min(SEGMENTED) {
+        test.copy_rows(&[row as u64], &mut image);
+        let found = model.segment(&image, 1, &mut workspace)?;
+        pictures.push(mask::visible(&image, [channels, height, width]));
+        pictures.push(mask::colored(&indices[row * height * width..][..height * width], size));
+        pictures.push(mask::colored(&found, size));
+    }
+    Ok(Some(mask::beside(&pictures, 6)))
 }
 
 /// The filters of the first convolution.
@@ -105,6 +133,9 @@ fn mistakes(model: &Model, test: &Dataset, [height, width]: [usize; 2]) -> Resul
     let (Targets::Classes { names, indices, .. }, Task::Classification { .. }) = (test.target(), model.task()) else {
         return Ok(None);
     };
+    if !model.positions(0).is_empty() {
+        return Ok(None);
+    }
     const ROWS: usize = 256;
     let (mut workspace, mut inputs) = (Workspace::default(), Vec::new());
     let mut wrong: Vec<(f32, usize, usize, f32)> = Vec::new();

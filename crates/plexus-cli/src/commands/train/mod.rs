@@ -65,7 +65,10 @@ fn data_name(args: &TrainArgs) -> &str {
 /// Opens the data; options for tables are refused where there is none.
 fn open(args: &TrainArgs, options: &DataOptions) -> Result<DataSource, Failure> {
     let name = data_name(args);
-    if let (Some(option), false) = (args.table.given(), data::is_table(name)) {
+    let of_images = ["images:", "masks:"].iter().any(|prefix| name.starts_with(prefix));
+    if let (Some(option), false) = (args.table.given(), data::is_table(name))
+        && !(of_images && option == "--test-fraction")
+    {
         return Err(Failure::Input(format!(
             "{option} is for tables, but the data is {name}; name a table, as houses.csv"
         )));

@@ -1,13 +1,14 @@
 //! The end of a run: pictures, results and what to do next.
 
-use super::looks::looks;
+use super::looks::{looks, segmentation};
 use crate::Failure;
 use crate::args::TrainArgs;
 use crate::commands::results::{Results, add_to};
-use crate::commands::{describe, save_picture, summary};
+use crate::commands::{describe, png, save_picture, summary};
 use crate::output::{accuracy, grouped, number, print_json, program, quoted, say, shown};
 use crate::pictures::Theme;
 use crate::pictures::curves::{Curves, learning_curves};
+use image::{DynamicImage, GrayImage, RgbImage};
 use plexus::{Finished, Run};
 use plexus_train::data::{Dataset, Samples, Targets};
 use plexus_train::evaluate::Answers;
@@ -33,6 +34,11 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, args: &T
     for (name, picture) in looks(&finished.model, &run.source().test)? {
         save_picture(folder, name, &picture, Theme::Light)?;
         pictures.push(name.to_string());
+    }
+    let segmented = segmentation(&finished.model, &run.source().test)?;
+    if let Some(picture) = segmented {
+        plexus::files::write(&folder.join("segmentation.png"), &png(&picture.into())?)?;
+        pictures.push("segmentation".to_string());
     }
     let example = save_example(folder, &run.source().test)?;
     let seconds = elapsed.as_secs_f64();
@@ -70,6 +76,9 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, args: &T
         };
         let end = if results.output_name().is_some() { String::new() } else { format!("; weights of epoch {best}") };
         match &results.evaluation.answers {
+            Answers::Classes { confusion, .. } if results.is_of_areas() => {
+                say!("{label}{}{end}", results.score_of_areas(confusion));
+            }
             Answers::Classes { confusion, .. } => say!(
                 "{label}accuracy {} ({} of {} rows), loss {}{end}",
                 accuracy(confusion.accuracy()),
@@ -166,23 +175,26 @@ fn gapped(results: Vec<Option<f64>>) -> Vec<f64> {
     }
 }
 
-/// The first test image as a PNG to try `predict` on, where samples are gray images.
+/// The first test image as a PNG to try `predict` on, where samples are images.
 fn save_example(folder: &Path, data: &Dataset) -> Result<Option<PathBuf>, Failure> {
-    let (Samples::U8(values), [1, height, width]) = (data.samples(), data.input().axes()) else { return Ok(None) };
+    let (Samples::U8(values), &[channels @ (1 | 3), height, width]) = (data.samples(), data.input().axes()) else {
+        return Ok(None);
+    };
     if data.is_empty() {
         return Ok(None);
     }
-    let largest = values.iter().max().copied().unwrap_or(255).max(1);
-    let pixels = values[..height * width]
-        .iter()
-        .map(|&value| ((u32::from(value) * 255 + u32::from(largest) / 2) / u32::from(largest)) as u8);
-    let (width, height) = (*width as u32, *height as u32);
-    let image = image::GrayImage::from_raw(width, height, pixels.collect()).expect("one byte for each pixel");
-    let mut png = std::io::Cursor::new(Vec::new());
-    let written = image.write_to(&mut png, image::ImageFormat::Png);
-    written.map_err(|error| Failure::Input(format!("cannot encode the example image: {error}")))?;
+    // White in a set of its own is its largest value; of color it is 255.
+    let largest = if channels == 1 { values.iter().max().copied().unwrap_or(255).max(1) } else { u8::MAX };
+    let scaled = |value: u8| ((u32::from(value) * 255 + u32::from(largest) / 2) / u32::from(largest)) as u8;
+    let plane = height * width;
+    let pixels = (0..plane).flat_map(|at| (0..channels).map(move |channel| scaled(values[channel * plane + at])));
+    let (width, height, pixels) = (width as u32, height as u32, pixels.collect());
+    let image: DynamicImage = match channels {
+        1 => GrayImage::from_raw(width, height, pixels).expect("one byte for each pixel").into(),
+        _ => RgbImage::from_raw(width, height, pixels).expect("three bytes for each pixel").into(),
+    };
     let path = folder.join("example.png");
-    plexus::files::write(&path, png.get_ref())?;
+    plexus::files::write(&path, &png(&image)?)?;
     Ok(Some(path))
 }
 

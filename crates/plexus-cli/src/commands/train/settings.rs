@@ -175,13 +175,14 @@ fn loss(args: &LearningArgs, written: &str, targets: &Targets) -> Result<Loss, F
         }
     }
     match (&mut loss, targets) {
-        (Loss::CrossEntropy { .. }, Targets::Values { .. }) => Err(Failure::Input(
-            "--loss cross_entropy needs classes, but the target is a number; use mean_squared_error, or \
-             --task classification"
-                .to_string(),
-        )),
-        (Loss::CrossEntropy { label_smoothing, class_weights }, Targets::Classes { .. }) => {
-            *label_smoothing = args.label_smoothing.unwrap_or(LABEL_SMOOTHING);
+        (loss, Targets::Values { .. }) if loss.is_of_classes() => Err(Failure::Input(format!(
+            "--loss {} needs classes, but the target is a number; use mean_squared_error, or --task classification",
+            loss.name()
+        ))),
+        (Loss::CrossEntropy { label_smoothing, class_weights }, Targets::Classes { positions, .. }) => {
+            // Pixels are many: their classes need no smoothing.
+            let usual = if positions.axes().is_empty() { LABEL_SMOOTHING } else { 0.0 };
+            *label_smoothing = args.label_smoothing.unwrap_or(usual);
             *class_weights = args.class_weights.as_deref().map(|text| weights(text, targets)).transpose()?;
             Ok(loss)
         }
