@@ -1,6 +1,6 @@
 """Whole networks of PyTorch's collections: torchvision's alexnet and vgg16, the U-Net of milesial/Pytorch-UNet.
 
-Writes testdata/torch_models/*.toml. Weights and inputs are not drawn but hashed from their places, so that a test can make the same
+Writes testdata/torch_models/*.toml. Weights and inputs are not drawn but hashed from their names and places, so that a test can make the same
 numbers without PyTorch and without a file of half a gigabyte. The networks are written here by the structure and the names of their
 collections; the outputs are those of PyTorch in float32, with `most` the largest difference to float64 on the first input.
 """
@@ -15,10 +15,18 @@ from torch import nn
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "torch_models"
 
 
-def hashed(tensor, count):
-    """`count` numbers in -1..1 for tensor number `tensor`: 24 bits of a hash of the place (lowbias32, by Chris Wellons)."""
+def seed_of(name):
+    """FNV-1a of a name, 32 bits."""
+    seed = 0x811C9DC5
+    for byte in name.encode():
+        seed = (seed ^ byte) * 0x01000193 % 2**32
+    return seed
+
+
+def hashed(seed, count):
+    """`count` numbers in -1..1: 24 bits of a hash of the seed and the place (lowbias32, by Chris Wellons)."""
     with np.errstate(over="ignore"):
-        x = np.arange(count, dtype=np.uint32) + np.uint32(tensor) * np.uint32(0x9E3779B9)
+        x = np.arange(count, dtype=np.uint32) + np.uint32(seed) * np.uint32(0x9E3779B9)
         x ^= x >> np.uint32(16)
         x *= np.uint32(0x7FEB352D)
         x ^= x >> np.uint32(15)
@@ -29,10 +37,10 @@ def hashed(tensor, count):
 
 def fill(model):
     """Weights uniform as He's, biases and means small, scales and variances around 1."""
-    for number, (name, tensor) in enumerate(model.state_dict().items()):
+    for name, tensor in model.state_dict().items():
         if name.endswith("num_batches_tracked"):
             continue
-        values = hashed(number, tensor.numel())
+        values = hashed(seed_of(name), tensor.numel())
         if name.endswith("running_var") or (name.endswith("weight") and tensor.dim() == 1):
             values = np.float32(1.0) + np.float32(0.5) * values
         elif name.endswith("weight"):

@@ -28,6 +28,8 @@ Tasks:
   alexnet           AlexNet, one tower, 3x227x227, inference         --batch --precision
   train-alexnet     the same network, as train-mlp                   --batch --samples --optimizer
   vgg16             VGG-16, 3x224x224, inference                     --batch --precision
+  unet              U-Net, width 32, 1x256x256, 2 classes, inference --batch --precision
+  train-unet        U-Net, width 16, 1x128x128, as train-mlp         --batch --samples --optimizer
 
 Each call is timed alone, after three to warm up; median and shortest are printed.")]
 pub struct BenchArgs {
@@ -120,6 +122,10 @@ pub enum BenchTask {
     TrainAlexnet,
     /// Inference of VGG-16
     Vgg16,
+    /// Inference of U-Net
+    Unet,
+    /// An epoch of the training of a smaller one
+    TrainUnet,
 }
 
 impl BenchTask {
@@ -135,6 +141,8 @@ impl BenchTask {
             BenchTask::Alexnet => "alexnet",
             BenchTask::TrainAlexnet => "train-alexnet",
             BenchTask::Vgg16 => "vgg16",
+            BenchTask::Unet => "unet",
+            BenchTask::TrainUnet => "train-unet",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `plexus predict`
 
-use super::{DataArgs, OpenArgs};
+use super::{DataArgs, FloatPrecision, OpenArgs, thread_count};
 use clap::{Args as ClapArgs, ValueEnum};
 use std::path::PathBuf;
 
@@ -74,6 +74,12 @@ pub struct PredictArgs {
     /// Print the answers and nothing else
     #[arg(short, long)]
     pub quiet: bool,
+    /// Threads; the answers are the same for any number [default: one for each processor]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = thread_count)]
+    pub threads: usize,
+    /// How exactly products are computed
+    #[arg(long, value_enum, value_name = "PRECISION", default_value_t = FloatPrecision::Standard)]
+    pub precision: FloatPrecision,
     /// How the model is opened
     #[command(flatten)]
     pub open: OpenArgs,

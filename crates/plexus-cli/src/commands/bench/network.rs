@@ -5,7 +5,7 @@ use crate::Failure;
 use crate::args::{BenchTask, OptimizerArg};
 use plexus::{Context, Model, Task, Workspace};
 use plexus_kernels::map::Function;
-use plexus_nn::zoo::{self, AlexNet, LeNet5, Vgg};
+use plexus_nn::zoo::{self, AlexNet, LeNet5, UNet, Vgg};
 use plexus_nn::{CheckedNetwork, Params, Shape};
 use plexus_train::data::{Dataset, Samples, Targets};
 use plexus_train::loss::Loss;
@@ -29,6 +29,10 @@ pub enum Which {
     AlexNet,
     /// VGG-16, without dropout.
     Vgg16,
+    /// U-Net of width 32 on 256 x 256 pixels.
+    Unet,
+    /// U-Net of width 16 on 128 x 128 pixels.
+    UnetSmall,
 }
 
 impl Which {
@@ -39,13 +43,15 @@ impl Which {
             BenchTask::Lenet | BenchTask::TrainLenet => Which::Lenet,
             BenchTask::Alexnet | BenchTask::TrainAlexnet => Which::AlexNet,
             BenchTask::Vgg16 => Which::Vgg16,
+            BenchTask::Unet => Which::Unet,
+            BenchTask::TrainUnet => Which::UnetSmall,
             BenchTask::Linear | BenchTask::LinearBackward => unreachable!("one layer is measured elsewhere"),
         }
     }
 
     /// Whether a task is training.
     pub fn trains(self, task: BenchTask) -> bool {
-        matches!(task, BenchTask::TrainMlp | BenchTask::TrainLenet | BenchTask::TrainAlexnet)
+        matches!(task, BenchTask::TrainMlp | BenchTask::TrainLenet | BenchTask::TrainAlexnet | BenchTask::TrainUnet)
     }
 
     fn input(self) -> Shape {
@@ -54,6 +60,8 @@ impl Which {
             Which::Lenet => Shape::new([1, 28, 28]),
             Which::AlexNet => Shape::new([3, 227, 227]),
             Which::Vgg16 => Shape::new([3, 224, 224]),
+            Which::Unet => Shape::new([1, 256, 256]),
+            Which::UnetSmall => Shape::new([1, 128, 128]),
         }
     }
 
@@ -67,6 +75,15 @@ impl Which {
         match self {
             Which::Mlp | Which::Lenet => 10,
             Which::AlexNet | Which::Vgg16 => 1000,
+            Which::Unet | Which::UnetSmall => 2,
+        }
+    }
+
+    /// Classes that a row has: one, or one for each pixel.
+    fn positions(self) -> Shape {
+        match self {
+            Which::UnetSmall => Shape::new([128, 128]),
+            _ => Shape::new([]),
         }
     }
 
@@ -83,6 +100,8 @@ fn network(which: Which) -> Result<Arc<CheckedNetwork>, Failure> {
         Which::Lenet => zoo::lenet5(input, outputs, LeNet5::default()),
         Which::AlexNet => zoo::alexnet(input, outputs, AlexNet::default()),
         Which::Vgg16 => zoo::vgg(input, outputs, Vgg::default()),
+        Which::Unet => zoo::unet(input, outputs, UNet { width: 32, same: true, ..UNet::default() }),
+        Which::UnetSmall => zoo::unet(input, outputs, UNet { width: 16, same: true, ..UNet::default() }),
     };
     Ok(Arc::new(network.expect("it reads such images").check()?))
 }
@@ -91,7 +110,7 @@ fn network(which: Which) -> Result<Arc<CheckedNetwork>, Failure> {
 pub fn infer(which: Which, batch: usize, seconds: f64, context: &Context) -> Result<Times, Failure> {
     let network = network(which)?;
     let params = Params::initialize(&network, 0);
-    let task = Task::Regression { outputs: (0..which.outputs()).map(|index| index.to_string()).collect() };
+    let task = Task::Classification { classes: (0..which.outputs()).map(|class| class.to_string()).collect() };
     let model = Model::new(network, &params, task, context.clone())?;
     let (input, mut workspace) = (numbers(batch * which.inputs()), Workspace::default());
     // The width is asked about once here, so that a wrong one is an error and not a panic below.
@@ -115,7 +134,9 @@ pub fn train(
         return Err(Failure::Input(format!("--samples is {samples}, but must be at least --batch, {batch}")));
     }
     let names = (0..which.outputs()).map(|class| class.to_string()).collect();
-    let classes = Targets::classes(names, (0..samples).map(|row| (row * 7 % which.outputs()) as u32).collect());
+    let positions = which.positions();
+    let indices = (0..samples * positions.len().unwrap_or(1)).map(|at| (at * 7 % which.outputs()) as u32).collect();
+    let classes = Targets::Classes { names, axis: 0, positions, indices };
     let data = Dataset::single("random", which.input(), Samples::F32(numbers(samples * which.inputs())), classes)
         .expect("the rows fit");
     // PyTorch's defaults, and the rates of the other side of the comparison.

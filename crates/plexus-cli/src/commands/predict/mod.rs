@@ -11,7 +11,7 @@ use crate::output::{self, grouped, number, percent, say};
 use crate::progress::{Bar, Part, Streams, clock};
 use answer::{Answered, Answers};
 use input::Input;
-use plexus::{Context, Model, Workspace, files};
+use plexus::{Context, Model, Pool, Workspace, files};
 use plexus_train::data::Targets;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::Path;
@@ -23,7 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Answers every row of every input.
 pub fn run(args: PredictArgs) -> Result<(), Failure> {
     // One thread: waking others costs more than a few rows, and the answers have the same bits.
-    let model = Model::open_with(model_path(&args.model)?, args.open.into(), Context::single())?;
+    let context = Context::detect(Pool::new(args.threads)).with_precision(args.precision.into());
+    let model = Model::open_with(model_path(&args.model)?, args.open.into(), context)?;
     if segment::is_meant(&model, &args) {
         return segment::run(&model, &args);
     }
