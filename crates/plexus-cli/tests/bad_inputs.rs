@@ -796,7 +796,9 @@ fn input_cases() -> Vec<Case> {
             .file("a.png", png(9, 8)),
         predict("an image cut off", "digits", "a.png", &["a.png does not read"])
             .file("a.png", &whole[..whole.len() / 2]),
-        predict("an image of text", "digits", "a.png", &["a.png does not read"]).file("a.png", "no image"),
+        predict("an image of text", "digits", "a.png", &["a.png is no image"]).file("a.png", "no image"),
+        predict("an image that lies", "digits", "a.ppm", &["30000x30000", "2700000000 bytes"])
+            .file("a.ppm", "P6 30000 30000 255 abc"),
         predict("an image for a table", "flowers", "a.png", &["a.png is an image", "takes"])
             .file("a.png", whole.clone()),
         predict("a picture as a table", "digits", "a.dat", &["a.dat is not text", ".png"]).file("a.dat", whole),

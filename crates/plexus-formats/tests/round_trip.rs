@@ -24,7 +24,7 @@ fn a_network_written_as_text_is_read_back_the_same() {
 #[test]
 fn a_model_written_to_bytes_is_read_back_the_same() {
     let mut kinds = BTreeSet::new();
-    for seed in 0..400 {
+    for seed in 0..1200 {
         let mut random = Random(seed);
         let network = random_network(&mut random).check().unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         kinds.extend(network.network().layers.iter().map(|named| named.layer.kind()));

@@ -473,7 +473,19 @@ fn a_number_of_any_layer_kind_that_is_a_little_off_is_refused() {
         let file = std::slice::from_ref(file);
         assert!(refuses("cases", &Wrong(Output(kind)), file), "the output of {kind}");
         let mut gradients = vec![GradOfInput(kind)];
-        if ["linear", "batch_norm", "layer_norm", "conv2d", "conv2d_table", "trainable_pool2d"].contains(&kind) {
+        let with_weights = [
+            "linear",
+            "batch_norm",
+            "layer_norm",
+            "conv2d",
+            "conv2d_table",
+            "trainable_pool2d",
+            "conv_transpose2d",
+            "locally_connected2d",
+            "masked_linear",
+            "conv1d",
+        ];
+        if with_weights.contains(&kind) {
             gradients.push(GradWeights(kind));
         }
         for fault in gradients {

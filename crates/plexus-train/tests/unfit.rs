@@ -149,7 +149,7 @@ fn a_step_that_cannot_be_done_is_an_error_and_changes_nothing() {
     let cases: [(&str, Loss, [u32; 8], &str); 3] = [
         ("a class that is none", cross_entropy(), [0, 1, 2, 3, 1, 2, 0, 1], "expected 0 to 2, got 3"),
         ("a class for numbers", Loss::MeanSquaredError, [3; 8], "expected 0 to 2, got 3"),
-        ("no class for numbers", Loss::MeanSquaredError, [ignored; 8], "only cross-entropy leaves"),
+        ("no class for numbers", Loss::MeanSquaredError, [ignored; 8], "only cross-entropy and dice leave"),
     ];
     for (case, loss, classes, says) in cases {
         let mut trainer = trainer(loss);

@@ -56,8 +56,8 @@ fn layer(u: &mut Unstructured) -> Result<Option<Layer>> {
     const KINDS: &[(&str, &[&str])] = &[
         ("linear", &["out_features", "in_features", "bias", "weight_init"]),
         ("activation", &["function"]),
-        ("softmax", &[]),
-        ("log_softmax", &[]),
+        ("softmax", &["axis"]),
+        ("log_softmax", &["axis"]),
         ("flatten", &["order"]),
         ("reshape", &["shape"]),
         ("dropout", &["probability"]),
@@ -72,7 +72,20 @@ fn layer(u: &mut Unstructured) -> Result<Option<Layer>> {
         ("avg_pool2d", &["kernel_size", "stride", "padding", "count_include_pad"]),
         ("global_avg_pool", &[]),
         ("global_max_pool", &[]),
-        ("upsample", &["factor"]),
+        ("upsample", &["factor", "mode"]),
+        ("adaptive_avg_pool2d", &["output_size"]),
+        (
+            "conv_transpose2d",
+            &["out_channels", "kernel_size", "stride", "padding", "output_padding", "dilation", "groups"],
+        ),
+        ("center_crop", &["size"]),
+        ("pad", &["padding", "mode"]),
+        ("lrn", &["size", "k", "divide_by_size"]),
+        ("locally_connected2d", &["out_channels", "kernel_size", "stride", "padding", "bias"]),
+        ("masked_linear", &["out_features", "density", "bias"]),
+        ("conv1d", &["out_channels", "kernel_size", "stride", "padding", "dilation", "groups"]),
+        ("max_pool1d", &["kernel_size", "stride", "padding", "dilation"]),
+        ("avg_pool1d", &["kernel_size", "stride", "padding"]),
         ("trainable_pool2d", &["kernel_size", "stride"]),
         ("rbf", &["out_features"]),
         ("conv2d_table", &["connections", "kernel_size"]),
@@ -89,6 +102,8 @@ fn layer(u: &mut Unstructured) -> Result<Option<Layer>> {
                 | "out_channels"
                 | "kernel_size"
                 | "factor"
+                | "size"
+                | "output_size"
                 | "connections"
         );
         if !needed && u.ratio(2, 3)? {
@@ -96,8 +111,9 @@ fn layer(u: &mut Unstructured) -> Result<Option<Layer>> {
         }
         let value = match field {
             "function" => json!(*u.choose(&["relu", "gelu", "tanh", "softplus", "exp", "elu", "nothing"])?),
-            "bias" | "affine" | "per_feature" | "count_include_pad" => json!(bool::arbitrary(u)?),
-            "probability" | "epsilon" | "momentum" => json!(float(u)?),
+            "bias" | "affine" | "per_feature" | "count_include_pad" | "divide_by_size" => json!(bool::arbitrary(u)?),
+            "mode" => json!(*u.choose(&["nearest", "bilinear", "constant", "reflect", "replicate"])?),
+            "probability" | "epsilon" | "momentum" | "density" | "k" => json!(float(u)?),
             "order" => json!(*u.choose(&["channels_first", "channels_last", "row_major"])?),
             "weight_init" => json!(*u.choose(&["zeros", "orthogonal", "he_normal", "digits"])?),
             "shape" => json!(shape(u)?.axes()),

@@ -158,6 +158,10 @@ impl LayerKind for LocallyConnected2d {
         Reads { inputs: true, output: false }
     }
 
+    fn overwrites_gradient(&self) -> bool {
+        true
+    }
+
     fn forward(&self, cx: Forward<'_>) {
         let geometry = self.geometry(cx.inputs[0].shape);
         let (weight, bias) = self.split(&geometry, cx.weights);
@@ -170,8 +174,21 @@ impl LayerKind for LocallyConnected2d {
         let (input, grad_output, batch, grad_input) = (cx.input(), cx.grad_output, cx.rows, cx.grad_input());
         let (weight, _) = self.split(&geometry, cx.weights);
         let (grad_weight, grad_bias) = cx.grad_weights.split_at_mut(weight.len());
-        local_backward_weight(&geometry, batch, input, grad_output, grad_weight, cx.context);
+        if cx.accumulate {
+            // Summed over the batch first, so that a second pass adds what the first one gave.
+            cx.scratch.weights.grow(weight.len());
+            let sums = &mut cx.scratch.weights[..weight.len()];
+            reduce::fill(sums, 0.0, cx.context);
+            local_backward_weight(&geometry, batch, input, grad_output, sums, cx.context);
+            reduce::add_assign(grad_weight, sums, cx.context);
+        } else {
+            reduce::fill(grad_weight, 0.0, cx.context);
+            local_backward_weight(&geometry, batch, input, grad_output, grad_weight, cx.context);
+        }
         if self.bias {
+            if !cx.accumulate {
+                grad_bias.fill(0.0);
+            }
             reduce::add_column_sums(batch, geometry.output_len(), grad_output, grad_bias, cx.context);
         }
         if let Some(grad_input) = grad_input {

@@ -132,6 +132,7 @@ pub fn unet(input: impl Into<Shape>, classes: usize, options: UNet) -> Result<Ne
 mod tests {
     use super::*;
     use crate::summary::summary;
+    use crate::zoo;
 
     #[test]
     fn s27_counts_and_sizes_are_those_of_the_paper() {
@@ -165,6 +166,21 @@ mod tests {
         assert_eq!(refused([1, 64, 64], UNet { depth: 0, ..same }).compared, "depth");
         assert_eq!(refused([1, 64, 64], UNet { width: 0, ..same }).compared, "width");
         assert!(unet([64], 2, same).is_err());
+    }
+
+    #[test]
+    fn maps_keep_their_order_between_the_first_layer_and_the_last() {
+        use crate::program::{Op, Program, Purpose};
+        let reorders = |network: Network| {
+            let program = Program::new(&network.check().unwrap(), &Purpose::default());
+            program.ops.iter().filter(|op| matches!(op, Op::Reorder { .. })).count()
+        };
+        let small = UNet { width: 2, ..UNet::default() };
+        assert_eq!(reorders(unet([3, 200, 200], 2, small).unwrap()), 2);
+        assert_eq!(reorders(unet([3, 32, 32], 2, UNet { same: true, batch_norm: true, ..small }).unwrap()), 2);
+        // The linear layers want channels first.
+        let alexnet = zoo::AlexNet { lrn: true, ..zoo::AlexNet::default() };
+        assert_eq!(reorders(zoo::alexnet([3, 227, 227], 2, alexnet).unwrap()), 2);
     }
 
     #[test]

@@ -106,7 +106,7 @@ pub struct DataOptions {
     #[cfg(feature = "images")]
     #[serde(skip)]
     pub images: Option<ImageForm>,
-    /// Images: bytes of pixels of one part that are kept in memory; where there are more, images are decoded when they are
+    /// Images: bytes of pixels of all parts that are kept in memory; where there are more, images are decoded when they are
     /// asked for, ahead of training. Default 1 GiB. No number depends on it.
     #[cfg(feature = "images")]
     #[serde(skip)]

@@ -124,10 +124,12 @@ mod tests {
                 continue;
             }
             let p: Vec<Vec<f64>> = logits.chunks(3).map(plexus_kernels::softmax::reference::softmax).collect();
+            let probability = |place: &usize, class: usize| p[*place][class];
             for class in 0..3 {
                 let is = |place: &usize| classes[*place] as usize == class;
-                let both: f64 = known.iter().filter(|place| is(place)).map(|place| p[*place][class]).sum();
-                let either: f64 = known.iter().map(|place| p[*place][class] + f64::from(u8::from(is(place)))).sum();
+                let both: f64 = known.iter().filter(|place| is(place)).map(|place| probability(place, class)).sum();
+                let either =
+                    known.iter().map(|place| probability(place, class) + f64::from(u8::from(is(place)))).sum::<f64>();
                 loss += (1.0 - (2.0 * both + 1.0) / (either + 1.0)) / 3.0;
             }
             if with_entropy {

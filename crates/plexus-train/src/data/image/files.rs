@@ -79,16 +79,15 @@ pub(super) fn form(source: &'static str, written: &Written, files: &[&Path]) -> 
     Ok(ImageForm { channels, height, width, fit: written.fit })
 }
 
-/// The samples of all files, decoded on all processors; they stay in their files where they would take more than
-/// `most_bytes`.
+/// The samples of all files, decoded on all processors; or left in their files.
 pub(super) fn samples(
     folder: &Path,
     form: &ImageForm,
     files: &[&Path],
-    most_bytes: usize,
+    stay_in_files: bool,
 ) -> Result<Samples, DataError> {
     let width = form.axes().iter().product::<usize>();
-    if files.len().saturating_mul(width) > most_bytes {
+    if stay_in_files {
         // What one batch takes is bounded elsewhere; one sample has to fit by itself.
         room(folder, 1, width, size_of::<f32>())?;
         return Ok(Samples::Images(ImageRows::open(form, files)?));

@@ -38,6 +38,9 @@ pub(in super::super) fn open(text: &Path, options: &DataOptions) -> Result<DataS
         Some(form) => form.clone(),
         None => files::form("images", &written, &everything)?,
     };
+    // Both parts alike: they may be put together again.
+    let bytes = everything.len().saturating_mul(form.axes().iter().product());
+    let stay_in_files = bytes > options.image_bytes;
     let (train, test) = match test {
         Some(test) => (train, test),
         None => {
@@ -48,7 +51,7 @@ pub(in super::super) fn open(text: &Path, options: &DataOptions) -> Result<DataS
     };
     let part = |rows: Vec<(PathBuf, u32)>| -> Result<Dataset, DataError> {
         let paths: Vec<&Path> = rows.iter().map(|(path, _)| &**path).collect();
-        let samples = files::samples(folder, &form, &paths, options.image_bytes)?;
+        let samples = files::samples(folder, &form, &paths, stay_in_files)?;
         let targets = Targets::classes(classes.clone(), rows.iter().map(|row| row.1).collect());
         let title = format!("images {}", name(folder));
         Ok(Dataset::single(title, form.axes(), samples, targets).expect("each image has a class"))

@@ -350,9 +350,12 @@ fn folders_that_are_no_classes_are_refused() {
     says(&open("images", &DataOptions::default()).unwrap_err().to_string(), &["should be written images:DIR"]);
 }
 
+/// Where a file of a case is.
+type At<'a> = &'a dyn Fn(&str) -> std::path::PathBuf;
+
 #[test]
 fn masks_that_do_not_belong_to_their_images_are_refused() {
-    let case = |make: &dyn Fn(&dyn Fn(&str) -> std::path::PathBuf)| {
+    let case = |make: &dyn Fn(At<'_>)| {
         let folder = folder();
         for index in 0..3u8 {
             save(color(4, 6), &folder.path().join(format!("images/{index}.png")));
@@ -380,7 +383,7 @@ fn masks_that_do_not_belong_to_their_images_are_refused() {
         &["the value 0 alone; at least two"],
     );
     says(&case(&|at| put(&at("classes.txt"), "only\n")), &["classes.txt names 1 classes; expected 2 to 255"]);
-    let named = |at: &dyn Fn(&str) -> std::path::PathBuf| {
+    let named = |at: At<'_>| {
         put(&at("classes.txt"), "a\nb\n");
         save(flat(2), &at("masks/2.png"));
     };
