@@ -95,7 +95,7 @@ fn check(case: &str, few: usize) {
             let (params, task) = (model.params(), model.task().clone());
             let classes = named.outputs().unwrap();
             let network = named.build(Shape::new(shape), &[("output".to_string(), classes)]).unwrap().check().unwrap();
-            model = Model::new(network.into(), &params, task, context).unwrap();
+            model = Model::new(std::sync::Arc::new(network), &params, task, context).unwrap();
         }
         let mut workspace = Workspace::default();
         let mut agree = 0;
