@@ -159,7 +159,7 @@ fn what_cannot_be_measured_is_refused_with_a_reason() {
         ("linear --precision half", "highest"),
         ("linear --threads 9999", "1024"),
         ("lineer", "linear"),
-        ("alexnet --batch 1", "alexnet"),
+        ("alexnett --batch 1", "alexnet"),
         ("lenet --sweep", "--sweep"),
         ("train-lenet --batch 64 --samples 63", "--samples is 63"),
         ("mlp --precision int8", "not available in this build for mlp"),

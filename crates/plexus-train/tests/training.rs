@@ -294,7 +294,8 @@ fn right_loss(
 #[test]
 fn every_loss_agrees_with_pytorch() {
     let file: LossFile = read("losses.toml");
-    for (name, _) in LOSSES {
+    // Areas need several positions of a row: their cases are in testdata/outputs.
+    for (name, _) in LOSSES.iter().filter(|(name, _)| !name.starts_with("dice")) {
         assert!(file.case.iter().any(|case| case.loss.name() == *name), "{name} has no case");
     }
     losses(&file, right_loss).report(&format!("losses.toml, {} cases", file.case.len()));

@@ -36,7 +36,7 @@ impl Model {
     ///
     /// # Examples
     /// ```no_run
-    /// let network = plexus::NamedNetwork::parse("vgg16")?;
+    /// let network = plexus::NamedNetwork::parse("vgg16").unwrap();
     /// let model = plexus::Model::open_torch(&network, "vgg16.safetensors", plexus::Context::single())?;
     /// model.save("vgg16-plexus.safetensors")?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
