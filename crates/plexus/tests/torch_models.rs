@@ -139,7 +139,6 @@ fn vgg16_answers_as_torchvisions() {
 }
 
 #[test]
-#[ignore = "the answers differ from PyTorch's; the reason is not found yet (README, limits)"]
 fn unet_answers_as_in_pytorch() {
     check(include_str!("../../../testdata/torch_models/unet.toml"), 20);
 }

@@ -14,8 +14,7 @@ Examples:
 In Python such a file is written with: safetensors.torch.save_file(model.state_dict(), \"vgg16.safetensors\")
 
 Known are torchvision's alexnet, vgg11 to vgg19 (with batch norm too), and the U-Net of milesial/Pytorch-UNet without bilinear
-upsampling. Channels and classes are those of the weights. The U-Net is not right yet: its tensors find their places, but its answers differ
-from PyTorch's.")]
+upsampling. Channels and classes are those of the weights.")]
 pub struct ImportArgs {
     /// A safetensors file with the weights
     pub weights: PathBuf,
