@@ -107,7 +107,7 @@ fn check(case: &str, few: usize) {
         let mut workspace = Workspace::default();
         let mut agree = 0;
         let mut most: f64 = 0.0;
-        for row in 0..count.min(classes.len()) {
+        for (row, wanted) in classes.iter().enumerate().take(count) {
             let scores = model.scores(&image(row as u32, &shape), 1, &mut workspace).unwrap();
             if row == 0 {
                 for (got, want) in scores.iter().step_by(step).zip(&outputs) {
@@ -119,7 +119,7 @@ fn check(case: &str, few: usize) {
                 // Pixels of the second of two classes.
                 len => (0..len / 2).filter(|&at| scores[len / 2 + at] > scores[at]).count(),
             };
-            agree += usize::from(class == classes[row]);
+            agree += usize::from(class == *wanted);
         }
         let (name, count) = (named.name(), count.min(classes.len()));
         println!("{name}, {}: {most:.1e} of the largest output, {agree} of {count} the same", precision.name());

@@ -25,6 +25,7 @@ mod image;
 #[cfg(feature = "table")]
 mod leak;
 mod loader;
+mod moments;
 #[cfg(feature = "table")]
 mod open;
 #[cfg(feature = "table")]

@@ -1,7 +1,7 @@
 //! What training and measurements ask of data: rows, each with inputs and targets.
 
 use super::batch::{Batch, Widths};
-use super::dataset::moments;
+use super::moments::moments;
 use crate::check::Unfit;
 use crate::loss::TargetBatch;
 use plexus_kernels::threads::Pool;

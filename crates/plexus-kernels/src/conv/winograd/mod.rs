@@ -21,6 +21,9 @@
 //! # Source
 //! Winograd 1980; Lavin and Gray 2016 (CVPR), for convolutions.
 
+// The indices of lanes are those of registers.
+#![allow(clippy::needless_range_loop)]
+
 mod points;
 mod transform;
 
