@@ -3,7 +3,9 @@
 use super::batch::Batch;
 #[cfg(feature = "images")]
 use super::image::ImageRows;
-use super::moments::{moments, moments_of_sums, moments_u8};
+#[cfg(feature = "images")]
+use super::moments::moments_of_sums;
+use super::moments::{moments, moments_u8};
 use super::source::{GatherError, IntoSource, Source, TargetKind};
 use crate::check::{Unfit, check_dataset};
 use plexus_kernels::buffer::{MatrixMut, for_each_tile};
