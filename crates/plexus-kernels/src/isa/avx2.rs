@@ -36,7 +36,7 @@ impl Simd for Avx2 {
 
     #[inline]
     fn run<V: Vectorized>(self, body: V) -> V::Output {
-        #[inline]
+        #[inline(never)]
         #[target_feature(enable = "avx2,fma")]
         fn compiled<V: Vectorized>(token: Avx2, body: V) -> V::Output {
             body.run(token)

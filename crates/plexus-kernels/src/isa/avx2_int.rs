@@ -37,7 +37,7 @@ impl SimdInt for Avx2 {
 
     #[inline]
     fn run_int<V: VectorizedInt>(self, body: V) -> V::Output {
-        #[inline]
+        #[inline(never)]
         #[target_feature(enable = "avx2,fma")]
         fn compiled<V: VectorizedInt>(token: Avx2, body: V) -> V::Output {
             body.run(token)
@@ -127,7 +127,7 @@ impl SimdInt for AvxVnni {
 
     #[inline]
     fn run_int<V: VectorizedInt>(self, body: V) -> V::Output {
-        #[inline]
+        #[inline(never)]
         #[target_feature(enable = "avx2,fma,avxvnni")]
         fn compiled<V: VectorizedInt>(token: AvxVnni, body: V) -> V::Output {
             body.run(token)

@@ -40,7 +40,7 @@ impl Simd for Avx512 {
 
     #[inline]
     fn run<V: Vectorized>(self, body: V) -> V::Output {
-        #[inline]
+        #[inline(never)]
         #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
         fn compiled<V: Vectorized>(token: Avx512, body: V) -> V::Output {
             body.run(token)

@@ -37,7 +37,7 @@ impl SimdInt for Avx512 {
 
     #[inline]
     fn run_int<V: VectorizedInt>(self, body: V) -> V::Output {
-        #[inline]
+        #[inline(never)]
         #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
         fn compiled<V: VectorizedInt>(token: Avx512, body: V) -> V::Output {
             body.run(token)
@@ -127,7 +127,7 @@ impl SimdInt for Avx512Vnni {
 
     #[inline]
     fn run_int<V: VectorizedInt>(self, body: V) -> V::Output {
-        #[inline]
+        #[inline(never)]
         #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512vnni,avx2,fma")]
         fn compiled<V: VectorizedInt>(token: Avx512Vnni, body: V) -> V::Output {
             body.run(token)

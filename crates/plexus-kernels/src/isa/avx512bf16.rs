@@ -36,7 +36,7 @@ impl PairDot for Avx512Bf16 {
     // The verbs of the body are those of `Avx512`.
     #[inline]
     fn run_pairs<V: Vectorized>(self, body: V) -> V::Output {
-        #[inline]
+        #[inline(never)]
         #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,avx2,fma")]
         fn compiled<V: Vectorized>(token: Avx512, body: V) -> V::Output {
             body.run(token)

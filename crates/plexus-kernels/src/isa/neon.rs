@@ -48,7 +48,7 @@ impl Simd for Neon {
 
     #[inline]
     fn run<V: Vectorized>(self, body: V) -> V::Output {
-        #[inline]
+        #[inline(never)]
         #[target_feature(enable = "neon")]
         fn compiled<V: Vectorized>(token: Neon, body: V) -> V::Output {
             body.run(token)
@@ -174,7 +174,7 @@ impl Widen for Neon {
 
     #[inline]
     fn run_widening<V: Widening>(self, body: V) -> V::Output {
-        #[inline]
+        #[inline(never)]
         #[target_feature(enable = "neon")]
         fn compiled<V: Widening>(token: Neon, body: V) -> V::Output {
             body.run(token)

@@ -72,7 +72,7 @@ impl PairDot for Portable {
     type Sums = [f32; 16];
     type Pairs = [u32; 16];
 
-    #[inline]
+    #[inline(never)]
     fn run_pairs<V: Vectorized>(self, body: V) -> V::Output {
         body.run(self)
     }

@@ -23,7 +23,7 @@ impl Simd for Portable {
     type F = [f32; 8];
     type M = [bool; 8];
 
-    #[inline]
+    #[inline(never)]
     fn run<V: Vectorized>(self, body: V) -> V::Output {
         body.run(self)
     }

@@ -44,7 +44,7 @@ impl SimdInt for Portable {
     const DOT4: bool = false;
     type V = [i32; 8];
 
-    #[inline]
+    #[inline(never)]
     fn run_int<V: VectorizedInt>(self, body: V) -> V::Output {
         body.run(self)
     }

@@ -41,7 +41,7 @@ impl Simd for Simd128 {
     type F = [v128; 2];
     type M = [v128; 2];
 
-    #[inline]
+    #[inline(never)]
     fn run<V: Vectorized>(self, body: V) -> V::Output {
         body.run(self)
     }
@@ -155,7 +155,7 @@ impl Simd for Simd128 {
 impl Widen for Simd128 {
     type W = [v128; 2];
 
-    #[inline]
+    #[inline(never)]
     fn run_widening<V: Widening>(self, body: V) -> V::Output {
         body.run(self)
     }

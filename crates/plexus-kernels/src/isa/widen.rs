@@ -69,7 +69,7 @@ fn lanes<T: Copy>(from: &[T], f: impl Fn(T) -> f32) -> [f32; 8] {
 impl Widen for Portable {
     type W = [u32; 8];
 
-    #[inline]
+    #[inline(never)]
     fn run_widening<V: Widening>(self, body: V) -> V::Output {
         body.run(self)
     }

@@ -14,7 +14,7 @@ impl Widen for Avx2 {
 
     #[inline]
     fn run_widening<V: Widening>(self, body: V) -> V::Output {
-        #[inline]
+        #[inline(never)]
         #[target_feature(enable = "avx2,fma")]
         fn compiled<V: Widening>(token: Avx2, body: V) -> V::Output {
             body.run(token)
@@ -57,7 +57,7 @@ impl Widen for Avx512 {
 
     #[inline]
     fn run_widening<V: Widening>(self, body: V) -> V::Output {
-        #[inline]
+        #[inline(never)]
         #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
         fn compiled<V: Widening>(token: Avx512, body: V) -> V::Output {
             body.run(token)

@@ -9,6 +9,7 @@ use super::{Grid, POSITIONS, Winograd};
 use crate::buffer::TileMut;
 use crate::isa::{Simd, Vectorized};
 use crate::map::{self, Function};
+use std::hint::black_box;
 
 /// Lanes of the widest vector.
 const WIDEST: usize = 16;
@@ -177,6 +178,9 @@ impl<P: Points> Vectorized for OutputOf<'_, '_, P> {
             };
             for tile in 0..count {
                 let (sample, ty, tx) = grid.place(first + tile);
+                // Asked anew for each tile: the compiler would else make a copy of all of this for each answer.
+                let (function, pooled, accumulate) = black_box((function, pooled, accumulate));
+                let positions = black_box(&mut positions);
                 // Along the columns.
                 for j in 0..P::N {
                     let mut m = [s.splat(0.0); 6];
@@ -220,7 +224,7 @@ impl<P: Points> Vectorized for OutputOf<'_, '_, P> {
                         }
                         let at = |p: usize| s.load(&full[((2 * i + p / 2) * P::M + 2 * j + p % 2) * S::LEN..]);
                         let four = [at(0), at(1), at(2), at(3)];
-                        let value = match &mut positions {
+                        let value = match positions {
                             None => largest(s, four),
                             Some(positions) => {
                                 let (value, chosen) = largest_and_position(s, four);
