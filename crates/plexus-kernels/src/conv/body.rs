@@ -5,7 +5,7 @@
 
 use super::dense::Dense;
 use super::depthwise::Depthwise;
-use super::epilogue::{Epilogue, in_cache};
+use super::epilogue::{Finish, in_cache};
 use super::pack::Form;
 use super::pixels::run_pixels;
 use super::source::{Source, source};
@@ -229,17 +229,13 @@ impl<const R: usize, const NV: usize, const NR: usize> Vectorized for TilesOf<'_
         let TilesOf { strip, mut output } = self;
         let mut memory = TileMemory::ZEROS;
         let memory = &mut memory.0;
-        let epilogue = Epilogue::<S, NV>::new(s, strip.block, output.filter, output.count);
         for first in (0..strip.pixels).step_by(R) {
             let places = strip.places::<R>(first);
             let sums = product::<S, R, NV, NR>(s, &strip, &places, memory);
             keep(s, &sums, memory);
             let pixels = R.min(strip.pixels - first);
-            epilogue.finish(s, memory, pixels);
-            match strip.block.pooled {
-                true => epilogue.pool(s, memory, &mut output, first / 4, pixels / 4),
-                false => epilogue.store(s, memory, &mut output, first, pixels),
-            }
+            let first = if strip.block.pooled { first / 4 } else { first };
+            s.run(Finish::<NV> { block: strip.block, sums: memory, output: &mut output, first, pixels });
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use super::Block;
 use super::body::{Output, TILE, TileMemory, keep};
-use super::epilogue::Epilogue;
+use super::epilogue::Finish;
 use super::source::Source;
 use crate::isa::{Simd, Vectorized};
 
@@ -79,7 +79,6 @@ impl<const W: usize, const C: usize, const NR: usize> Vectorized for Tiles<'_, '
     fn run<S: Simd>(self, s: S) {
         let Dense { block, source, panel, size: [rows, cols], mut output } = self.dense;
         let panel = panel.as_chunks::<NR>().0;
-        let epilogue = Epilogue::<S, 1>::new(s, block, output.filter, output.count);
         let mut memory = TileMemory::ZEROS;
         let memory = &mut memory.0;
         for y in (0..rows).step_by(2) {
@@ -90,13 +89,13 @@ impl<const W: usize, const C: usize, const NR: usize> Vectorized for Tiles<'_, '
                 let sums = product::<S, W, C, NR>(s, block, &source, panel, (y, x));
                 if block.pooled {
                     keep_windows(s, &sums, memory);
-                    epilogue.finish(s, memory, 2 * W);
-                    epilogue.pool(s, memory, &mut output, y / 2 * block.cols + x / 2, W / 2);
+                    let (first, pixels) = (y / 2 * block.cols + x / 2, 2 * W);
+                    s.run(Finish::<1> { block, sums: memory, output: &mut output, first, pixels });
                 } else {
                     for r in 0..2 {
                         keep(s, &sums[r], memory);
-                        epilogue.finish(s, memory, W);
-                        epilogue.store(s, memory, &mut output, (y + r) * cols + x, W);
+                        let first = (y + r) * cols + x;
+                        s.run(Finish::<1> { block, sums: memory, output: &mut output, first, pixels: W });
                     }
                 }
             }

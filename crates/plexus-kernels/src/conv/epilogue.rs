@@ -4,7 +4,7 @@
 
 use super::Block;
 use super::body::{Output, TILE};
-use crate::isa::{Isa, Simd};
+use crate::isa::{Isa, Simd, Vectorized};
 use crate::map::function::{Formula, LeakyRelu, Relu};
 use crate::map::{self, Function};
 
@@ -71,8 +71,35 @@ pub(super) fn byte(number: f32) -> u8 {
     (number + 8_388_608.0).to_bits() as u8
 }
 
+/// Sums of `NV` vectors that are finished, on their way to the output: of `pixels` pixels from number `first` of the band on;
+/// with pooling each four in a row are one window, and `first` counts windows.
+///
+/// It is a function of its own, which all register tiles share.
+pub(super) struct Finish<'a, 'b, const NV: usize> {
+    pub block: &'a Block<'a>,
+    pub sums: &'a mut [f32; TILE],
+    pub output: &'a mut Output<'b>,
+    pub first: usize,
+    pub pixels: usize,
+}
+
+impl<const NV: usize> Vectorized for Finish<'_, '_, NV> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Finish { block, sums, output, first, pixels } = self;
+        let epilogue = Epilogue::<S, NV>::new(s, block, output.filter, output.count);
+        epilogue.finish(s, sums, pixels);
+        match block.pooled {
+            true => epilogue.pool(s, sums, output, first, pixels / 4),
+            false => epilogue.store(s, sums, output, first, pixels),
+        }
+    }
+}
+
 /// What is done to the sums of one panel.
-pub(super) struct Epilogue<'a, S: Simd, const NV: usize> {
+struct Epilogue<'a, S: Simd, const NV: usize> {
     block: &'a Block<'a>,
     bias: [S::F; NV],
 }
@@ -80,7 +107,7 @@ pub(super) struct Epilogue<'a, S: Simd, const NV: usize> {
 impl<'a, S: Simd, const NV: usize> Epilogue<'a, S, NV> {
     /// For `count` filters from `filter` on.
     #[inline(always)]
-    pub(super) fn new(s: S, block: &'a Block<'a>, filter: usize, count: usize) -> Self {
+    fn new(s: S, block: &'a Block<'a>, filter: usize, count: usize) -> Self {
         // Adding -0 changes no number.
         let mut bias = [s.splat(-0.0); NV];
         if let Some(values) = block.bias {
@@ -96,7 +123,7 @@ impl<'a, S: Simd, const NV: usize> Epilogue<'a, S, NV> {
     /// Adds the bias to the sums of `pixels` pixels and applies the function; one that is not cheap is left to the cache,
     /// unless the sums are pooled.
     #[inline(always)]
-    pub(super) fn finish(&self, s: S, sums: &mut [f32; TILE], pixels: usize) {
+    fn finish(&self, s: S, sums: &mut [f32; TILE], pixels: usize) {
         let function = self.block.function;
         let sums = &mut sums[..pixels * NV * S::LEN];
         for pixel in sums.chunks_exact_mut(NV * S::LEN) {
@@ -116,7 +143,7 @@ impl<'a, S: Simd, const NV: usize> Epilogue<'a, S, NV> {
 
     /// Writes `pixels` pixels of the band from number `first` on.
     #[inline(always)]
-    pub(super) fn store(&self, s: S, sums: &[f32; TILE], output: &mut Output<'_>, first: usize, pixels: usize) {
+    fn store(&self, s: S, sums: &[f32; TILE], output: &mut Output<'_>, first: usize, pixels: usize) {
         let filters = self.block.geometry.filters;
         for (r, pixel) in sums.chunks_exact(NV * S::LEN).take(pixels).enumerate() {
             let to = &mut output.values[(first + r) * filters + output.filter..][..output.count];
@@ -126,7 +153,7 @@ impl<'a, S: Simd, const NV: usize> Epilogue<'a, S, NV> {
 
     /// Writes the largest of each four sums: `windows` windows of the band from number `first` on.
     #[inline(always)]
-    pub(super) fn pool(&self, s: S, sums: &[f32; TILE], output: &mut Output<'_>, first: usize, windows: usize) {
+    fn pool(&self, s: S, sums: &[f32; TILE], output: &mut Output<'_>, first: usize, windows: usize) {
         let filters = self.block.geometry.filters;
         for (window, sums) in sums.chunks_exact(4 * NV * S::LEN).take(windows).enumerate() {
             let at = (first + window) * filters + output.filter;
