@@ -56,7 +56,9 @@ fn forward_and_backward_are_those_of_the_reference() {
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
     let window = Window { size: 5, alpha: 0.1, beta: 0.75, k: 2.0 };
-    let of = |threads: usize| run(window, 3000, 19, &Context::detect(Pool::new(threads)));
-    let one = of(1);
-    assert!(of(2) == one && of(7) == one);
+    let of = |isa: Isa, threads: usize| run(window, 3000, 19, &Context::new(isa, Pool::new(threads)));
+    for isa in Isa::available() {
+        let one = of(isa, 1);
+        assert!(of(isa, 2) == one && of(isa, 7) == one, "{isa:?}");
+    }
 }

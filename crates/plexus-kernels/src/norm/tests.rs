@@ -322,8 +322,8 @@ fn results_are_the_same_for_any_thread_count() {
     for (rows, cols) in [(3001, 33), (40, 2100)] {
         let (input, grad_output) = (wave(rows * cols, 1.3), wave(rows * cols, 2.1));
         let (weight, bias) = (wave(cols, 0.7), wave(cols, 0.3));
-        let run = |threads| {
-            let context = Context::detect(Pool::new(threads));
+        let run = |isa: Isa, threads| {
+            let context = Context::new(isa, Pool::new(threads));
             let [a, row_mean, row_rstd] = run_layer_norm((rows, cols), &input, Some((&weight, &bias)), &context);
             let [b, mean, rstd] = run_batch_norm((rows, cols), &input, (&weight, &bias), None, &context);
             let (mut c, mut d) = (vec![0.0; rows * cols], vec![0.0; rows * cols]);
@@ -362,6 +362,9 @@ fn results_are_the_same_for_any_thread_count() {
             batch_norm_backward(arguments, &context);
             [a, b, c, d, mean, rstd, grads].concat().into_iter().map(f32::to_bits).collect::<Vec<u32>>()
         };
-        assert!(run(1) == run(2) && run(1) == run(7));
+        for isa in Isa::available() {
+            let one = run(isa, 1);
+            assert!(run(isa, 2) == one && run(isa, 7) == one, "{isa:?}");
+        }
     }
 }

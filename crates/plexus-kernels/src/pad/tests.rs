@@ -1,6 +1,7 @@
 //! Every border against the reference.
 
 use super::*;
+use crate::isa::Isa;
 use crate::threads::Pool;
 
 fn values(len: usize) -> Vec<f32> {
@@ -59,13 +60,15 @@ fn borders_of_pixels_that_are_not_there_have_no_size() {
 fn any_number_of_threads_gives_the_same_bits() {
     let sizes = Pad { height: 40, width: 50, channels: 9, sides: [5, 6, 7, 8], border: Border::Reflect };
     let input = values(3 * 40 * 50 * 9);
-    let run = |threads: usize| {
-        let context = Context::detect(Pool::new(threads));
+    let run = |isa: Isa, threads: usize| {
+        let context = Context::new(isa, Pool::new(threads));
         let (mut output, mut grad) = (vec![0.0; 3 * 52 * 64 * 9], vec![0.0; input.len()]);
         pad(sizes, 3, &input, &mut output, &context);
         pad_backward(sizes, 3, &output, &mut grad, &context);
         (output, grad)
     };
-    let one = run(1);
-    assert!(run(2) == one && run(7) == one);
+    for isa in Isa::available() {
+        let one = run(isa, 1);
+        assert!(run(isa, 2) == one && run(isa, 7) == one, "{isa:?}");
+    }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::isa::Isa;
 use crate::threads::Pool;
 
 fn init(seed: u64) -> Random {
@@ -129,10 +130,10 @@ fn a_dropout_mask_does_not_depend_on_the_threads_and_is_the_reference() {
     for len in [0, 1, 17, 16 * 1024 + 1, 70_003] {
         for probability in [0.0, 0.1, 0.5, 1.0] {
             let want = reference::dropout_mask(9, 2, 5, probability, len);
-            for threads in [1, 2, 7] {
+            for (isa, threads) in Isa::available().flat_map(|isa| [(isa, 1), (isa, 2), (isa, 7)]) {
                 let mut mask = vec![-77.0; len + 2];
-                dropout_mask(9, (2, 5), probability, &mut mask[1..=len], &Context::detect(Pool::new(threads)));
-                assert!(mask[1..=len] == want[..], "{len} {probability} {threads}");
+                dropout_mask(9, (2, 5), probability, &mut mask[1..=len], &Context::new(isa, Pool::new(threads)));
+                assert!(mask[1..=len] == want[..], "{len} {probability} {isa:?} {threads}");
                 assert_eq!((mask[0], mask[len + 1]), (-77.0, -77.0));
             }
             if len == 70_003 {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::isa::Isa;
 
 const SIZES: [usize; 12] = [1, 2, 7, 8, 9, 10, 15, 16, 17, 33, 511, 1025];
 
@@ -243,8 +244,8 @@ fn results_are_the_same_for_any_thread_count() {
     let (rows, cols) = (7001, 10);
     let input = logits(rows * cols);
     let targets: Vec<u32> = (0..rows as u32).map(|i| i % 10).collect();
-    let run = |threads| {
-        let context = Context::detect(Pool::new(threads));
+    let run = |isa: Isa, threads| {
+        let context = Context::new(isa, Pool::new(threads));
         let (mut output, mut log, mut grad) = (input.clone(), input.clone(), input.clone());
         softmax(rows, cols, &input, &mut output, &context);
         log_softmax(rows, cols, &input, &mut log, &context);
@@ -263,5 +264,8 @@ fn results_are_the_same_for_any_thread_count() {
         let bits: Vec<u32> = [output, log, grad, back].concat().into_iter().map(f32::to_bits).collect();
         (bits, sums.loss.to_bits())
     };
-    assert!(run(1) == run(2) && run(1) == run(7));
+    for isa in Isa::available() {
+        let one = run(isa, 1);
+        assert!(run(isa, 2) == one && run(isa, 7) == one, "{isa:?}");
+    }
 }
