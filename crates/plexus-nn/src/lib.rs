@@ -16,6 +16,7 @@ pub mod bytes;
 pub mod check;
 pub mod convert;
 pub mod custom;
+mod cut;
 mod execute;
 mod fold;
 #[cfg(feature = "train")]
@@ -43,6 +44,7 @@ pub mod zoo;
 
 pub use check::{CheckedBatch, CheckedNetwork, ShapeError, ValueId};
 pub use custom::{CustomLayer, register};
+pub use cut::Parts;
 pub use execute::Observer;
 pub use graph::{Graph, GraphError, Node};
 pub use init::Init;

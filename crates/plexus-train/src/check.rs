@@ -300,7 +300,7 @@ pub fn check_changes(augment: Option<&Augment>, source: &dyn Source) -> Result<(
     if augment.is_none() {
         return Ok(());
     }
-    let inputs = source.inputs();
+    let inputs = source.pictures();
     if !inputs.iter().any(|shape| shape.axes().len() == 3) {
         let got: Vec<String> = inputs.iter().map(|shape| shape.to_string()).collect();
         return unfit("samples that are changed", "pictures: [channels, height, width]", got.join(" and "));

@@ -3,7 +3,8 @@
 use crate::error::Error;
 use crate::files;
 use crate::model::Model;
-use crate::prepare::{self, Scaling};
+use crate::prepare::{self, Prepared, Scaling};
+use crate::transfer::{Pretrained, Start};
 use plexus_kernels::Context;
 use plexus_kernels::gemm::Precision;
 use plexus_nn::Network;
@@ -230,7 +231,7 @@ impl Fitted {
     }
 }
 
-/// Trains a network on data, from first values to a model.
+/// Trains a network on data, from first values or those of a [model](Model::pretrained) to a model.
 ///
 /// `data` is a [`Dataset`](crate::Dataset) (by value or in an `Arc` without a copy, by reference with one) or a
 /// [`Source`](crate::Source) of your own in an `Arc`. The callback sees every update and every epoch, and may stop the run. Everything
@@ -266,12 +267,12 @@ impl Fitted {
 /// # Ok::<(), plexus::Error>(())
 /// ```
 pub fn fit<F: Into<Flow>>(
-    network: Network,
+    start: impl Into<Start>,
     data: impl IntoSource,
     settings: Settings,
     mut on: impl FnMut(Event<'_>) -> F,
 ) -> Result<Fitted, Error> {
-    let source = data.into_source();
+    let (start, source) = (start.into(), data.into_source());
     source.check()?;
     prepare::check_settings(&settings.training)?;
     let (train_rows, validation_rows) = match &settings.validation_data {
@@ -284,14 +285,21 @@ pub fn fit<F: Into<Flow>>(
             (train, Rows::from(validation))
         }
     };
-    let validation_source = settings.validation_data.clone().unwrap_or_else(|| source.clone());
-    let described = Described::new(&network, &*source, &settings);
-    let mut trainer = match resumed(&described, &settings)? {
+    let described = Described::new(&start, &*source, &settings);
+    let resumed = resumed(&described, &settings)?;
+    let Prepared { beginning, source, mut frozen } =
+        prepare::prepare(start, source, &settings.training, &settings.context)?;
+    let mut trainer = match resumed {
         Some(trainer) => trainer,
         None => {
             let scaling = Scaling { standardize: settings.standardize, target: settings.target_scale };
-            prepare::trainer(network, &*source, &train_rows, scaling, settings.training.clone(), &settings.context)?
+            prepare::trainer(beginning, &*source, &train_rows, scaling, settings.training.clone(), &settings.context)?
         }
+    };
+    let validation_source = match (&mut frozen, &settings.validation_data) {
+        (None, Some(data)) => data.clone(),
+        (Some(frozen), Some(data)) => frozen.features(data.clone(), &settings.context)?,
+        (_, None) => source.clone(),
     };
     // Said before an epoch was learnt, not at its end.
     Fit::new(trainer.network(), &trainer.settings().objectives, &*validation_source)?;
@@ -322,7 +330,7 @@ pub fn fit<F: Into<Flow>>(
         true if progress.epoch >= trainer.settings().epochs => Ended::Epochs,
         true => Ended::Patience,
     };
-    let model = prepare::model(&trainer, &source.targets(), &settings.context)?;
+    let model = prepare::model(&trainer, frozen.as_ref(), &source.targets(), &settings.context)?;
     let metadata = BTreeMap::from([("plexus.data".to_string(), source.name().to_string())]);
     Ok(Fitted {
         model: model.with_metadata(metadata),
@@ -339,6 +347,9 @@ const FIT: &str = "plexus.fit";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Described {
     network: Network,
+    /// Of a model: its numbers, in a few digits, and the layer until which it is frozen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pretrained: Option<(u32, Option<String>)>,
     training: trainer::Settings,
     validation: f64,
     standardize: bool,
@@ -350,11 +361,18 @@ struct Described {
 }
 
 impl Described {
-    fn new(network: &Network, source: &dyn Source, settings: &Settings) -> Self {
+    fn new(start: &Start, source: &dyn Source, settings: &Settings) -> Self {
+        let (network, pretrained) = match start {
+            Start::Network(network) => (network, None),
+            Start::Pretrained(pretrained) => (pretrained.network().network(), Some(pretrained)),
+        };
+        let described =
+            |pretrained: &Pretrained| (pretrained.fingerprint(), pretrained.frozen_until().map(str::to_string));
         let saved = settings.checkpoint.is_some();
         let of = |source: &dyn Source| saved.then(|| source.fingerprint()).flatten();
         Described {
             network: network.clone(),
+            pretrained: pretrained.filter(|_| saved).map(described),
             training: settings.training.clone(),
             validation: settings.validation,
             standardize: settings.standardize,
@@ -376,6 +394,7 @@ impl Described {
         let own = |described: &Described| (described.validation, described.standardize, described.target_scale);
         match () {
             () if self.network != other.network => Some("another network"),
+            () if self.pretrained != other.pretrained => Some("another model"),
             () if data(self) != data(other) => Some("other data"),
             () if training != other.training || own(self) != own(other) => Some("other settings"),
             () => None,

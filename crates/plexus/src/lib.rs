@@ -19,6 +19,8 @@ mod prepare;
 mod reach;
 mod task;
 mod tiles;
+#[cfg(feature = "train")]
+mod transfer;
 
 #[cfg(feature = "table")]
 mod choose;
@@ -84,6 +86,8 @@ pub use plexus_train::{
     schedule::Schedule,
     trainer::{EpochRecord, NotFinite, StepReport},
 };
+#[cfg(feature = "train")]
+pub use transfer::{Pretrained, Start};
 
 #[cfg(feature = "images")]
 pub use plexus_train::data::{ImageFit, ImageForm, Picture};

@@ -4,6 +4,7 @@
 use crate::error::Error;
 use crate::model::Model;
 use crate::task::{OutputTask, Task, check_names};
+use crate::transfer::{Frozen, Pretrained, Start};
 use plexus_kernels::Context;
 use plexus_kernels::map::Function;
 use plexus_kernels::random::{Random, Stream};
@@ -33,13 +34,52 @@ pub(crate) struct Scaling {
     pub target: ScaleKind,
 }
 
-/// A trainer for some rows of a source, from first values on.
+/// Where a trainer begins.
+pub(crate) enum Beginning {
+    /// With numbers that are drawn.
+    Network(Network),
+    /// With these.
+    Params(Arc<CheckedNetwork>, Params),
+}
+
+/// What is trained, and on what.
+pub(crate) struct Prepared {
+    pub beginning: Beginning,
+    /// The rows that are learnt from: those that were given, or what the frozen layers make of them.
+    pub source: Arc<dyn Source>,
+    /// Layers that stay as they are.
+    pub frozen: Option<Frozen>,
+}
+
+/// Parts layers that stay as they are from those that are trained.
+pub(crate) fn prepare(
+    start: Start,
+    source: Arc<dyn Source>,
+    settings: &Settings,
+    context: &Context,
+) -> Result<Prepared, Error> {
+    let pretrained = match start {
+        Start::Network(network) => {
+            return Ok(Prepared { beginning: Beginning::Network(network), source, frozen: None });
+        }
+        Start::Pretrained(pretrained) => pretrained.for_inputs(&source.inputs()),
+    };
+    check_outputs(&pretrained, &source.targets(), &settings.objectives)?;
+    let (mut frozen, network, params) = pretrained.split(pretrained.params(settings.seed))?;
+    let source = match &mut frozen {
+        Some(frozen) => frozen.features(source, context)?,
+        None => source,
+    };
+    Ok(Prepared { beginning: Beginning::Params(network, params), source, frozen })
+}
+
+/// A trainer for some rows of a source.
 pub(crate) fn trainer(
-    mut network: Network,
+    beginning: Beginning,
     source: &dyn Source,
     rows: &[u64],
     scaling: Scaling,
-    mut settings: Settings,
+    settings: Settings,
     context: &Context,
 ) -> Result<Trainer, Error> {
     check_settings(&settings)?;
@@ -47,7 +87,25 @@ pub(crate) fn trainer(
         let (what, expected) = (format!("the rows of {} to learn from", source.name()), "at least one".to_string());
         return Err(Unfit { what, expected, got: "none".to_string(), help: String::new() }.into());
     }
-    let (inputs, targets) = (source.inputs(), source.targets());
+    check_augment(&settings, source.name(), &source.pictures())?;
+    match beginning {
+        Beginning::Network(network) => of_network(network, source, rows, scaling, settings, context),
+        Beginning::Params(network, params) => {
+            of_params(network, params, source, rows, scaling.target, settings, context)
+        }
+    }
+}
+
+/// From first values on.
+fn of_network(
+    mut network: Network,
+    source: &dyn Source,
+    rows: &[u64],
+    scaling: Scaling,
+    settings: Settings,
+    context: &Context,
+) -> Result<Trainer, Error> {
+    let inputs = source.inputs();
     let standardized = if scaling.standardize { standardize_layers(&network, &inputs) } else { Vec::new() };
     for (index, (name, layer)) in standardized.iter().enumerate().rev() {
         if network.layers.iter().any(|named| named.name == *name) {
@@ -60,13 +118,8 @@ pub(crate) fn trainer(
         }
         network.insert_behind_input(index, name, (*layer).into());
     }
-    check_augment(&settings, source.name(), &inputs)?;
     let network = Arc::new(network.check()?);
-    check_losses(&network, &settings.objectives, &targets)?;
-    Fit::new(&network, &settings.objectives, source)?;
-    for (index, objective) in settings.objectives.iter_mut().enumerate() {
-        objective.target_scale = target_scale(scaling.target, &objective.loss, source, index, rows, context)?;
-    }
+    // Before memory is taken for the numbers.
     check_memory(&network, &settings, rows.len(), context)?;
     let mut params = Params::initialize(&network, settings.seed);
     for (index, (name, Standardize { per_feature, .. })) in standardized.iter().enumerate() {
@@ -74,25 +127,89 @@ pub(crate) fn trainer(
         params.set(&format!("{name}.mean"), &mean);
         params.set(&format!("{name}.scale"), &scale);
     }
+    of_params(network, params, source, rows, scaling.target, settings, context)
+}
+
+/// From these numbers on; only the scales of targets are fitted.
+fn of_params(
+    network: Arc<CheckedNetwork>,
+    params: Params,
+    source: &dyn Source,
+    rows: &[u64],
+    scale: ScaleKind,
+    mut settings: Settings,
+    context: &Context,
+) -> Result<Trainer, Error> {
+    let targets = source.targets();
+    check_losses(&network, &settings.objectives, &targets)?;
+    Fit::new(&network, &settings.objectives, source)?;
+    for (index, objective) in settings.objectives.iter_mut().enumerate() {
+        objective.target_scale = target_scale(scale, &objective.loss, source, index, rows, context)?;
+    }
+    check_memory(&network, &settings, rows.len(), context)?;
     check_names(&network, &output_tasks(&network, &targets, &settings.objectives))?;
     Ok(Trainer::new(network, params, settings, context.clone())?)
 }
 
+/// A model answers with as many classes as the data has, or it gets a new last layer.
+fn check_outputs(pretrained: &Pretrained, targets: &[TargetKind], objectives: &[Objective]) -> Result<(), Error> {
+    let network = pretrained.network();
+    let ([output], [TargetKind::Classes { names, axis, .. }], [objective]) = (network.outputs(), targets, objectives)
+    else {
+        return Ok(());
+    };
+    let has = network.shape(*output).axes().get(*axis).copied();
+    if !objective.loss.is_of_classes() || has == Some(names.len()) {
+        return Ok(());
+    }
+    let has = has.map_or_else(|| "no".to_string(), |has| has.to_string());
+    match pretrained.has_new_outputs() {
+        true => Err(setting("classes", has, &format!("{}, as many as the data has", names.len()))),
+        false => {
+            let expected = format!("{}, as many as the data has: the model answers with {has}", names.len());
+            Err(setting("classes", "not given".to_string(), &expected))
+        }
+    }
+}
+
 /// The best weights of a trainer so far, as a model.
-pub(crate) fn model(trainer: &Trainer, targets: &[TargetKind], context: &Context) -> Result<Model, Error> {
+pub(crate) fn model(
+    trainer: &Trainer,
+    frozen: Option<&Frozen>,
+    targets: &[TargetKind],
+    context: &Context,
+) -> Result<Model, Error> {
     let outputs = output_tasks(trainer.network(), targets, &trainer.settings().objectives);
-    let (network, params) = answering_network(trainer)?;
+    let (network, params) = answering_network(trainer, frozen)?;
+    Model::new(network, &params, outputs, context.clone())
+}
+
+/// The model that a run with frozen layers starts from.
+pub(crate) fn starting_model(
+    frozen: &Frozen,
+    trainer: &Trainer,
+    targets: &[TargetKind],
+    context: &Context,
+) -> Result<Model, Error> {
+    let outputs = output_tasks(trainer.network(), targets, &trainer.settings().objectives);
+    let (network, params) = frozen.joined(trainer.params());
     Model::new(network, &params, outputs, context.clone())
 }
 
 /// The network with the best weights; where a number was learnt on a scale of its own, with the layers that lead back
 /// to its unit.
-fn answering_network(trainer: &Trainer) -> Result<(Arc<CheckedNetwork>, Cow<'_, Params>), Error> {
-    let (learnt, best) = (trainer.network(), trainer.best_params());
+fn answering_network<'a>(
+    trainer: &'a Trainer,
+    frozen: Option<&Frozen>,
+) -> Result<(Arc<CheckedNetwork>, Cow<'a, Params>), Error> {
+    let (learnt, best) = match frozen.map(|frozen| frozen.joined(trainer.best_params())) {
+        Some((whole, params)) => (whole, Cow::Owned(params)),
+        None => (trainer.network().clone(), Cow::Borrowed(trainer.best_params())),
+    };
     let scales: Vec<TargetScale> =
         trainer.settings().objectives.iter().map(|objective| objective.target_scale).collect();
     if scales.iter().all(TargetScale::is_none) {
-        return Ok((learnt.clone(), Cow::Borrowed(best)));
+        return Ok((learnt, best));
     }
     let mut network = learnt.network().clone();
     // Where several outputs follow each other, each needs its name.
@@ -121,8 +238,8 @@ fn answering_network(trainer: &Trainer) -> Result<(Arc<CheckedNetwork>, Cow<'_, 
 }
 
 /// Names of the layers that lead from the scale that is learnt to the unit of the target.
-const TARGET_SCALE: &str = "target_scale";
-const TARGET_EXP: &str = "target_exp";
+pub(crate) const TARGET_SCALE: &str = "target_scale";
+pub(crate) const TARGET_EXP: &str = "target_exp";
 
 /// Layers that bring each input to mean 0 and standard deviation 1, by their names.
 fn standardize_layers(network: &Network, inputs: &[Shape]) -> Vec<(String, Standardize)> {

@@ -3,9 +3,10 @@
 use crate::error::Error;
 use crate::files;
 use crate::model::Model;
-use crate::prepare::{self, Scaling};
+use crate::prepare::{self, Prepared, Scaling};
 use crate::spec::{NetworkSpec, RunSpec};
 use crate::split::Split;
+use crate::transfer::{Frozen, Start};
 use plexus_kernels::Context;
 use plexus_nn::CheckedNetwork;
 use plexus_train::Remedy;
@@ -40,6 +41,8 @@ pub struct Run {
     validation_rows: Rows,
     split: Split,
     trainer: Trainer,
+    /// Layers that stay as they are.
+    frozen: Option<Frozen>,
     loader: Loader,
     extra: BTreeMap<String, String>,
     last_checkpoint: Instant,
@@ -85,6 +88,8 @@ impl Run {
     pub const MODEL: &str = "model.safetensors";
     /// Name of the checkpoint in a run folder.
     pub const CHECKPOINT: &str = "checkpoint.plexus";
+    /// Name of the model that a run with frozen layers starts from, in its folder.
+    pub const START: &str = "start.safetensors";
     /// Name of the table of epochs in a run folder.
     pub const METRICS: &str = "metrics.jsonl";
     /// Name of the copy of the settings in a run folder.
@@ -98,10 +103,11 @@ impl Run {
         prepare::check_settings(&spec.settings)?;
         let fingerprint = fingerprint(&source);
         let (train_rows, validation_rows, split) = split(&spec, &mut source)?;
-        let heads = heads(&source, &spec.settings.objectives);
-        let network = NetworkSpec::parse(&spec.network)?.build(source.train.input().clone(), &heads)?;
+        let start = start(&spec, &source, &context)?;
+        let Prepared { beginning, source: rows, frozen } =
+            prepare::prepare(start, source.train.clone(), &spec.settings, &context)?;
         let scaling = Scaling { standardize: spec.standardize, target: spec.target_scale };
-        let trainer = prepare::trainer(network, &*source.train, &train_rows, scaling, spec.settings.clone(), &context)?;
+        let trainer = prepare::trainer(beginning, &*rows, &train_rows, scaling, spec.settings.clone(), &context)?;
         spec.settings = trainer.settings().clone();
         let lock = claim(folder)?;
         if folder.join(Run::CHECKPOINT).exists() {
@@ -116,7 +122,11 @@ impl Run {
             (SPEC.to_string(), serde_json::to_string(&spec).expect("plain data has a JSON form")),
             (FINGERPRINT.to_string(), fingerprint),
         ]);
-        let loader = trainer.loader(source.train.clone(), train_rows)?;
+        let loader = trainer.loader(rows, train_rows)?;
+        if let Some(frozen) = &frozen {
+            let targets = Source::targets(&*source.train);
+            prepare::starting_model(frozen, &trainer, &targets, &context)?.save(folder.join(Run::START))?;
+        }
         let last_checkpoint = Instant::now();
         let run = Run {
             folder: folder.to_path_buf(),
@@ -125,6 +135,7 @@ impl Run {
             validation_rows: validation_rows.into(),
             split,
             trainer,
+            frozen,
             loader,
             extra,
             last_checkpoint,
@@ -200,14 +211,25 @@ impl Run {
             return Err(refuse(format!("the data of {} has changed since the run began", spec.data)));
         }
         prepare::check_losses(trainer.network(), &spec.settings.objectives, &Source::targets(&*source.train))?;
-        check_inputs(trainer.network(), &source.train)?;
+        if spec.freeze_until.is_none() {
+            check_inputs(trainer.network(), &source.train)?;
+        }
         let (train_rows, validation_rows, split) = split(&spec, &mut source)?;
         // A checksum finds accidents; a file made on purpose may say anything.
         let Progress { position, best_epoch, epoch, history, .. } = trainer.progress();
         if *position > train_rows.len() as u64 || *best_epoch > history.len() as u64 || *epoch != history.len() as u64 {
             return Err(refuse("its checkpoint contradicts itself about the position of the run".to_string()));
         }
-        let loader = trainer.loader(source.train.clone(), train_rows)?;
+        let (rows, frozen): (Arc<dyn Source>, _) = match &spec.freeze_until {
+            Some(layer) => {
+                let start = Model::open(folder.join(Run::START), context.clone())?.pretrained().freeze_until(layer)?;
+                let Prepared { source, frozen, .. } =
+                    prepare::prepare(start.into(), source.train.clone(), &spec.settings, &context)?;
+                (source, frozen)
+            }
+            None => (source.train.clone(), None),
+        };
+        let loader = trainer.loader(rows, train_rows)?;
         Ok(Run {
             folder: folder.to_path_buf(),
             spec,
@@ -215,6 +237,7 @@ impl Run {
             validation_rows: validation_rows.into(),
             split,
             trainer,
+            frozen,
             loader,
             extra,
             last_checkpoint: Instant::now(),
@@ -247,6 +270,16 @@ impl Run {
     /// The trainer.
     pub fn trainer(&self) -> &Trainer {
         &self.trainer
+    }
+
+    /// Parameters that stay as they are, where layers are frozen.
+    pub fn frozen_params(&self) -> Option<usize> {
+        self.frozen.as_ref().map(Frozen::weights_len)
+    }
+
+    /// Whether what frozen layers make of a sample is computed once.
+    pub fn keeps_features(&self) -> bool {
+        self.frozen.as_ref().is_some_and(Frozen::keeps) && self.spec.settings.augment.is_none()
     }
 
     /// Where the run is.
@@ -359,10 +392,39 @@ impl Run {
             // White is white, also where no picture is.
             metadata.insert(Model::PIXEL_MAX.to_string(), u8::MAX.to_string());
         }
-        let model = prepare::model(&self.trainer, &Source::targets(&*self.source.train), &self.context)?;
+        let targets = Source::targets(&*self.source.train);
+        let model = prepare::model(&self.trainer, self.frozen.as_ref(), &targets, &self.context)?;
         let (columns, split) = (self.source.schema().cloned(), self.split.clone());
         Ok(model.with_metadata(metadata).with_columns(columns).with_split(Some(split)))
     }
+}
+
+/// What training starts from: the network of the spec for this data, or its model.
+fn start(spec: &RunSpec, source: &DataSource, context: &Context) -> Result<Start, Error> {
+    let missing = |name: &'static str| Error::Setting {
+        name,
+        got: "given".to_string(),
+        expected: "left out where training does not go on from a model".to_string(),
+        remedy: None,
+    };
+    let Some(from) = &spec.from else {
+        if spec.freeze_until.is_some() {
+            return Err(missing("freeze_until"));
+        }
+        if spec.classes.is_some() {
+            return Err(missing("classes"));
+        }
+        let heads = heads(source, &spec.settings.objectives);
+        return Ok(NetworkSpec::parse(&spec.network)?.build(source.train.input().clone(), &heads)?.into());
+    };
+    let mut start = Model::open(from, context.clone())?.pretrained();
+    if let Some(classes) = spec.classes {
+        start = start.with_outputs(classes)?;
+    }
+    if let Some(layer) = &spec.freeze_until {
+        start = start.freeze_until(layer)?;
+    }
+    Ok(start.into())
 }
 
 /// What the outputs of a network for some data are called, and how many numbers each has. Columns of a table give their names.

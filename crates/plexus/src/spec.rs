@@ -108,8 +108,17 @@ pub struct RunSpec {
     pub data: String,
     /// How to read it.
     pub data_options: DataOptions,
-    /// The network as named by the user.
+    /// The network as named by the user; of a run that goes on from a model, the name of its file.
     pub network: String,
+    /// The model file that training goes on from, in place of a network: see [`Model::pretrained`](crate::Model::pretrained).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<PathBuf>,
+    /// The layer of that model until which all stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freeze_until: Option<String>,
+    /// The classes of the data, for which that model gets a new last layer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<usize>,
     /// Optimizer, schedule, loss, sizes, seed.
     pub settings: Settings,
     /// The share of the training rows kept out for validation, in 0..1.

@@ -61,6 +61,9 @@ fn spec(network: &Path, loss: Loss) -> RunSpec {
         data: DATA.to_string(),
         data_options: DataOptions::default(),
         network: network.display().to_string(),
+        from: None,
+        freeze_until: None,
+        classes: None,
         settings: Settings::new(Loss::MeanSquaredError)
             .epochs(12)
             .batch(8)

@@ -68,6 +68,9 @@ fn spec(loss: Loss) -> RunSpec {
         data: "made".to_string(),
         data_options: DataOptions::default(),
         network: "mlp:4".to_string(),
+        from: None,
+        freeze_until: None,
+        classes: None,
         settings: Settings::new(loss)
             .optimizer(Optimizer::named("sgd").expect("a row of the table"))
             .epochs(1)

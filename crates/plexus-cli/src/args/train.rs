@@ -23,6 +23,16 @@ pub struct TrainArgs {
     /// vgg11?batch_norm=true, or a TOML file [default: mlp:128]
     #[arg(long, value_name = "SPEC")]
     pub network: Option<String>,
+    /// Go on from the numbers of a trained model, in place of a new network
+    #[arg(long, value_name = "MODEL", conflicts_with = "network")]
+    pub from: Option<PathBuf>,
+    /// With --from: leave this layer and all before it as they are. Their results are computed once for each sample, where
+    /// they fit into 1 GiB and samples are not changed (--augment). plexus summary MODEL lists the layers
+    #[arg(long, value_name = "LAYER", requires = "from")]
+    pub freeze_until: Option<String>,
+    /// With --from: put a new last layer for this many classes in the place of the old one
+    #[arg(long, value_name = "N", requires = "from", value_parser = clap::value_parser!(u32).range(1..))]
+    pub classes: Option<u32>,
     /// The run folder [default: runs/NAME-N, the next free number]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -100,6 +110,7 @@ Examples:
   plexus train --data mnist:DIR --network mlp:512,256 --epochs 15
   plexus train --data mnist:DIR --network lenet5 --augment --epochs 20
   plexus train iris.csv --network net.toml --optimizer sgd --lr 0.1 --schedule one_cycle
+  plexus train --data images:birds --from vgg16.safetensors --freeze-until features.30 --classes 12
   plexus train --resume                            go on where the newest run stopped
 
 Data sources:

@@ -38,13 +38,15 @@ pub struct Batch {
     rows: usize,
     pub(super) inputs: Vec<Input>,
     targets: Vec<Target>,
+    /// Pictures before they are changed.
+    before: Buffer,
 }
 
 #[derive(Debug)]
 pub(super) struct Input {
     pub width: usize,
     /// `[rows, width]`, or more.
-    pub values: Buffer,
+    values: Buffer,
 }
 
 #[derive(Debug)]
@@ -128,6 +130,35 @@ impl Batch {
     pub fn input_mut(&mut self, index: usize) -> &mut [f32] {
         let Input { width, values } = &mut self.inputs[index];
         &mut values[..self.rows * *width]
+    }
+
+    /// What an input reads, to be changed: as it is, room for what comes out of it, and the numbers of a row.
+    pub(super) fn changing(&mut self, index: usize) -> (&[f32], &mut [f32], usize) {
+        let Batch { rows, inputs, before, .. } = self;
+        let Input { width, values } = &mut inputs[index];
+        let len = *rows * *width;
+        before.grow(len);
+        std::mem::swap(before, values);
+        values.grow(len);
+        (&before[..len], &mut values[..len], *width)
+    }
+
+    /// Copies what the outputs should give in all rows of another batch, into those from `first` on.
+    pub(super) fn put_targets(&mut self, first: usize, from: &Batch) {
+        self.put_target_rows(first, from, 0..from.rows);
+    }
+
+    /// As [`Batch::put_targets`], of some rows of the other.
+    pub(super) fn put_target_rows(&mut self, first: usize, from: &Batch, rows: Range<usize>) {
+        for (to, from) in self.targets.iter_mut().zip(&from.targets) {
+            let width = to.width;
+            let (to_range, range) = (first * width..(first + rows.len()) * width, rows.start * width..rows.end * width);
+            match (&mut to.values, &from.values) {
+                (TargetValues::Classes(to), TargetValues::Classes(from)) => to[to_range].copy_from_slice(&from[range]),
+                (TargetValues::Values(to), TargetValues::Values(from)) => to[to_range].copy_from_slice(&from[range]),
+                _ => unreachable!("both are batches of the same targets"),
+            }
+        }
     }
 
     /// What an output should give.

@@ -1,13 +1,12 @@
 //! Rows for training: in a random order that seed and epoch decide, changed where asked, and gathered ahead where that pays.
 
-use super::augment::{Augment, RowKey};
+use super::augment::Augment;
 use super::batch::{Batch, Widths};
-use super::source::{GatherError, Rows, Source, TargetKind};
+use super::change::Change;
+use super::source::{GatherError, Rows, Source};
 use crate::check::Fit;
-use plexus_kernels::buffer::{Buffer, MatrixMut, for_each_tile};
 use plexus_kernels::random::{Random, Stream};
 use plexus_kernels::threads::Pool;
-use plexus_nn::Shape;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
@@ -32,7 +31,7 @@ pub struct Loader {
     epochs: u64,
     /// Rows of one update.
     step: u64,
-    current: Current,
+    current: Batch,
     ahead: Option<Ahead>,
 }
 
@@ -58,19 +57,12 @@ impl Loader {
     /// `fit` was made for this source.
     pub(crate) fn new(source: Arc<dyn Source>, fit: Arc<Fit>, rows: Rows, handing: Handing<'_>) -> Self {
         let Handing { seed, epochs, step, augment, threads } = handing;
-        let gatherer = Gatherer {
-            shapes: source.inputs(),
-            kinds: source.targets(),
-            widths: fit.widths().clone(),
-            augment: augment.copied(),
-            seed,
-            source,
-        };
+        let gatherer = Gatherer { widths: fit.widths().clone(), augment: augment.copied(), seed, source };
         // What is there already is copied in a moment; a thread beside the others would only be in their way.
         let pays = !gatherer.source.is_in_memory() || augment.is_some() && threads < Pool::processors();
         let order = Order { rows, seed, epoch: None, list: Vec::new() };
         let ahead = pays.then(|| Ahead::start(gatherer.clone(), order.clone()));
-        Loader { gatherer, fit, order, epochs, step, current: Current::default(), ahead }
+        Loader { gatherer, fit, order, epochs, step, current: Batch::default(), ahead }
     }
 
     /// The rows to learn from.
@@ -101,12 +93,12 @@ impl Loader {
             let depth = (BUDGET / bytes.max(1)).clamp(1, MOST_AHEAD);
             ahead.order_more((epoch, places), (order.rows.len(), *epochs), *step, depth);
         }
-        result.map(|()| &self.current.batch)
+        result.map(|()| &self.current)
     }
 
     /// These rows, whatever the order.
     pub(crate) fn batch_of(&mut self, epoch: u64, rows: &[u64], pool: &Pool) -> Result<&Batch, GatherError> {
-        self.gatherer.fill(epoch, rows, &mut self.current, pool).map(|()| &self.current.batch)
+        self.gatherer.fill(epoch, rows, &mut self.current, pool).map(|()| &self.current)
     }
 }
 
@@ -132,57 +124,25 @@ impl Order {
     }
 }
 
-/// A batch, and memory for changing pictures.
-#[derive(Default)]
-struct Current {
-    batch: Batch,
-    before: Buffer,
-}
-
 /// Gathers rows and changes pictures.
 #[derive(Clone)]
 struct Gatherer {
     source: Arc<dyn Source>,
-    shapes: Vec<Shape>,
-    kinds: Vec<TargetKind>,
     widths: Widths,
     augment: Option<Augment>,
     seed: u64,
 }
 
 impl Gatherer {
-    fn fill(&self, epoch: u64, rows: &[u64], into: &mut Current, pool: &Pool) -> Result<(), GatherError> {
-        into.batch.resize(&self.widths, rows.len());
-        self.source.gather(rows, &mut into.batch, pool)?;
-        let Some(augment) = &self.augment else { return Ok(()) };
-        let key = |row: usize| RowKey { seed: self.seed, epoch, row: rows[row] };
-        for (shape, input) in self.shapes.iter().zip(&mut into.batch.inputs) {
-            let &[channels, height, width] = shape.axes() else { continue };
-            into.before.grow(rows.len() * input.width);
-            std::mem::swap(&mut into.before, &mut input.values);
-            input.values.grow(rows.len() * input.width);
-            let before = &into.before;
-            let matrix = MatrixMut {
-                values: &mut input.values[..rows.len() * input.width],
-                rows: rows.len(),
-                cols: input.width,
-                stride: input.width,
-            };
-            for_each_tile(matrix, (8, input.width.max(1)), pool, |first, _, mut tile| {
-                for row in 0..tile.rows() {
-                    let from = &before[(first + row) * input.width..][..input.width];
-                    augment.apply(key(first + row), [channels, height, width], from, tile.row(row));
-                }
-            });
-        }
-        for (index, kind) in self.kinds.iter().enumerate() {
-            let TargetKind::Classes { positions, .. } = kind else { continue };
-            let &[height, width] = positions.axes() else { continue };
-            for (row, classes) in into.batch.classes_mut(index).chunks_exact_mut((height * width).max(1)).enumerate() {
-                augment.apply_to_classes(key(row), [height, width], classes);
+    fn fill(&self, epoch: u64, rows: &[u64], into: &mut Batch, pool: &Pool) -> Result<(), GatherError> {
+        into.resize(&self.widths, rows.len());
+        match self.augment {
+            Some(augment) => {
+                let change = Change { augment, seed: self.seed, epoch };
+                self.source.gather_changed(rows, &change, into, pool)
             }
+            None => self.source.gather(rows, into, pool),
         }
-        Ok(())
     }
 }
 
@@ -190,17 +150,17 @@ impl Gatherer {
 struct Ahead {
     /// `None` once the thread is to end.
     requests: Option<Sender<Request>>,
-    ready: Receiver<(Current, Result<(), GatherError>)>,
+    ready: Receiver<(Batch, Result<(), GatherError>)>,
     /// What was asked for and not yet taken, in its order.
     waiting: VecDeque<(u64, Range<u64>)>,
-    spare: Vec<Current>,
+    spare: Vec<Batch>,
     thread: Option<JoinHandle<()>>,
 }
 
 struct Request {
     epoch: u64,
     places: Range<u64>,
-    into: Current,
+    into: Batch,
 }
 
 impl Ahead {
@@ -224,7 +184,7 @@ impl Ahead {
     }
 
     /// Puts a batch that was gathered ahead into `current`; `None` where another was expected.
-    fn take(&mut self, epoch: u64, places: &Range<u64>, current: &mut Current) -> Option<Result<(), GatherError>> {
+    fn take(&mut self, epoch: u64, places: &Range<u64>, current: &mut Batch) -> Option<Result<(), GatherError>> {
         while let Some(key) = self.waiting.pop_front() {
             let Ok((gathered, result)) = self.ready.recv() else {
                 // The thread panicked, in the code of the source: so does training.

@@ -9,11 +9,13 @@ mod augment;
 mod batch;
 #[cfg(feature = "table")]
 mod cells;
+mod change;
 #[cfg(feature = "table")]
 mod csv;
 mod dataset;
 #[cfg(feature = "table")]
 mod digits;
+mod features;
 #[cfg(feature = "table")]
 mod file;
 #[cfg(feature = "table")]
@@ -47,9 +49,11 @@ mod text;
 pub use augment::{Augment, RowKey};
 pub use batch::Batch;
 pub(crate) use batch::Widths;
+pub use change::Change;
 #[cfg(feature = "table")]
 pub use csv::{Parts, fingerprint, read_with_schema, split_rows};
 pub use dataset::{Dataset, InputRows, Samples, Targets};
+pub use features::Features;
 #[cfg(feature = "images")]
 pub use image::{ImageFit, ImageForm, ImageRows, Picture};
 pub(crate) use loader::Handing;

@@ -1,6 +1,7 @@
 //! What training and measurements ask of data: rows, each with inputs and targets.
 
 use super::batch::{Batch, Widths};
+use super::change::Change;
 use super::moments::moments;
 use crate::check::Unfit;
 use crate::loss::TargetBatch;
@@ -59,6 +60,21 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// [`GatherError`] where a row cannot be had.
     fn gather(&self, rows: &[u64], batch: &mut Batch, pool: &Pool) -> Result<(), GatherError>;
+
+    /// As [`Source::gather`], with pictures changed, and the classes of their pixels with them.
+    ///
+    /// # Errors
+    /// As [`Source::gather`].
+    fn gather_changed(&self, rows: &[u64], change: &Change, batch: &mut Batch, pool: &Pool) -> Result<(), GatherError> {
+        self.gather(rows, batch, pool)?;
+        change.apply(rows, &self.inputs(), &self.targets(), batch, pool);
+        Ok(())
+    }
+
+    /// What [`Source::gather_changed`] changes: what a row looks like before anything is computed from it.
+    fn pictures(&self) -> Vec<Shape> {
+        self.inputs()
+    }
 
     /// Checks that the rows are all there. Asked once, before any is gathered.
     ///

@@ -21,7 +21,8 @@ pub(super) fn announce(run: &Run, json: bool) {
             "train_rows": train,
             "validation_rows": validation,
             "test_rows": run.source().test.len(),
-            "input_shape": network.input().axes(),
+            "input_shape": run.source().train.input().axes(),
+            "frozen_params": run.frozen_params(),
             "params": counted.total.params,
             "macs": counted.total.macs,
             "epochs": spec.settings.epochs,
@@ -40,7 +41,7 @@ pub(super) fn announce(run: &Run, json: bool) {
         grouped(train),
         grouped(validation),
         grouped(test as u64),
-        network.input().describe()
+        run.source().train.input().describe()
     );
     if let Some(table) = &run.source().table {
         columns(&flags::report(&table.report));
@@ -61,11 +62,20 @@ pub(super) fn announce(run: &Run, json: bool) {
         }
     }
     say!(
-        "Network   {}: {} parameters, {} multiply-adds a sample",
+        "Network   {}: {} parameters{}, {} multiply-adds a sample",
         spec.network,
         grouped(counted.total.params),
+        if spec.freeze_until.is_some() { " to train" } else { "" },
         grouped(counted.total.macs)
     );
+    if let (Some(layer), Some(params)) = (&spec.freeze_until, run.frozen_params()) {
+        let kept = if run.keeps_features() { "once" } else { "each time" };
+        say!(
+            "Frozen    until {layer}: {} parameters stay as they are; results of {}, computed {kept} for each sample",
+            grouped(params as u64),
+            network.network().inputs.iter().map(|input| input.shape.to_string()).collect::<Vec<_>>().join(" and ")
+        );
+    }
     let settings = &spec.settings;
     let patience = settings.patience.filter(|patience| *patience < settings.epochs);
     let patience = patience.map_or(String::new(), |epochs| format!(", ends after {epochs} without a better one"));

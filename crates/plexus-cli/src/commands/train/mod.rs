@@ -13,7 +13,7 @@ use crate::commands::newest_run;
 use crate::output::{print_json, program, quoted};
 use crate::progress::Streams;
 use announce::announce;
-use plexus::{Context, Finished, Pool, Resume, Run, RunSpec};
+use plexus::{Context, Finished, ImageFit, ImageForm, Model, Pool, Resume, Run, RunSpec};
 use plexus_train::data::{self, DataOptions, DataSource};
 use report::report;
 use settings::{settings, target_scale};
@@ -24,7 +24,8 @@ use std::time::{Duration, Instant};
 use watch::Watch;
 
 /// Trains a network, or goes on with a run.
-pub fn run(args: TrainArgs) -> Result<(), Failure> {
+pub fn run(mut args: TrainArgs) -> Result<(), Failure> {
+    with_form_of_model(&mut args)?;
     let context = Context::detect(Pool::new(args.threads));
     let interrupted = interrupted_by_signals();
     if let Some(count) = args.table.folds {
@@ -62,6 +63,39 @@ fn data_name(args: &TrainArgs) -> &str {
     args.source.as_deref().or(args.data.as_deref()).unwrap_or("digits")
 }
 
+/// Images take the form that a model reads where training goes on from one and the user asks for no other.
+fn with_form_of_model(args: &mut TrainArgs) -> Result<(), Failure> {
+    let name = data_name(args);
+    let (Some(from), true) = (&args.from, name.starts_with("images:") || name.starts_with("masks:")) else {
+        return Ok(());
+    };
+    let (_, asked) = name.rsplit_once('?').unwrap_or((name, ""));
+    if asked.contains("size=") || asked.contains("channels=") {
+        return Ok(());
+    }
+    let model = Model::open(from, Context::single())?;
+    let form = match (model.image_form(), model.inputs()) {
+        (Some(form), _) => form,
+        (None, [input]) => match *input.shape.axes() {
+            [channels, height, width] if channels == 1 || channels == 3 => {
+                ImageForm { channels, height, width, fit: ImageFit::default() }
+            }
+            _ => return Ok(()),
+        },
+        _ => return Ok(()),
+    };
+    let ImageForm { channels, height, width, fit } = form;
+    let fit = if fit == ImageFit::Crop && !asked.contains("fit=") { "&fit=crop" } else { "" };
+    let joint = if name.contains('?') { '&' } else { '?' };
+    let name = format!("{name}{joint}size={height}x{width}&channels={channels}{fit}");
+    if args.source.is_some() {
+        args.source = Some(name)
+    } else {
+        args.data = Some(name)
+    }
+    Ok(())
+}
+
 /// Opens the data; options for tables are refused where there is none.
 fn open(args: &TrainArgs, options: &DataOptions) -> Result<DataSource, Failure> {
     let name = data_name(args);
@@ -88,7 +122,13 @@ fn start(
     let spec = RunSpec {
         data: data_name(args).to_string(),
         data_options: options,
-        network: args.network.clone().unwrap_or_else(|| TrainArgs::NETWORK.to_string()),
+        network: match &args.from {
+            Some(model) => model.display().to_string(),
+            None => args.network.clone().unwrap_or_else(|| TrainArgs::NETWORK.to_string()),
+        },
+        from: args.from.clone(),
+        freeze_until: args.freeze_until.clone(),
+        classes: args.classes.map(|classes| classes as usize),
         settings,
         validation: args.learning.validation,
         standardize: !args.learning.no_standardize,
