@@ -278,6 +278,8 @@ fn files_that_are_no_images_or_lie_are_refused() {
     says(&message(b"P5 100000 10 255\nabc"), &["a.png", "32768"]);
     says(&message(b"P6 0 7 255\n"), &["a.png"]);
     says(&message(b"P6 8 8 255\nabc"), &["damaged or cut off"]);
+    // Less than any file may unpack to, but more than these bytes can hold.
+    says(&message(b"P6 4000 5000 255\nabc"), &["60000000 bytes; a file of 20 bytes cannot hold them"]);
 }
 
 /// 144 million pixels of black, in a file of 140 kB.
