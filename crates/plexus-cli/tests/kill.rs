@@ -382,22 +382,20 @@ const IMAGES: &str = "train --data images:sides --network cnn?width=4&stages=2&d
 
 #[test]
 fn a_kill_in_the_middle_of_an_epoch_of_changed_images_changes_no_bit() {
-    let end = {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        images(folder.path());
-        outcome(command(folder.path()).args(IMAGES.split_whitespace()), None).well();
-        files_in(&folder.path().join("run"))
-    };
+    // One folder for all: a run remembers where it began.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    images(folder.path());
+    let run = folder.path().join("run");
+    outcome(command(folder.path()).args(IMAGES.split_whitespace()), None).well();
+    let end = files_in(&run);
     for (steps, threads) in [(4, "1"), (8, "2"), (17, "7")] {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        images(folder.path());
+        std::fs::remove_dir_all(&run).expect("the last run is there");
         let mut first = command(folder.path());
         first.args(IMAGES.split_whitespace()).args(["--pause-after-steps", &steps.to_string(), "--threads", threads]);
         let (mut child, mut lines) = spawn(&mut first);
         read_to("paused", &mut lines);
         child.kill().expect("the program can be killed");
         assert_eq!(child.wait().expect("the program ends").signal(), Some(9));
-        let run = folder.path().join("run");
         assert!(saved_in_epoch(&run), "killed in the middle of an epoch, after {steps} updates");
         outcome(command(folder.path()).args(RESUME), None).well();
         assert_same(&run, &end);
