@@ -1,64 +1,27 @@
 """Whole networks of PyTorch's collections: torchvision's alexnet and vgg16, the U-Net of milesial/Pytorch-UNet.
 
-Writes testdata/torch_models/*.toml. Weights and inputs are not drawn but hashed from their names and places, so that a test can make the same
-numbers without PyTorch and without a file of half a gigabyte. The networks are written here by the structure and the names of their
-collections; the outputs are those of PyTorch in float32, with `most` the largest difference to float64 on the first input.
+Writes testdata/torch_models/*.toml. Weights and inputs are made by formulas (`made.py`), so that a test needs no file of half a gigabyte.
+The networks are written here by the structure and the names of their collections; the outputs are those of PyTorch in float32, with
+`most` the largest difference to float64 on the first input.
 """
 
 import pathlib
 import sys
 
-import numpy as np
 import torch
 from torch import nn
+
+import made
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "torch_models"
 
 
-def seed_of(name):
-    """FNV-1a of a name, 32 bits."""
-    seed = 0x811C9DC5
-    for byte in name.encode():
-        seed = (seed ^ byte) * 0x01000193 % 2**32
-    return seed
-
-
-def hashed(seed, count):
-    """`count` numbers in -1..1: 24 bits of a hash of the seed and the place (lowbias32, by Chris Wellons)."""
-    with np.errstate(over="ignore"):
-        x = np.arange(count, dtype=np.uint32) + np.uint32(seed) * np.uint32(0x9E3779B9)
-        x ^= x >> np.uint32(16)
-        x *= np.uint32(0x7FEB352D)
-        x ^= x >> np.uint32(15)
-        x *= np.uint32(0x846CA68B)
-        x ^= x >> np.uint32(16)
-    return ((x >> np.uint32(8)).astype(np.float64) / 2**23 - 1.0).astype(np.float32)
-
-
 def fill(model):
-    """Weights uniform as He's, biases and means small, scales and variances around 1."""
+    """Every tensor by its name."""
     for name, tensor in model.state_dict().items():
-        if name.endswith("num_batches_tracked"):
-            continue
-        values = hashed(seed_of(name), tensor.numel())
-        if name.endswith("running_var") or (name.endswith("weight") and tensor.dim() == 1):
-            values = np.float32(1.0) + np.float32(0.5) * values
-        elif name.endswith("weight"):
-            fan_in = tensor[0].numel()
-            values = values * np.float32(np.sqrt(6.0 / fan_in))
-        else:
-            values = values * np.float32(0.1)
-        tensor.copy_(torch.from_numpy(values).reshape(tensor.shape))
+        if not name.endswith("num_batches_tracked"):
+            tensor.copy_(made.tensor(name, tensor.shape))
     return model.eval()
-
-
-def image(row, shape):
-    """Eight by eight blocks of one color each, and noise over them: answers differ from image to image."""
-    channels, height, width = shape
-    noise = hashed(1000 + 2 * row, channels * height * width).reshape(shape)
-    blocks = hashed(1001 + 2 * row, channels * 64).reshape(channels, 8, 8)
-    down, across = np.arange(height) * 8 // height, np.arange(width) * 8 // width
-    return torch.from_numpy(blocks[:, down][:, :, across] + np.float32(0.25) * noise)[None]
 
 
 class Classifier(nn.Module):
@@ -172,7 +135,7 @@ def write(name, network, build, shape, inputs, outputs):
     torch.manual_seed(0)
     with torch.no_grad():
         model = fill(build())
-        rows = [image(row, shape) for row in range(inputs)]
+        rows = [made.image(row, shape)[None] for row in range(inputs)]
         answers = torch.cat([model(row) for row in rows])
         exact = model.double()(rows[0].double())
     most = (answers[:1].double() - exact).abs().max().item()

@@ -277,6 +277,14 @@ fn summary_counts_with_and_without_bias() {
     {
         assert!(text.contains(words), "{words}:\n{text}");
     }
+    // What its fully connected layers do, and what a window leaves over.
+    assert!(text.contains("Fully connected: flatten (input), fc1 (first), fc2 (hidden), fc3 (output)."), "{text}");
+    assert!(!text.contains("its window goes"), "{text}");
+    let odd = plexus(at, ["summary", "alexnet", "--input", "3x224x224"]).well().stdout;
+    assert!(odd.contains("conv1: its window goes 53.25 x 53.25 steps, no whole number"), "{odd}");
+    let odd = plexus(at, ["summary", "alexnet", "--input", "3x224x224", "--json"]).well().last_json();
+    assert_eq!(odd["layers"][0]["steps"], serde_json::json!([53.25, 53.25]));
+    assert!(odd["layers"].as_array().expect("a list").iter().any(|layer| layer["role"] == "first"));
     let json = plexus(at, ["summary", "alexnet?groups=2", "--json"]).well().last_json();
     assert_eq!(json["total"]["params"], 60_965_224);
     let conv = &json["layers"][0];

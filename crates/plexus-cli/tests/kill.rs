@@ -360,3 +360,44 @@ fn a_signal_while_the_program_computes_is_served_too() {
         assert_eq!(resumed.last_json()["epochs"], done + 1);
     }
 }
+
+/// Images in color of two classes, in a folder each: light at the left or at the right.
+fn images(folder: &Path) {
+    for index in 0..26u32 {
+        for (class, bright) in [("left", 0..6), ("right", 6..12)] {
+            let image = image::RgbImage::from_fn(12, 10, |x, y| {
+                let noise = (x * 37 + y * 101 + index * 53) % 90;
+                image::Rgb([noise as u8 + if bright.contains(&x) { 160 } else { 0 }, noise as u8, (x * y) as u8])
+            });
+            let path = folder.join(format!("sides/{class}/{index:02}.png"));
+            std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("it is made");
+            image.save(path).expect("it is written");
+        }
+    }
+}
+
+/// A run on images that are changed each time they are learnt from; a dozen updates an epoch.
+const IMAGES: &str = "train --data images:sides --network cnn?width=4&stages=2&dropout=0.2 --epochs 2 --batch 3 --checkpoint-every 3 \
+                      --augment flip=0.5,shift=1.5,crop=0.2,rotate=10,brightness=0.2 --json --out run";
+
+#[test]
+fn a_kill_in_the_middle_of_an_epoch_of_changed_images_changes_no_bit() {
+    // One folder for all: a run remembers where it began.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    images(folder.path());
+    let run = folder.path().join("run");
+    outcome(command(folder.path()).args(IMAGES.split_whitespace()), None).well();
+    let end = files_in(&run);
+    for (steps, threads) in [(4, "1"), (8, "2"), (17, "7")] {
+        std::fs::remove_dir_all(&run).expect("the last run is there");
+        let mut first = command(folder.path());
+        first.args(IMAGES.split_whitespace()).args(["--pause-after-steps", &steps.to_string(), "--threads", threads]);
+        let (mut child, mut lines) = spawn(&mut first);
+        read_to("paused", &mut lines);
+        child.kill().expect("the program can be killed");
+        assert_eq!(child.wait().expect("the program ends").signal(), Some(9));
+        assert!(saved_in_epoch(&run), "killed in the middle of an epoch, after {steps} updates");
+        outcome(command(folder.path()).args(RESUME), None).well();
+        assert_same(&run, &end);
+    }
+}

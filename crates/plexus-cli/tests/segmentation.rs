@@ -1,42 +1,13 @@
-//! A class for each pixel, from training on built-in pictures or on files to masks, as a user sees it.
+//! Images as a user sees them: a class for each pixel, from training on built-in pictures or on files to masks; classes of whole
+//! images.
 
 mod program;
 
-use program::{Outcome, plexus, write};
+use program::{Dice, Outcome, plexus, write};
 use std::path::Path;
 
-const NETWORK: &str = r#"
-[[layer]]
-kind = "conv2d"
-name = "outer"
-out_channels = 6
-kernel_size = 3
-padding = 1
-activation = "relu"
-[[layer]]
-kind = "max_pool2d"
-kernel_size = 2
-[[layer]]
-kind = "conv2d"
-name = "inner"
-out_channels = 12
-kernel_size = 3
-padding = 1
-activation = "relu"
-[[layer]]
-kind = "upsample"
-name = "up"
-factor = 2
-[[layer]]
-kind = "concat"
-inputs = ["outer.activation", "up"]
-[[layer]]
-kind = "conv2d"
-name = "classes"
-out_channels = 2
-kernel_size = 3
-padding = 1
-"#;
+/// Two classes for each pixel.
+const NETWORK: &str = include_str!("../../../testdata/networks/pixels.toml");
 
 fn run(folder: &Path, args: &str) -> Outcome {
     plexus(folder, args.split_whitespace())
@@ -172,4 +143,53 @@ fn masks_and_classes_are_learnt_from_folders_of_images() {
         let outcome = run(folder.path(), args);
         assert!(outcome.code == Some(2) && outcome.stderr.contains(says), "{args}: {}", outcome.stderr);
     }
+}
+
+/// Three things that a person tells apart, in color, anywhere, large or small, with noise: a disk, stripes, a cross.
+fn shape(class: usize, dice: &mut Dice) -> image::RgbImage {
+    let mut between = |low: u64, high: u64| (low + dice.below(high - low)) as i32;
+    let (across, down, size) = (between(9, 15), between(9, 15), between(5, 8));
+    let (ground, ink) = ([0; 3].map(|_| between(0, 90)), [0; 3].map(|_| between(150, 240)));
+    let phase = between(0, 6);
+    image::RgbImage::from_fn(24, 24, |x, y| {
+        let (x, y) = (x as i32, y as i32);
+        let (right, below) = ((x - across).abs(), (y - down).abs());
+        let inside = match class {
+            0 => right * right + below * below <= size * size,
+            1 => (y + phase) % 6 < 3,
+            _ => right.max(below) <= size && right.min(below) <= 1,
+        };
+        let color = if inside { ink } else { ground };
+        image::Rgb(color.map(|value| (value + between(0, 30) - 15).clamp(0, 255) as u8))
+    })
+}
+
+#[test]
+fn a_small_vgg_with_batch_norm_tells_three_shapes_in_color_apart() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut dice = Dice(11);
+    for (class, name) in ["disk", "stripes", "cross"].into_iter().enumerate() {
+        std::fs::create_dir_all(folder.path().join("shapes").join(name)).expect("a temporary folder");
+        for index in 0..40 {
+            let path = folder.path().join(format!("shapes/{name}/{index:02}.png"));
+            shape(class, &mut dice).save(path).expect("it is written");
+        }
+    }
+    let train = "train --data images:shapes --network cnn?width=8&stages=3 --epochs 12 --batch 8 --lr 0.005 --test-fraction 0.25 \
+                 --augment flip=0.5,brightness=0.1 --out run --json";
+    let trained = run(folder.path(), train).well().last_json();
+    let accuracy = trained["test_accuracy"].as_f64().expect("a number");
+    println!("held-out accuracy {accuracy}");
+    assert!(accuracy >= 0.9, "{trained}");
+    // It is one of 3 x 3 convolutions with batch norm, and reads three channels.
+    let counted = run(folder.path(), "summary run/model.safetensors --json").well().last_json();
+    let kinds: Vec<&str> =
+        counted["layers"].as_array().expect("a list").iter().filter_map(|layer| layer["kind"].as_str()).collect();
+    let count = |kind: &str| kinds.iter().filter(|other| **other == kind).count();
+    assert_eq!((count("conv2d"), count("batch_norm"), count("max_pool2d")), (6, 6, 2));
+    assert_eq!(counted["input_shape"], serde_json::json!([3, 24, 24]));
+    let measured = run(folder.path(), "evaluate run --json").well().last_json();
+    assert_eq!((&measured["rows"], &measured["test_accuracy"]), (&30.into(), &trained["test_accuracy"]));
+    shape(2, &mut dice).save(folder.path().join("new.png")).expect("it is written");
+    assert_eq!(run(folder.path(), "predict run new.png --json").well().last_json()["label"], "cross");
 }

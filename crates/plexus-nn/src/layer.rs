@@ -439,6 +439,12 @@ pub trait LayerKind {
         Cost::default()
     }
 
+    /// For each axis that windows slide along, how far the first can go (`size + padding − window`) and how far it goes at a
+    /// time. Empty where nothing slides, and where a last window need not be whole.
+    fn slides(&self, _inputs: &[&Shape]) -> Vec<[usize; 2]> {
+        Vec::new()
+    }
+
     /// How maps have to lie.
     fn maps(&self) -> Maps {
         Maps::First

@@ -1,8 +1,10 @@
 //! What a network consists of, line by line.
 
-use crate::check::CheckedNetwork;
+use crate::check::{CheckedNetwork, ValueId};
 use crate::layer::Cost;
+use crate::layers::Layer;
 use serde::Serialize;
+use std::collections::HashSet;
 
 /// One line of a summary: one layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -19,6 +21,14 @@ pub struct SummaryLayer {
     pub inputs: Vec<String>,
     /// Shape of one output sample.
     pub output_shape: Vec<usize>,
+    /// What it does among the fully connected layers: `input` flattens for them, `first` takes features and `output` gives the
+    /// last scores, `hidden` is in between.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<&'static str>,
+    /// How many steps its window goes along rows and columns, where one is no whole number: `(size + padding − window) / stride`.
+    /// What lies behind the last whole step is read by no window.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<f64>,
     /// The layer into whose weights it is folded in a plan for predictions ([`crate::PlanOptions::fold`]). The network alone
     /// does not say it: [`summary`] leaves it out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,6 +80,7 @@ pub struct Summary {
 /// assert_eq!((total.params, total.params_without_bias, total.macs), (79_510, 79_400, 79_400));
 /// ```
 pub fn summary(network: &CheckedNetwork) -> Summary {
+    let roles = roles(network);
     let layers = network.network().layers.iter().enumerate().map(|(index, named)| {
         let (inputs, output) = (network.input_shapes(index), network.output_shape(index));
         let Cost { macs, connections } = named.layer.cost(&inputs, output);
@@ -97,6 +108,8 @@ pub fn summary(network: &CheckedNetwork) -> Summary {
             input_shape: inputs[0].axes().to_vec(),
             inputs: named.inputs.clone(),
             output_shape: output.axes().to_vec(),
+            role: roles[index],
+            steps: steps(&named.layer.slides(&inputs)),
             folded_into: None,
             counts,
         }
@@ -112,4 +125,40 @@ pub fn summary(network: &CheckedNetwork) -> Summary {
         activation_bytes: total.activation_bytes + layer.counts.activation_bytes,
     });
     Summary { input_shape: network.input().axes().to_vec(), layers, total }
+}
+
+/// The steps of a window along each axis, where one is no whole number.
+fn steps(slides: &[[usize; 2]]) -> Vec<f64> {
+    match slides.iter().all(|[far, stride]| far.is_multiple_of(*stride)) {
+        true => Vec::new(),
+        false => slides.iter().map(|[far, stride]| *far as f64 / *stride as f64).collect(),
+    }
+}
+
+/// What each layer does among the fully connected ones.
+fn roles(network: &CheckedNetwork) -> Vec<Option<&'static str>> {
+    let layers = &network.network().layers;
+    let is_linear = |index: usize| matches!(layers[index].layer, Layer::Linear(_) | Layer::MaskedLinear(_));
+    let (mut behind, mut before) = (HashSet::new(), HashSet::<ValueId>::new());
+    for index in 0..layers.len() {
+        if is_linear(index) || network.reads(index).iter().any(|value| behind.contains(value)) {
+            behind.insert(network.value_of(index));
+        }
+    }
+    for index in (0..layers.len()).rev() {
+        if is_linear(index) || before.contains(&network.value_of(index)) {
+            before.extend(network.reads(index));
+        }
+    }
+    let role = |index: usize| {
+        let is_behind = network.reads(index).iter().any(|value| behind.contains(value));
+        match (is_linear(index), is_behind, before.contains(&network.value_of(index))) {
+            (true, _, false) => Some("output"),
+            (true, false, true) => Some("first"),
+            (true, true, true) => Some("hidden"),
+            (false, false, true) if matches!(layers[index].layer, Layer::Flatten(_)) => Some("input"),
+            _ => None,
+        }
+    };
+    (0..layers.len()).map(role).collect()
 }

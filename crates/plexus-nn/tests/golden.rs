@@ -5,7 +5,10 @@ use plexus_kernels::buffer::Buffer;
 use plexus_kernels::map::Function;
 use plexus_nn::convert::absorbed_bias::{absorb, release};
 use plexus_nn::layer::RandomKey;
-use plexus_nn::layers::{Activation, Dense, Layer, Linear, LogSoftmax, Normalizer, Softmax};
+use plexus_nn::layers::{
+    Activation, Conv1d, Conv2d, Dense, Flatten, Layer, Linear, LocallyConnected2d, LogSoftmax, MaxPool2d, Normalizer,
+    Softmax,
+};
 use plexus_nn::summary::{Counts, summary};
 use plexus_nn::testing::{Runner, run_layer};
 use plexus_nn::trace::trace;
@@ -286,4 +289,108 @@ fn gradients_accumulate_over_passes() {
     }
     let doubled: Vec<f32> = first.iter().map(|value| 2.0 * value).collect();
     assert_eq!(grad.to_vec(), doubled);
+}
+
+/// Layers on maps one after the other, with convolutions given as `(filters, kernel)` and poolings as the side of their window.
+fn stages(input: [usize; 3], stages: &[Result<(usize, usize), usize>]) -> Network {
+    let layers = stages.iter().map(|stage| -> Layer {
+        match *stage {
+            Ok((filters, kernel)) => Conv2d::new(filters, kernel).into(),
+            Err(side) => MaxPool2d::new(side).into(),
+        }
+    });
+    Network::chain(Shape::new(input), layers.chain([Flatten::default().into(), Linear::new(7).into()]))
+}
+
+/// What the first linear layer of a network takes: by its shapes, and by what a flattened image has that ran through the
+/// layers before it.
+fn first_linear_takes(network: &Network) -> [usize; 2] {
+    let checked = network.clone().check().expect("the layers fit");
+    let counted = summary(&checked);
+    let first = counted.layers.iter().find(|layer| layer.kind == "linear").expect("there is one");
+    let mut before = network.clone();
+    before.layers.pop();
+    let before = Arc::new(before.check().expect("the layers fit"));
+    let plan = Plan::new(before.clone(), &Params::zeros(&before), Context::single());
+    let image = vec![0.5; before.input_len()];
+    let ran = plan.run(before.batch(&image, 1).expect("one image"), &mut Workspace::default()).len();
+    [first.input_shape.iter().product(), ran]
+}
+
+#[test]
+fn s12_the_last_pixels_are_not_hidden_where_windows_do_not_divide() {
+    let steps = |input: [usize; 3], layer: Layer| {
+        let network = Network::chain(Shape::new(input), [layer]).check().expect("the layer fits");
+        let layer = summary(&network).layers.remove(0);
+        (layer.steps, layer.output_shape)
+    };
+    let alexnet = |padding: usize| Conv2d::new(96, 11).with_stride(4).with_padding(padding).into();
+    assert_eq!(steps([3, 224, 224], alexnet(0)), (vec![53.25, 53.25], vec![96, 54, 54]));
+    assert_eq!(steps([3, 227, 227], alexnet(0)), (vec![], vec![96, 55, 55]));
+    assert_eq!(steps([3, 227, 224], alexnet(0)).0, [54.0, 53.25]);
+    assert_eq!(steps([1, 5, 8], MaxPool2d::new(2).into()).0, [1.5, 3.0]);
+    // A last window that need not be whole reads what is left.
+    assert_eq!(steps([1, 5, 8], MaxPool2d::new(2).with_ceil_mode(true).into()), (vec![], vec![1, 3, 4]));
+    let line = Network::chain(Shape::new([2, 10]), [Conv1d::new(3, 4).with_stride(4).into()]);
+    assert_eq!(summary(&line.check().expect("the layer fits")).layers[0].steps, [1.5]);
+}
+
+#[test]
+fn s12_flattened_sizes_by_shapes_and_by_a_dry_run() {
+    let convolutions = |filters: usize| Ok((filters, 3));
+    let forum = stages([32, 200, 150], &[convolutions(64), convolutions(128), Err(2)]);
+    let counted = summary(&forum.clone().check().expect("the layers fit"));
+    let shapes: Vec<&[usize]> = counted.layers.iter().map(|layer| &layer.output_shape[..]).collect();
+    assert_eq!(shapes[..3], [&[64, 198, 148][..], &[128, 196, 146], &[128, 98, 73]]);
+    assert_eq!(first_linear_takes(&forum), [915_712; 2]);
+    // Who asked had counted 144.
+    let second = stages([1, 28, 28], &[Ok((6, 4)), Err(2), Ok((16, 3)), Err(2)]);
+    assert_eq!(first_linear_takes(&second), [400; 2]);
+    for ([channels, height, width], want) in [([512, 7, 7], 25_088), ([256, 6, 6], 9_216), ([16, 5, 5], 400)] {
+        assert_eq!(first_linear_takes(&stages([channels, height, width], &[])), [want; 2]);
+    }
+}
+
+#[test]
+fn s13_roles_of_the_fully_connected_layers_are_in_the_summary() {
+    let of = |network: Network| -> Vec<(String, &'static str)> {
+        let counted = summary(&network.check().expect("the layers fit"));
+        counted.layers.into_iter().filter_map(|layer| Some((layer.name, layer.role?))).collect()
+    };
+    let named = |pairs: &[(&str, &'static str)]| -> Vec<(String, &'static str)> {
+        pairs.iter().map(|(name, role)| (name.to_string(), *role)).collect()
+    };
+    let alexnet = zoo::alexnet([3, 227, 227], 1000, zoo::AlexNet::default()).expect("its own size");
+    assert_eq!(of(alexnet), named(&[("flatten", "input"), ("fc1", "first"), ("fc2", "hidden"), ("fc3", "output")]));
+    let cnn = zoo::cnn([3, 32, 32], 10, zoo::Cnn::default()).expect("its own size");
+    assert_eq!(of(cnn), named(&[("fc", "output")]));
+    let two = zoo::mlp(Shape::new([1, 8, 8]), &[16], 10, Function::Relu);
+    assert_eq!(of(two).iter().map(|(_, role)| *role).collect::<Vec<_>>(), ["input", "first", "output"]);
+    assert_eq!(of(zoo::unet([1, 32, 32], 2, zoo::UNet { same: true, ..Default::default() }).expect("it fits")), []);
+}
+
+#[test]
+fn s23_s25_the_same_window_shared_unshared_and_dense() {
+    let of = |layer: Layer, input: &[usize]| -> Counts {
+        summary(&Network::chain(Shape::new(input), [layer]).check().expect("the layer fits")).total
+    };
+    let image = [3, 227, 227];
+    assert_eq!(image.iter().product::<usize>(), 154_587);
+    assert_eq!(of(Conv2d::new(96, 11).with_stride(4).into(), &image).params, 34_944);
+    let unshared = LocallyConnected2d::new(96, 11).with_stride(4);
+    assert_eq!(of(unshared.with_bias(false).into(), &image).params, 105_415_200);
+    assert_eq!(of(unshared.into(), &image).params, 105_705_600);
+    let dense = of(Linear::new(290_400).into(), &[154_587]);
+    assert_eq!((dense.params_without_bias, dense.params), (44_892_064_800, 44_892_064_800 + 290_400));
+    // A neuron that sees a small color image, and larger ones.
+    for (size, weights) in [([3, 32, 32], 3_072), ([3, 200, 200], 120_000)] {
+        let one = Conv2d::new(1, size[1]);
+        assert_eq!(of(one.into(), &size).params, weights + 1);
+    }
+    let same = Conv2d::new(48, 3).with_padding(1);
+    let counts = of(same.into(), &[32, 64, 64]);
+    assert_eq!((counts.params, counts.macs), (13_872, 56_623_104));
+    assert_eq!(of(Conv2d::new(48, 3).into(), &[32, 64, 64]).macs, 53_139_456);
+    let as_dense = of(Linear::new(196_608).with_bias(false).into(), &[131_072]);
+    assert_eq!(as_dense.params, 25_769_803_776);
 }

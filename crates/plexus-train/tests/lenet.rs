@@ -1,76 +1,14 @@
-//! LeNet-5 learns as in PyTorch, and as in the paper.
+//! LeNet-5 learns as in the paper.
 
 use plexus_kernels::Context;
 use plexus_nn::layers::Standardize;
 use plexus_nn::zoo::{LeNet5, Variant, lenet5};
 use plexus_nn::{Params, Shape};
-use plexus_train::data::{self, DataOptions, Dataset, Samples, Targets};
+use plexus_train::data::{self, DataOptions};
 use plexus_train::loss::Loss;
-use plexus_train::optim::Optimizer;
 use plexus_train::schedule::Schedule;
 use plexus_train::trainer::{Settings, Trainer};
-use serde::Deserialize;
 use std::sync::Arc;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    rows: usize,
-    run: Vec<Run>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Run {
-    optimizer: String,
-    learning_rate: f64,
-    losses: Vec<f64>,
-}
-
-/// The formula of the file, in 0..=1000.
-fn hashed(i: usize, t: usize) -> f64 {
-    ((i * 7919 + t * 104_729 + i * t * 31) % 1001) as f64
-}
-
-#[test]
-fn the_first_ten_losses_are_those_of_pytorch() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/lenet/losses.toml");
-    let file: File = toml::from_str(&std::fs::read_to_string(path).expect("the file is there")).expect("it reads");
-    for Run { optimizer, learning_rate, losses } in file.run {
-        let rows = file.rows * losses.len();
-        let network = lenet5(Shape::new([1, 28, 28]), 10, LeNet5::default()).expect("it reads images");
-        let network = Arc::new(network.check().expect("the layers fit"));
-        let mut params = Params::zeros(&network);
-        let layout = network.layout().clone();
-        for (tensor, entry) in layout.entries().iter().enumerate() {
-            // The bound of a bias is that of the weight before it.
-            let weight = &layout.entries()[tensor - tensor % 2].shape;
-            let bound = 1.0 / (weight[1..].iter().product::<usize>() as f64).sqrt();
-            let values = params.values_mut(entry).iter_mut().enumerate();
-            values.for_each(|(i, value)| *value = (bound * (hashed(i, tensor) - 500.0) / 500.0) as f32);
-        }
-        let pixels = (0..rows).flat_map(|n| (0..784).map(move |p| (hashed(p, n) / 1000.0) as f32));
-        let names = (0..10).map(|class| class.to_string()).collect();
-        let classes = Targets::classes(names, (0..rows).map(|n| (n * 7 % 10) as u32).collect());
-        let data = Dataset::single("hashed", Shape::new([1, 28, 28]), Samples::F32(pixels.collect()), classes)
-            .expect("the rows fit");
-        let settings = Settings::new(Loss::CrossEntropy { label_smoothing: 0.0, class_weights: None })
-            .optimizer(Optimizer::named(&optimizer).expect("a known one"))
-            .epochs(1)
-            .batch(file.rows)
-            .learning_rate(learning_rate)
-            .schedule(Schedule::Constant);
-        let mut trainer = Trainer::new(network, params, settings, Context::single()).expect("they belong together");
-        let order: Vec<u64> = (0..rows as u64).collect();
-        let mut loader = trainer.loader(Arc::new(data), order.clone()).expect("the rows fit");
-        for (step, (batch, want)) in order.chunks(file.rows).zip(&losses).enumerate() {
-            let got = trainer.step_on(&mut loader, batch, rows as u64).expect("the loss is finite").loss;
-            let off = (got / want - 1.0).abs();
-            println!("{optimizer} step {step}: {got:.9} {want:.9} off by {off:.1e}");
-            assert!(off < 1e-4, "{optimizer}, step {step}: got {got}, expected {want}");
-        }
-    }
-}
 
 /// Softmax and cross-entropy on negated distances are the paper's discriminative criterion.
 #[test]

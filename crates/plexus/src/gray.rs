@@ -134,6 +134,24 @@ mod tests {
     }
 
     #[test]
+    fn s26_the_kernels_of_the_first_layer_are_summed_over_the_channels() {
+        let color = model(vec![Conv2d::new(2, 2).into(), Conv2d::new(3, 1).into()]);
+        let gray = color.to_gray().expect("convolutions alone read the channels");
+        let (three, one) = (color.params(), gray.params());
+        let (from, to) = (three.by_name("layers.0.weight").unwrap(), one.by_name("layers.0.weight").unwrap());
+        assert_eq!((from.len(), to.len()), (2 * 3 * 4, 2 * 4));
+        for (filter, sums) in from.chunks(12).zip(to.chunks(4)) {
+            for tap in 0..4 {
+                let sum: f64 = (0..3).map(|channel| f64::from(filter[channel * 4 + tap])).sum();
+                assert_eq!(sums[tap], sum as f32);
+            }
+        }
+        for name in ["layers.0.bias", "layers.1.weight", "layers.1.bias"] {
+            assert_eq!(three.by_name(name), one.by_name(name), "{name}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_summed_is_said() {
         let says = |layers| model(layers).to_gray().expect_err("is refused").to_string();
         assert!(says(vec![Flatten::default().into(), Linear::new(2).into()]).contains("which reads them too"));

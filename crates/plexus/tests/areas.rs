@@ -8,50 +8,8 @@ use plexus::train::trainer::Settings;
 use plexus::{Context, Error, Model, Network, Params, Pool, Run, RunSpec, Task, Workspace};
 use std::path::Path;
 
-const NETWORK: &str = r#"
-[[layer]]
-kind = "conv2d"
-name = "outer"
-out_channels = 6
-kernel_size = 3
-padding = 1
-activation = "relu"
-
-[[layer]]
-kind = "max_pool2d"
-kernel_size = 2
-
-[[layer]]
-kind = "conv2d"
-name = "inner"
-out_channels = 12
-kernel_size = 3
-padding = 1
-activation = "relu"
-
-[[layer]]
-kind = "upsample"
-name = "up"
-factor = 2
-
-[[layer]]
-kind = "concat"
-inputs = ["outer.activation", "up"]
-
-[[layer]]
-kind = "conv2d"
-name = "last"
-out_channels = 8
-kernel_size = 3
-padding = 1
-activation = "relu"
-
-[[layer]]
-kind = "conv2d"
-name = "classes"
-out_channels = 2
-kernel_size = 1
-"#;
+/// Two classes for each pixel.
+const NETWORK: &str = include_str!("../../../testdata/networks/pixels.toml");
 
 const DATA: &str = "cells:32x24?count=60";
 

@@ -1,50 +1,15 @@
 //! Weights by the names of torchvision's alexnet and vgg16 and of a common U-Net give PyTorch's answers.
 //!
-//! The numbers of weights and images are hashed from names and places, here as in `testdata/make/torch_models.py`, so no file of half
-//! a gigabyte is needed. `PLEXUS_INPUTS=200` compares the classes of all images that the case files have; otherwise a few.
+//! The numbers of weights and images are made by formulas, here as in Python, so no file of half a gigabyte is needed.
+//! `PLEXUS_INPUTS=200` compares the classes of all images that the case files have; otherwise a few.
 
+#[path = "../../../testdata/make/made.rs"]
+mod made;
+
+use made::{image, tensor};
 use plexus::{Context, Model, NamedNetwork, Pool, Workspace};
 use plexus_kernels::gemm::Precision;
 use plexus_nn::Shape;
-
-fn seed_of(name: &str) -> u32 {
-    name.bytes().fold(0x811c_9dc5, |seed: u32, byte| (seed ^ u32::from(byte)).wrapping_mul(0x0100_0193))
-}
-
-/// Numbers in -1..1, as `hashed` of the script.
-fn hashed(seed: u32, count: usize) -> impl Iterator<Item = f32> {
-    (0..count as u32).map(move |at| {
-        let mut x = at.wrapping_add(seed.wrapping_mul(0x9e37_79b9));
-        x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d);
-        x = (x ^ (x >> 15)).wrapping_mul(0x846c_a68b);
-        x ^= x >> 16;
-        (f64::from(x >> 8) / 8_388_608.0 - 1.0) as f32
-    })
-}
-
-/// One tensor, as `fill` of the script.
-fn tensor(name: &str, shape: &[usize]) -> Vec<f32> {
-    let values = hashed(seed_of(name), shape.iter().product());
-    if name.ends_with("running_var") || name.ends_with("weight") && shape.len() == 1 {
-        values.map(|x| 1.0 + 0.5 * x).collect()
-    } else if name.ends_with("weight") {
-        let bound = (6.0 / shape[1..].iter().product::<usize>() as f64).sqrt() as f32;
-        values.map(|x| x * bound).collect()
-    } else {
-        values.map(|x| x * 0.1).collect()
-    }
-}
-
-/// Image number `row`, as `image` of the script.
-fn image(row: u32, &[channels, height, width]: &[usize; 3]) -> Vec<f32> {
-    let blocks: Vec<f32> = hashed(1001 + 2 * row, channels * 64).collect();
-    let noise = hashed(1000 + 2 * row, channels * height * width);
-    let block = |at: usize| {
-        let (channel, y, x) = (at / (height * width), at / width % height, at % width);
-        blocks[channel * 64 + y * 8 / height * 8 + x * 8 / width]
-    };
-    noise.enumerate().map(|(at, noise)| block(at) + 0.25 * noise).collect()
-}
 
 /// A safetensors file as PyTorch's model would be saved.
 fn weights(named: &NamedNetwork) -> Vec<u8> {

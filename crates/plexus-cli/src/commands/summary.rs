@@ -83,6 +83,18 @@ pub fn text(network: &CheckedNetwork, summary: &Summary, batch: u64) -> String {
     for layer in summary.layers.iter().filter(|layer| !layer.inputs.is_empty()) {
         text += &format!("{} reads {}.\n", layer.name, layer.inputs.join(", "));
     }
+    let roles = summary.layers.iter().filter_map(|layer| Some(format!("{} ({})", layer.name, layer.role?)));
+    if summary.layers.iter().any(|layer| layer.role == Some("input")) {
+        text += &format!("Fully connected: {}.\n", roles.collect::<Vec<_>>().join(", "));
+    }
+    for layer in summary.layers.iter().filter(|layer| !layer.steps.is_empty()) {
+        let steps: Vec<String> = layer.steps.iter().map(f64::to_string).collect();
+        text += &format!(
+            "{}: its window goes {} steps, no whole number; what is behind the last step is not read.\n",
+            layer.name,
+            steps.join(" x ")
+        );
+    }
     let folded = summary.layers.iter().filter_map(|layer| Some((&layer.name, layer.folded_into.as_ref()?)));
     let folded: Vec<String> = folded.map(|(name, target)| format!("{name} into {target}")).collect();
     if !folded.is_empty() {

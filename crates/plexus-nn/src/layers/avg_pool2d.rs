@@ -1,7 +1,7 @@
 //! Average pooling: the mean of each window.
 
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
-use crate::layers::max_pool2d::infer;
+use crate::layers::max_pool2d::{infer, window_slides};
 use crate::layers::sides::{Padding, Pair, maps};
 use crate::shape::Shape;
 use plexus_kernels::pool::{AvgPool, AvgPoolBackward, Window, avg_pool, avg_pool_backward};
@@ -80,6 +80,10 @@ impl LayerKind for AvgPool2d {
         let input = one(inputs)?;
         maps(input)?;
         infer(self.window(input))
+    }
+
+    fn slides(&self, inputs: &[&Shape]) -> Vec<[usize; 2]> {
+        window_slides(self.window(inputs[0]))
     }
 
     fn maps(&self) -> Maps {

@@ -186,6 +186,10 @@ impl LayerKind for Conv1d {
         self.over_maps().cost(&[&as_maps(inputs[0])], output)
     }
 
+    fn slides(&self, inputs: &[&Shape]) -> Vec<[usize; 2]> {
+        self.over_maps().slides(&[&as_maps(inputs[0])]).split_off(1)
+    }
+
     fn backward_reads(&self) -> Reads {
         Reads { inputs: true, output: false }
     }

@@ -5,7 +5,7 @@ use crate::layer::{
     Backward, Cost, Forward, GradInput, LayerKind, Maps, Mismatch, ParamSpec, Pass, Prepare, Products, Reads, one,
     weights_bytes,
 };
-use crate::layers::sides::{Padding, Pair, check_sizes, maps, too_large};
+use crate::layers::sides::{Padding, Pair, check_sizes, maps, slides, too_large};
 use crate::prepared::Prepared;
 use crate::shape::Shape;
 use plexus_kernels::Context;
@@ -208,6 +208,11 @@ impl LayerKind for Conv2d {
     fn cost(&self, inputs: &[&Shape], output: &Shape) -> Cost {
         let outputs = output.len().unwrap_or(0) as u64;
         Cost::with_additions(self.geometry(inputs[0]).macs(), if self.bias { outputs } else { 0 })
+    }
+
+    fn slides(&self, inputs: &[&Shape]) -> Vec<[usize; 2]> {
+        let Geometry { height, width, kernel, stride, padding, dilation, .. } = self.geometry(inputs[0]);
+        slides([height, width], kernel, stride, padding, dilation)
     }
 
     fn maps(&self) -> Maps {

@@ -3,7 +3,7 @@
 use crate::check::MAX_ELEMENTS;
 use crate::init::Init;
 use crate::layer::{Backward, Cost, Forward, LayerKind, Maps, Mismatch, ParamSpec, Reads, one};
-use crate::layers::sides::{Padding, Pair, check_sizes, maps, too_large};
+use crate::layers::sides::{Padding, Pair, check_sizes, maps, slides, too_large};
 use crate::shape::Shape;
 use plexus_kernels::conv::Geometry;
 use plexus_kernels::local::{Local, local, local_backward_input, local_backward_weight, weight_len};
@@ -148,6 +148,11 @@ impl LayerKind for LocallyConnected2d {
         let outputs = output.len().unwrap_or(0) as u64;
         let macs = self.geometry(inputs[0]).macs();
         Cost::with_additions(macs, if self.bias { outputs } else { 0 })
+    }
+
+    fn slides(&self, inputs: &[&Shape]) -> Vec<[usize; 2]> {
+        let Geometry { height, width, kernel, stride, padding, dilation, .. } = self.geometry(inputs[0]);
+        slides([height, width], kernel, stride, padding, dilation)
     }
 
     fn maps(&self) -> Maps {

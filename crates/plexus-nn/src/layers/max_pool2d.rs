@@ -1,7 +1,7 @@
 //! Max pooling: the largest number of each window.
 
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Pass, Reads, Saved, one};
-use crate::layers::sides::{Padding, Pair, check_sizes, maps, too_large};
+use crate::layers::sides::{Padding, Pair, check_sizes, maps, slides, too_large};
 use crate::shape::Shape;
 use crate::view::DType;
 use plexus_kernels::pool::{MaxPool, MaxPoolBackward, Window, max_pool, max_pool_backward};
@@ -82,6 +82,12 @@ pub(super) fn infer(window: Window) -> Result<Shape, Mismatch> {
     }
 }
 
+/// How the windows of a pooling slide.
+pub(super) fn window_slides(window: Window) -> Vec<[usize; 2]> {
+    let Window { height, width, kernel, stride, padding, dilation, ceil, .. } = window;
+    if ceil { Vec::new() } else { slides([height, width], kernel, stride, padding, dilation) }
+}
+
 impl LayerKind for MaxPool2d {
     fn kind(&self) -> &'static str {
         "max_pool2d"
@@ -91,6 +97,10 @@ impl LayerKind for MaxPool2d {
         let input = one(inputs)?;
         maps(input)?;
         infer(self.window(input))
+    }
+
+    fn slides(&self, inputs: &[&Shape]) -> Vec<[usize; 2]> {
+        window_slides(self.window(inputs[0]))
     }
 
     fn maps(&self) -> Maps {

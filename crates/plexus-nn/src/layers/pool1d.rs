@@ -2,7 +2,7 @@
 
 use crate::layer::{Backward, Forward, LayerKind, Mismatch, Pass, Reads, Saved, one};
 use crate::layers::conv1d::sequences;
-use crate::layers::max_pool2d::infer;
+use crate::layers::max_pool2d::{infer, window_slides};
 use crate::shape::Shape;
 use crate::view::DType;
 use plexus_kernels::pool::{
@@ -160,6 +160,11 @@ impl LayerKind for MaxPool1d {
         pooled(input, self.window(input))
     }
 
+    fn slides(&self, inputs: &[&Shape]) -> Vec<[usize; 2]> {
+        // Without the axis of rows.
+        window_slides(self.window(inputs[0])).into_iter().skip(1).collect()
+    }
+
     fn saved(&self, inputs: &[&Shape]) -> Saved {
         let per_row = lines(inputs[0], 1) * self.window(inputs[0]).output_len();
         Saved { dtype: DType::U32, per_row, fixed: 0 }
@@ -196,6 +201,11 @@ impl LayerKind for AvgPool1d {
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
         let input = one(inputs)?;
         pooled(input, self.window(input))
+    }
+
+    fn slides(&self, inputs: &[&Shape]) -> Vec<[usize; 2]> {
+        // Without the axis of rows.
+        window_slides(self.window(inputs[0])).into_iter().skip(1).collect()
     }
 
     fn backward_reads(&self) -> Reads {

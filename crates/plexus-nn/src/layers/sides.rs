@@ -173,3 +173,16 @@ pub(crate) fn too_large(
         "Make the kernel smaller, pad the map, or leave out a pooling before it.",
     )
 }
+
+/// What [`LayerKind::slides`](crate::layer::LayerKind::slides) says of windows on maps.
+pub(crate) fn slides(
+    size: [usize; 2],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 4],
+    dilation: [usize; 2],
+) -> Vec<[usize; 2]> {
+    let window = |axis: usize| dilation[axis] * (kernel[axis] - 1) + 1;
+    let padded = |axis: usize| size[axis] + padding[axis] + padding[axis + 2];
+    (0..2).map(|axis| [padded(axis).saturating_sub(window(axis)), stride[axis]]).collect()
+}

@@ -4,7 +4,7 @@
 //! A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009: records of a class byte and 3 · 32 · 32
 //! bytes, the red channel first; `data_batch_1.bin` to `data_batch_5.bin` to learn from, `test_batch.bin` to test on.
 
-use super::files::{bad, name};
+use super::files::{self, bad, name};
 use super::{ImageFit, ImageForm};
 use crate::data::{DataOptions, DataSource, Dataset, Samples, Targets};
 use crate::error::DataError;
@@ -27,11 +27,12 @@ pub(in super::super) fn open(folder: &Path, _: &DataOptions) -> Result<DataSourc
     }
     let train: Vec<PathBuf> = (1..=5).map(|batch| folder.join(format!("data_batch_{batch}.bin"))).collect();
     let test = folder.join("test_batch.bin");
-    // All are looked for before any is read.
+    // All are looked for before any is read, and have their size.
     if let Some(missing) = train.iter().chain([&test]).find(|path| !path.is_file()) {
         let what = "is not there; expected data_batch_1.bin to data_batch_5.bin and test_batch.bin, the binary version of CIFAR-10";
         return Err(bad(missing, what));
     }
+    train.iter().chain([&test]).try_for_each(|path| check_len(path))?;
     let names = names(&folder.join("batches.meta.txt"))?;
     let part = |paths: &[PathBuf]| -> Result<Dataset, DataError> {
         let (mut pixels, mut classes) = (Vec::new(), Vec::new());
@@ -45,9 +46,8 @@ pub(in super::super) fn open(folder: &Path, _: &DataOptions) -> Result<DataSourc
     Ok(DataSource { images: Some(form), ..DataSource::fixed(part(&train)?, part(&[test])?) })
 }
 
-fn read(path: &Path, pixels: &mut Vec<u8>, classes: &mut Vec<u32>) -> Result<(), DataError> {
-    let failed = |source| DataError::Io { path: path.into(), source };
-    let len = std::fs::metadata(path).map_err(failed)?.len();
+fn check_len(path: &Path) -> Result<(), DataError> {
+    let len = std::fs::metadata(path).map_err(|source| DataError::Io { path: path.into(), source })?.len();
     if len == 0 || !len.is_multiple_of(RECORD as u64) || len > MOST {
         let what = format!(
             "has {len} bytes; expected records of {RECORD} bytes (a class and 3 x 32 x 32 pixels), at most {MOST} bytes: it is cut \
@@ -55,7 +55,11 @@ fn read(path: &Path, pixels: &mut Vec<u8>, classes: &mut Vec<u32>) -> Result<(),
         );
         return Err(bad(path, what));
     }
-    let bytes = std::fs::read(path).map_err(failed)?;
+    Ok(())
+}
+
+fn read(path: &Path, pixels: &mut Vec<u8>, classes: &mut Vec<u32>) -> Result<(), DataError> {
+    let bytes = std::fs::read(path).map_err(|source| DataError::Io { path: path.into(), source })?;
     for (record, bytes) in bytes.chunks_exact(RECORD).enumerate() {
         if usize::from(bytes[0]) >= CLASSES {
             let what = format!(
@@ -76,11 +80,7 @@ fn read(path: &Path, pixels: &mut Vec<u8>, classes: &mut Vec<u32>) -> Result<(),
 fn names(path: &Path) -> Result<Vec<String>, DataError> {
     const USUAL: [&str; CLASSES] =
         ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
-    if !path.exists() {
-        return Ok(USUAL.map(str::to_string).to_vec());
-    }
-    let text = std::fs::read_to_string(path).map_err(|source| DataError::Io { path: path.into(), source })?;
-    let names: Vec<String> = text.lines().map(|line| line.trim().to_string()).filter(|line| !line.is_empty()).collect();
+    let Some(names) = files::class_names(path)? else { return Ok(USUAL.map(str::to_string).to_vec()) };
     match names.len() {
         CLASSES => Ok(names),
         found => Err(bad(

@@ -1,7 +1,7 @@
 //! One file into pixels, without more memory than the file is worth.
 
 use crate::error::DataError;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use std::io::Cursor;
 use std::path::Path;
 
@@ -14,6 +14,10 @@ pub(super) const SMALL: u64 = 64 << 20;
 /// Above that, the most bytes of pixels for each byte of the file. Photographs unpack to twenty times their size, pictures
 /// of one color to a thousand times.
 const MOST_GROWTH: u64 = 200;
+
+/// The most bytes of pixels that a byte of a file can stand for, rounded up: in a PNG two bits may be 258 bytes, each of which
+/// may be eight pixels of three colors. The other formats pack less, but for WebP, which has no such limit.
+const MOST_PACKED: u64 = 25_000;
 
 /// The most bytes of pixels, and the largest file: 1 GiB.
 const MOST: u64 = 1 << 30;
@@ -154,7 +158,8 @@ fn decoder<'b>(path: &Path, bytes: &'b [u8]) -> Result<impl ImageDecoder + 'b, D
     (limits.max_image_width, limits.max_image_height) = (Some(MOST_SIDE as u32), Some(MOST_SIDE as u32));
     limits.max_alloc = Some(SMALL.max(MOST.min(bytes.len() as u64 * MOST_GROWTH)));
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().expect("memory reads");
-    if reader.format().is_none() {
+    let format = reader.format();
+    if format.is_none() {
         return refuse("is no image of the formats PNG, JPEG, PGM, PPM, BMP and WebP".to_string());
     }
     reader.limits(limits);
@@ -174,6 +179,13 @@ fn decoder<'b>(path: &Path, bytes: &'b [u8]) -> Result<impl ImageDecoder + 'b, D
         return refuse(format!(
             "announces {height}x{width} pixels, which take {needed} bytes; a file of {} bytes may unpack to {most}. Make the \
              image smaller",
+            bytes.len()
+        ));
+    }
+    if format != Some(ImageFormat::WebP) && needed > bytes.len() as u64 * MOST_PACKED {
+        return refuse(format!(
+            "announces {height}x{width} pixels, which take {needed} bytes; a file of {} bytes cannot hold them: it is damaged or \
+             cut off",
             bytes.len()
         ));
     }

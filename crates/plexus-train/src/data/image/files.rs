@@ -45,6 +45,26 @@ pub(super) fn bad(path: &Path, what: impl Into<String>) -> DataError {
     DataError::Image { path: path.into(), what: what.into() }
 }
 
+/// The most bytes of a file of names.
+const MOST_NAMES: u64 = 1 << 20;
+
+/// The names of classes, a line each, where there is such a file.
+pub(super) fn class_names(path: &Path) -> Result<Option<Vec<String>>, DataError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let failed = |source| DataError::Io { path: path.into(), source };
+    let len = std::fs::metadata(path).map_err(failed)?.len();
+    if len > MOST_NAMES {
+        return Err(bad(
+            path,
+            format!("has {len} bytes; expected names of classes, a line each, of at most {MOST_NAMES} bytes"),
+        ));
+    }
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    Ok(Some(text.lines().map(|line| line.trim().to_string()).filter(|line| !line.is_empty()).collect()))
+}
+
 /// What all images are made into: as the user wrote, else as they are, where all are alike. Every header is read.
 pub(super) fn form(source: &'static str, written: &Written, files: &[&Path]) -> Result<ImageForm, DataError> {
     let mut headers: Vec<Option<Header>> = vec![None; files.len()];

@@ -215,11 +215,7 @@ impl Classes {
 
 /// The names of the classes, where there is such a file.
 fn names(path: &Path) -> Result<Option<Vec<String>>, DataError> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let text = std::fs::read_to_string(path).map_err(|source| DataError::Io { path: path.into(), source })?;
-    let names: Vec<String> = text.lines().map(|line| line.trim().to_string()).filter(|line| !line.is_empty()).collect();
+    let Some(names) = files::class_names(path)? else { return Ok(None) };
     if !(2..=255).contains(&names.len()) {
         return Err(bad(path, format!("names {} classes; expected 2 to 255, a line each", names.len())));
     }

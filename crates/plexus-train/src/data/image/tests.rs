@@ -86,6 +86,34 @@ fn gray_is_the_luma_of_bt_601_and_color_repeats_gray() {
 }
 
 #[test]
+fn s26_images_are_rows_by_columns_by_red_green_and_blue_from_0_to_255() {
+    let folder = folder();
+    for (height, width) in [(6, 6), (4, 7)] {
+        let path = folder.path().join(format!("{height}x{width}.png"));
+        let image = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([255, (x * 40) as u8, y as u8]));
+        save(image, &path);
+        let picture = Picture::read(&path).unwrap();
+        let (tall, wide) = (height as usize, width as usize);
+        assert_eq!((picture.height, picture.width, picture.channels), (tall, wide, 3));
+        assert_eq!(picture.pixels.len(), tall * wide * 3);
+        // Row 1, column 3.
+        assert_eq!(picture.pixels[(wide + 3) * 3..][..3], [255, 120, 1]);
+        // A network reads red, then green, then blue, at its own size; values stay 0 to 255.
+        let sample = form(3, tall, wide, ImageFit::Stretch).apply(&picture);
+        assert_eq!([0, 1, 2].map(|channel| sample[channel * tall * wide + wide + 3]), [255, 120, 1]);
+        let resized = form(3, 5, 5, ImageFit::Stretch).apply(&picture);
+        assert_eq!((resized.len(), &resized[..25]), (75, &[255; 25][..]));
+    }
+    // One mean and deviation of all pixels bring the values around 0: the layer in front of a model.
+    let black_and_white = Samples::U8([vec![0; 12], vec![255; 12]].concat());
+    let targets = Targets::classes(["a", "b"].map(String::from).to_vec(), vec![0, 1]);
+    let set = Dataset::single("two", [3, 2, 2], black_and_white, targets).unwrap();
+    let (mean, scale) = set.mean_and_scale(0, &[0, 1], false);
+    assert_eq!(mean, [127.5]);
+    assert!(((255.0 - mean[0]) * scale[0] - 1.0).abs() < 1e-6);
+}
+
+#[test]
 fn sixteen_bits_become_eight_and_what_is_not_opaque_lies_on_black() {
     let folder = folder();
     let deep = image::ImageBuffer::<image::Luma<u16>, _>::from_raw(4, 1, vec![0u16, 128, 129, 65_535]).unwrap();
@@ -278,6 +306,8 @@ fn files_that_are_no_images_or_lie_are_refused() {
     says(&message(b"P5 100000 10 255\nabc"), &["a.png", "32768"]);
     says(&message(b"P6 0 7 255\n"), &["a.png"]);
     says(&message(b"P6 8 8 255\nabc"), &["damaged or cut off"]);
+    // Less than any file may unpack to, but more than these bytes can hold.
+    says(&message(b"P6 4000 5000 255\nabc"), &["60000000 bytes; a file of 20 bytes cannot hold them"]);
 }
 
 /// 144 million pixels of black, in a file of 140 kB.
