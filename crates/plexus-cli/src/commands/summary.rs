@@ -49,9 +49,9 @@ fn scale(summary: &mut Summary, batch: u64) {
 
 /// The summary as a table, for people.
 pub fn text(network: &CheckedNetwork, summary: &Summary, batch: u64) -> String {
-    let header = ["layer", "kind", "output", "parameters", "without bias", "multiply-adds", "output memory"];
+    let header = ["layer", "kind", "output", "parameters", "no bias", "multiply-adds", "memory"];
     let mut rows = table(&header, &[3, 4, 5, 6]);
-    let shape = |axes: &[usize]| Shape::new(axes).describe();
+    let shape = |axes: &[usize]| axes.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
     for input in &network.network().inputs {
         rows.add_row([&input.name, "", &shape(input.shape.axes()), "", "", "", ""]);
     }
@@ -105,7 +105,7 @@ pub fn text(network: &CheckedNetwork, summary: &Summary, batch: u64) -> String {
         text += &format!(", {} constants beside them {}", grouped(total.constants), bytes(4 * total.constants));
     }
     text +=
-        &format!(".\nMultiply-adds and output memory are for {samples}; one multiply-add is two operations (FLOP).");
+        &format!(".\nMultiply-adds and memory of the output are for {samples}; one multiply-add is two operations (FLOP).");
     if total.connections != total.macs {
         text += &format!("\nCounted as connections, biases included: {}.", grouped(total.connections));
     }
