@@ -1,5 +1,7 @@
 //! Networks of the zoo, by name: training and answers have the same bits on any number of threads, and after a stop.
 
+use plexus::Init;
+use plexus::layers::Layer;
 use plexus::train::data::{Augment, Samples, Targets};
 use plexus::{
     Context, Dataset, Event, Flow, Loss, Model, NamedNetwork, Network, Pool, Settings, Sgd, Shape, Workspace,
@@ -16,7 +18,15 @@ fn rows(name: &str) -> usize {
 /// A network, and images with three classes: of each image, or of each pixel of the answer.
 fn case(name: &str, input: [usize; 3]) -> (Network, Dataset) {
     let named = NamedNetwork::parse(name).expect("it is named");
-    let network = named.build(Shape::new(input), &[("class".to_string(), 3)]).expect("it takes such images");
+    let mut network = named.build(Shape::new(input), &[("class".to_string(), 3)]).expect("it takes such images");
+    // Normal numbers for 28 million weights take longer than the rest.
+    for layer in &mut network.layers {
+        match &mut layer.layer {
+            Layer::Conv2d(conv) => conv.weight_init = Init::UniformFanIn,
+            Layer::Linear(linear) => linear.weight_init = Init::UniformFanIn,
+            _ => {}
+        }
+    }
     let checked = network.clone().check().expect("the layers fit");
     let pixels: usize = input.iter().product();
     let rows = rows(name);
