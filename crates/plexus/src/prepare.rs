@@ -185,6 +185,7 @@ pub(crate) fn model(
 }
 
 /// The model that a run with frozen layers starts from.
+#[cfg(feature = "table")]
 pub(crate) fn starting_model(
     frozen: &Frozen,
     trainer: &Trainer,

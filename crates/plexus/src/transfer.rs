@@ -250,11 +250,13 @@ impl Frozen {
     }
 
     /// How many numbers stay that training could change.
+    #[cfg_attr(not(feature = "table"), expect(dead_code, reason = "runs in folders tell it"))]
     pub fn weights_len(&self) -> usize {
         self.trunk.layout().weights_len()
     }
 
     /// Whether their results are computed once for each row that is not changed.
+    #[cfg_attr(not(feature = "table"), expect(dead_code, reason = "runs in folders tell it"))]
     pub fn keeps(&self) -> bool {
         self.keeps
     }
