@@ -42,6 +42,17 @@ pub(crate) enum Beginning {
     Params(Arc<CheckedNetwork>, Params),
 }
 
+#[cfg(feature = "table")]
+impl Beginning {
+    /// Whether this network is what is trained.
+    pub fn is_of(&self, trained: &Network) -> bool {
+        match self {
+            Beginning::Network(network) => network == trained,
+            Beginning::Params(network, _) => network.network() == trained,
+        }
+    }
+}
+
 /// What is trained, and on what.
 pub(crate) struct Prepared {
     pub beginning: Beginning,

@@ -223,8 +223,11 @@ impl Run {
         let (rows, frozen): (Arc<dyn Source>, _) = match &spec.freeze_until {
             Some(layer) => {
                 let start = Model::open(folder.join(Run::START), context.clone())?.pretrained().freeze_until(layer)?;
-                let Prepared { source, frozen, .. } =
+                let Prepared { beginning, source, frozen } =
                     prepare::prepare(start.into(), source.train.clone(), &spec.settings, &context)?;
+                if !beginning.is_of(trainer.network().network()) {
+                    return Err(refuse(format!("{} in it is not the model that it began with", Run::START)));
+                }
                 (source, frozen)
             }
             None => (source.train.clone(), None),

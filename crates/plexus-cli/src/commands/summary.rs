@@ -104,9 +104,7 @@ pub fn text(network: &CheckedNetwork, summary: &Summary, batch: u64) -> String {
     if total.constants > 0 {
         text += &format!(", {} constants beside them {}", grouped(total.constants), bytes(4 * total.constants));
     }
-    text += &format!(
-        ".\nMultiply-adds and memory of the output are for {samples}; one multiply-add is two operations (FLOP)."
-    );
+    text += &format!(".\nMultiply-adds and memory are for {samples}; one multiply-add is two operations (FLOP).");
     if total.connections != total.macs {
         text += &format!("\nCounted as connections, biases included: {}.", grouped(total.connections));
     }
