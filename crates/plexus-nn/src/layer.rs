@@ -517,10 +517,15 @@ pub trait LayerKind {
         None
     }
 
-    /// As [`LayerKind::prepare`] for numbers that nobody else needs, of which no copy is made then; `Err` gives them back where
-    /// the layer cannot do that. `cx.weights` is empty.
-    fn prepare_in_place(&self, _cx: Prepare<'_>, weights: Buffer) -> Result<Prepared, Buffer> {
-        Err(weights)
+    /// Whether [`LayerKind::prepare_in_place`] does that without a copy.
+    fn prepares_in_place(&self, _inputs: &[&Shape], _context: &Context) -> bool {
+        false
+    }
+
+    /// As [`LayerKind::prepare`] for numbers that nobody else needs, of a layer that [can](LayerKind::prepares_in_place) do it where
+    /// they are. `cx.weights` is empty.
+    fn prepare_in_place(&self, _cx: Prepare<'_>, _weights: Buffer) -> Option<Prepared> {
+        None
     }
 
     /// Bytes that a plan for predictions keeps of the weights, known before there are any: what [`LayerKind::prepare`] will

@@ -126,13 +126,9 @@ impl Plan {
         mut fill: impl FnMut(usize, &mut [f32], &mut [f32]) -> Result<(), E>,
     ) -> Result<Self, E> {
         let mut plan = Plan::empty(network, options, context);
-        let layout = plan.network.layout().clone();
+        let mut spare = plan.spare();
         for index in plan.find_folds() {
-            let mut weights = Buffer::zeros(layout.weights_of(index).len());
-            fill(index, &mut weights, &mut plan.state[layout.state_of(index)])?;
-            if !plan.set_folded(index, &mut weights) {
-                plan.set(index, weights);
-            }
+            plan.take(index, &mut spare, |weights, state| fill(index, weights, state))?;
         }
         plan.take_folds();
         Ok(plan)
@@ -177,17 +173,48 @@ impl Plan {
         })
     }
 
-    /// Prepares the weights of one layer.
-    fn set(&mut self, index: usize, weights: Buffer) {
+    /// Room for the weights of any layer that copies them into the order of its kernel. One for all layers: memory that is
+    /// asked for and given back between them would leave gaps that are not used again.
+    fn spare(&self) -> Buffer {
+        let layout = self.network.layout();
+        let copied = (0..self.network.network().layers.len()).filter(|index| !self.prepares_in_place(*index));
+        Buffer::zeros(copied.map(|index| layout.weights_of(index).len()).max().unwrap_or(0))
+    }
+
+    fn prepares_in_place(&self, index: usize) -> bool {
+        let layer = &self.network.network().layers[index].layer;
+        layer.prepares_in_place(&self.network.input_shapes(index), &self.context)
+    }
+
+    /// Takes the numbers of a layer: `fill` writes them where there are zeros, the trainable ones and the others.
+    fn take<E>(
+        &mut self,
+        index: usize,
+        spare: &mut Buffer,
+        fill: impl FnOnce(&mut [f32], &mut [f32]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (weights, state) = (self.network.layout().weights_of(index), self.network.layout().state_of(index));
+        let in_place = self.prepares_in_place(index);
+        let mut own = Buffer::zeros(if in_place { weights.len() } else { 0 });
+        let weights = if in_place { &mut own[..] } else { &mut spare[..weights.len()] };
+        weights.fill(0.0);
+        fill(weights, &mut self.state[state])?;
+        if self.set_folded(index, weights) {
+            return Ok(());
+        }
         // What was there goes first.
         self.weights[index] = Weights::Plain(Buffer::default());
-        let inputs = self.network.input_shapes(index);
-        let prepare = Prepare { inputs: &inputs, weights: &[], bias: None, context: &self.context };
-        let layer = &self.network.network().layers[index].layer;
-        self.weights[index] = match layer.prepare_in_place(prepare, weights) {
-            Ok(prepared) => Weights::new(Some(prepared), Buffer::default()),
-            Err(weights) => Weights::new(self.prepared(index, &weights, None), weights),
+        self.weights[index] = if in_place {
+            let inputs = self.network.input_shapes(index);
+            let prepare = Prepare { inputs: &inputs, weights: &[], bias: None, context: &self.context };
+            let prepared = self.network.network().layers[index].layer.prepare_in_place(prepare, own);
+            Weights::new(prepared, Buffer::default())
+        } else {
+            let prepared = self.prepared(index, weights, None);
+            let is_exact = prepared.as_ref().is_some_and(Prepared::is_exact);
+            Weights::new(prepared, if is_exact { Buffer::default() } else { Buffer::from_slice(weights) })
         };
+        Ok(())
     }
 
     /// The same with other layers folded into them, where there are such and their numbers allow it; `weights` are changed
@@ -227,11 +254,14 @@ impl Plan {
 
     fn set_all(&mut self, params: &Params) {
         self.state.copy_from_slice(&params.state);
+        let layout = self.network.layout().clone();
+        let mut spare = self.spare();
         for index in self.find_folds() {
-            let mut weights = Buffer::from_slice(&params.weights[params.layout().weights_of(index)]);
-            if !self.set_folded(index, &mut weights) {
-                self.set(index, weights);
-            }
+            let copied: Result<(), std::convert::Infallible> = self.take(index, &mut spare, |weights, _| {
+                weights.copy_from_slice(&params.weights[layout.weights_of(index)]);
+                Ok(())
+            });
+            let Ok(()) = copied;
         }
         self.take_folds();
     }

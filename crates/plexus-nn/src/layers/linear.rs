@@ -201,14 +201,17 @@ impl LayerKind for Linear {
         Some(Prepared::Gemm { weight, bias: Buffer::from_slice(cx.bias.or(bias).unwrap_or_default()) })
     }
 
-    fn prepare_in_place(&self, cx: Prepare<'_>, weights: Buffer) -> Result<Prepared, Buffer> {
-        if cx.context.precision().parts(cx.context.isa()).is_some() {
-            // The parts do not give the numbers back.
-            return Err(weights);
-        }
+    fn prepares_in_place(&self, inputs: &[&Shape], context: &Context) -> bool {
+        let (k, n) = (last(inputs[0]), self.out_features);
+        // As large as they are, and no parts of bfloat16, which do not give the numbers back.
+        let same_size = Some(Packed::bytes_for((k, n), context)) == k.checked_mul(n * size_of::<f32>());
+        same_size && context.precision().parts(context.isa()).is_none()
+    }
+
+    fn prepare_in_place(&self, cx: Prepare<'_>, weights: Buffer) -> Option<Prepared> {
         let bias = Buffer::from_slice(cx.bias.or(self.split(&weights).1).unwrap_or_default());
         let weight = Packed::from_transposed(weights, (last(cx.inputs[0]), self.out_features), cx.context);
-        Ok(Prepared::Gemm { weight, bias })
+        Some(Prepared::Gemm { weight, bias })
     }
 
     fn prepared_bytes(&self, inputs: &[&Shape], context: &Context) -> usize {
