@@ -110,7 +110,7 @@ Examples:
   plexus train --data mnist:DIR --network mlp:512,256 --epochs 15
   plexus train --data mnist:DIR --network lenet5 --augment --epochs 20
   plexus train iris.csv --network net.toml --optimizer sgd --lr 0.1 --schedule one_cycle
-  plexus train --data images:birds --from vgg16.safetensors --freeze-until features.30 --classes 12
+  plexus train --data images:birds --from flowers.safetensors --freeze-until pool5 --classes 12
   plexus train --resume                            go on where the newest run stopped
 
 Data sources:

@@ -67,8 +67,8 @@ impl Features {
         self.kept.is_some()
     }
 
-    /// Computes rows: gathers them by `gather`, at most so many at a time that the memory for values is bounded, and writes
-    /// them into the batch from row `at(index)` on.
+    /// Computes rows: gathers them by `gather`, at most so many at a time that the memory for values is bounded, and hands
+    /// them to `write`, with the number of the first.
     fn compute(
         &self,
         rows: &[u64],
