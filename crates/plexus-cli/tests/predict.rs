@@ -257,3 +257,32 @@ fn tables_of_the_same_columns_become_one() {
     let (_, rows) = read(&at.join("answers.csv"));
     assert!(rows.len() == 4 && rows[..2] == rows[2..], "{rows:?}");
 }
+
+#[test]
+fn rounded_weights_change_answers_a_little() {
+    let (folder, model) = place();
+    let (at, houses) = (folder.path(), model("houses"));
+    let answers = |more: &[&str]| -> Vec<f64> {
+        let table = trained().join("houses.csv").display().to_string();
+        let args = [&["predict", &houses, &table, "--format", "csv"], more].concat();
+        let (header, rows) = self::table(plexus(at, args).well().stdout.as_bytes());
+        let column = header.iter().position(|name| name.ends_with("_predicted")).expect("a column of answers");
+        rows.iter().map(|row| row[column].parse().expect("a number")).collect()
+    };
+    let exact = answers(&[]);
+    let mean = exact.iter().sum::<f64>() / exact.len() as f64;
+    let variance = exact.iter().map(|answer| (answer - mean).powi(2)).sum::<f64>();
+    let mut before = 0.0;
+    for (format, most) in [("bf16", 0.01), ("int8", 0.03), ("int4", 0.4)] {
+        let rounded = answers(&["--weights", format]);
+        let error = exact.iter().zip(&rounded).map(|(one, other)| (one - other).powi(2)).sum::<f64>();
+        let error = (error / variance).sqrt();
+        assert!(error > before && error < most, "{format}: {error}");
+        before = error;
+    }
+    let told = plexus(at, ["predict", &houses, "x.csv", "--weights", "int2"]);
+    assert_eq!(told.code, Some(2));
+    assert!(["int2", "bf16", "int8", "int4"].iter().all(|word| told.stderr.contains(word)), "{}", told.stderr);
+    let said = plexus(trained(), ["evaluate", "houses", "--weights", "int8"]).well().stdout;
+    assert!(said.contains("RMSE"), "{said}");
+}

@@ -1,10 +1,12 @@
-//! What every kernel is told besides its operands: instruction set, threads and precision.
+//! What every kernel is told besides its operands: instruction set, threads, precision, and the form of weights in memory.
 
 use crate::gemm::Precision;
 use crate::isa::Isa;
 use crate::threads::Pool;
+use crate::weight_only::Format;
 
-/// The instruction set, the pool of threads and the precision that kernels compute with.
+/// The instruction set, the pool of threads, the precision that kernels compute with, and the form in which a model that only
+/// predicts keeps the weights of its fully connected layers.
 ///
 /// A program chooses them once, at its front door, and hands the context down. Cloning is cheap and shares the pool.
 ///
@@ -19,6 +21,7 @@ pub struct Context {
     isa: Isa,
     pool: Pool,
     precision: Precision,
+    weights: Option<Format>,
 }
 
 impl Context {
@@ -28,7 +31,7 @@ impl Context {
     /// Where this processor lacks the instruction set.
     pub fn new(isa: Isa, pool: Pool) -> Self {
         assert!(isa.is_available(), "this processor has no {}", isa.name());
-        Context { isa, pool, precision: Precision::default() }
+        Context { isa, pool, precision: Precision::default(), weights: None }
     }
 
     /// A context with the instruction set that `PLEXUS_ISA` names, or the best one of this machine where it is unset or
@@ -47,12 +50,22 @@ impl Context {
     /// # Panics
     /// Where this processor lacks it.
     pub fn with_isa(self, isa: Isa) -> Self {
-        Context { precision: self.precision, ..Context::new(isa, self.pool) }
+        assert!(isa.is_available(), "this processor has no {}", isa.name());
+        Context { isa, ..self }
     }
 
     /// The same with another precision of products.
     pub fn with_precision(self, precision: Precision) -> Self {
         Context { precision, ..self }
+    }
+
+    /// The same with another form of the weights of fully connected layers, for predictions; `None` keeps them as they are.
+    ///
+    /// Rounded weights take a half to an eighth of the memory, and of the time where reading them is all the time: at small
+    /// batches. They are rounded once, when a model is opened; inputs and sums stay f32. What the rounding costs:
+    /// [`weight_only`](crate::weight_only#formats). Training does not look at it.
+    pub fn with_weights(self, weights: Option<Format>) -> Self {
+        Context { weights, ..self }
     }
 
     /// The instruction set: kernels use the best of their rows that it runs.
@@ -69,6 +82,11 @@ impl Context {
     pub fn precision(&self) -> Precision {
         self.precision
     }
+
+    /// What weights of fully connected layers are rounded to, for predictions.
+    pub fn weights(&self) -> Option<Format> {
+        self.weights
+    }
 }
 
 #[cfg(test)]
@@ -77,9 +95,10 @@ mod tests {
 
     #[test]
     fn changing_one_part_keeps_the_others() {
-        let context = Context::new(Isa::best(), Pool::new(2)).with_precision(Precision::Medium).with_isa(Isa::Portable);
+        let context = Context::new(Isa::best(), Pool::new(2)).with_precision(Precision::Medium);
+        let context = context.with_weights(Some(Format::Bf16)).with_isa(Isa::Portable);
         assert_eq!(context.isa(), Isa::Portable);
-        assert_eq!(context.precision(), Precision::Medium);
+        assert_eq!((context.precision(), context.weights()), (Precision::Medium, Some(Format::Bf16)));
         assert_eq!(context.clone().pool().threads(), context.pool().threads());
         assert_eq!(Context::single().precision(), Precision::Standard);
         assert_eq!(Context::single().isa(), Isa::selected());

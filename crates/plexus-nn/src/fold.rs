@@ -59,8 +59,8 @@ pub(crate) fn targets(network: &CheckedNetwork, folds: &[Fold]) -> Vec<Option<us
 }
 
 /// Finds what may be folded, by the layers alone; their numbers may still forbid it. Each layer is folded once: into the one
-/// in front of it rather than into the one behind.
-pub(crate) fn find(network: &CheckedNetwork, keep: &[ValueId]) -> Vec<Fold> {
+/// in front of it rather than into the one behind. Without `front` none is folded into one behind it.
+pub(crate) fn find(network: &CheckedNetwork, keep: &[ValueId], front: bool) -> Vec<Fold> {
     let layers = &network.network().layers;
     let needed = needed(network, keep);
     let mut readers: Vec<Vec<usize>> = vec![Vec::new(); needed.len()];
@@ -82,7 +82,7 @@ pub(crate) fn find(network: &CheckedNetwork, keep: &[ValueId]) -> Vec<Fold> {
         }
         let fold = Fold {
             layer: index,
-            front: products.input_axis.map_or(Vec::new(), |axis| finder.front(index, axis)),
+            front: products.input_axis.filter(|_| front).map_or(Vec::new(), |axis| finder.front(index, axis)),
             behind: finder.behind(index, products.output_axis),
         };
         fold.away().for_each(|index| finder.taken[index] = true);

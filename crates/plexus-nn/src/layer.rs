@@ -9,6 +9,7 @@ use crate::prepared::Prepared;
 use crate::scratch::Scratch;
 use crate::shape::Shape;
 use crate::view::{DType, View, ViewMut};
+use crate::window::Slide;
 use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::map::Function;
@@ -439,10 +440,10 @@ pub trait LayerKind {
         Cost::default()
     }
 
-    /// For each axis that windows slide along, how far the first can go (`size + padding − window`) and how far it goes at a
-    /// time. Empty where nothing slides, and where a last window need not be whole.
-    fn slides(&self, _inputs: &[&Shape]) -> Vec<[usize; 2]> {
-        Vec::new()
+    /// How windows go along each axis behind the first: rows and columns of maps, steps of a sequence. `None` where an output
+    /// may read other inputs than those of its window.
+    fn slides(&self, _inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        None
     }
 
     /// How maps have to lie.
@@ -529,7 +530,7 @@ pub trait LayerKind {
     }
 
     /// Bytes that a plan for predictions keeps of the weights, known before there are any: what [`LayerKind::prepare`] will
-    /// give, and the weights as they are where that does not [give them back](Prepared::is_exact).
+    /// give, and the weights as they are where [they are needed too](Prepared::needs_plain).
     fn prepared_bytes(&self, inputs: &[&Shape], _context: &Context) -> usize {
         weights_bytes(&self.params(inputs))
     }

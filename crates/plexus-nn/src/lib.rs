@@ -40,6 +40,7 @@ pub mod trace;
 #[cfg(feature = "train")]
 mod train_plan;
 mod view;
+pub mod window;
 pub mod zoo;
 
 pub use check::{CheckedBatch, CheckedNetwork, ShapeError, ValueId};

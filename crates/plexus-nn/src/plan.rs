@@ -65,8 +65,9 @@ pub struct PlanOptions {
     ///
     /// Folded weights are computed in f64 and rounded once. The plan still gives the numbers back as they were given; that
     /// takes two bits for each folded weight, a sixteenth of its memory. Not folded are: weights of which one would become
-    /// infinite, NaN, subnormal, or zero without having been zero; layers in front of a padded convolution; and layers in
-    /// front whose means are more than 4 spreads from zero, for that would lose digits.
+    /// infinite, NaN, subnormal, or zero without having been zero; layers in front of a padded convolution; layers in
+    /// front whose means are more than 4 spreads from zero, for that would lose digits; and any layer in front where the
+    /// context [rounds weights](Context::with_weights).
     pub fold: bool,
 }
 
@@ -151,7 +152,9 @@ impl Plan {
         if !self.fold {
             return layers.collect();
         }
-        self.purpose.folds = fold::find(&self.network, &self.purpose.keep);
+        // Weights that are rounded with one scale should be of one size, as they are without the spreads of columns in them.
+        let front = self.context.weights().is_none();
+        self.purpose.folds = fold::find(&self.network, &self.purpose.keep, front);
         let targets = fold::targets(&self.network, &self.purpose.folds);
         let (first, then): (Vec<usize>, Vec<usize>) = layers.partition(|&index| targets[index].is_some());
         [first, then].concat()
@@ -211,8 +214,8 @@ impl Plan {
             Weights::new(prepared, Buffer::default())
         } else {
             let prepared = self.prepared(index, weights, None);
-            let is_exact = prepared.as_ref().is_some_and(Prepared::is_exact);
-            Weights::new(prepared, if is_exact { Buffer::default() } else { Buffer::from_slice(weights) })
+            let needs_plain = prepared.as_ref().is_none_or(Prepared::needs_plain);
+            Weights::new(prepared, if needs_plain { Buffer::from_slice(weights) } else { Buffer::default() })
         };
         Ok(())
     }
@@ -230,9 +233,9 @@ impl Plan {
         // What was there goes first.
         self.weights[index] = Weights::Plain(Buffer::default());
         let prepared = self.prepared(index, weights, Some(&bias)).expect("layers of products are prepared");
-        self.weights[index] = match prepared.is_exact() {
-            true => Weights::Folded { prepared, undo },
-            false => {
+        self.weights[index] = match prepared.needs_plain() {
+            false => Weights::Folded { prepared, undo },
+            true => {
                 let plain = Buffer::from_slice(&scales.unfold(weights.to_vec(), &undo));
                 Weights::Prepared { prepared, plain }
             }
@@ -266,7 +269,7 @@ impl Plan {
         self.take_folds();
     }
 
-    /// The trainable numbers of a layer, bit for bit as they were given.
+    /// The trainable numbers of a layer, as [`Plan::params`] gives them.
     fn plain(&self, index: usize) -> Cow<'_, [f32]> {
         self.weights[index].plain(|weights, undo| {
             let scales = self.fold_of(index).and_then(|at| self.scales(&self.purpose.folds[at]));
@@ -288,7 +291,8 @@ impl Plan {
         self.set_all(params);
     }
 
-    /// All numbers, bit for bit as they were given.
+    /// All numbers, bit for bit as they were given. Where the context [rounds weights](Context::with_weights), those of fully
+    /// connected layers are what they were rounded to.
     pub fn params(&self) -> Params {
         let mut params = Params::zeros(&self.network);
         let layout = self.network.layout();
@@ -299,7 +303,7 @@ impl Plan {
         params
     }
 
-    /// The values of the tensor with this dotted name, bit for bit as they were given.
+    /// The values of the tensor with this dotted name, as [`Plan::params`] gives them.
     pub fn tensor(&self, name: &str) -> Option<Vec<f32>> {
         let layout = self.network.layout();
         let (layer, entry) = layout.find(name)?;

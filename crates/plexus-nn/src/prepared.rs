@@ -4,6 +4,7 @@ use crate::fold::Undo;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::conv::PackedWeight;
 use plexus_kernels::gemm::Packed;
+use plexus_kernels::weight_only;
 use std::borrow::Cow;
 
 /// The weights of one layer, re-ordered once for predictions.
@@ -14,6 +15,13 @@ pub enum Prepared {
     Gemm {
         /// The matrix, `[k, n]`.
         weight: Packed,
+        /// `[n]`, added to each row; empty where there is none.
+        bias: Buffer,
+    },
+    /// For a product with a matrix of rounded numbers, where the context [asks for them](plexus_kernels::Context::with_weights).
+    Rounded {
+        /// The matrix, `[k, n]`.
+        weight: weight_only::Packed,
         /// `[n]`, added to each row; empty where there is none.
         bias: Buffer,
     },
@@ -31,20 +39,23 @@ impl Prepared {
     pub fn bytes(&self) -> usize {
         match self {
             Prepared::Gemm { weight, bias } => weight.bytes() + size_of_val(&bias[..]),
+            Prepared::Rounded { weight, bias } => weight.bytes() + size_of_val(&bias[..]),
             Prepared::Conv { weight, bias } => weight.bytes() + size_of_val(&bias[..]),
         }
     }
 
-    /// Whether [`Prepared::weights`] gives the weights back: not where they were rounded to bfloat16 or transformed.
-    pub fn is_exact(&self) -> bool {
+    /// Whether the weights as they were given have to be kept beside it: where products with parts of bfloat16 or a
+    /// transformed filter need other numbers. Weights that were rounded to take less memory are not kept.
+    pub fn needs_plain(&self) -> bool {
         match self {
-            Prepared::Gemm { weight, .. } => weight.is_exact(),
-            Prepared::Conv { weight, .. } => weight.is_exact(),
+            Prepared::Gemm { weight, .. } => !weight.is_exact(),
+            Prepared::Rounded { .. } => false,
+            Prepared::Conv { weight, .. } => !weight.is_exact(),
         }
     }
 
-    /// The trainable tensors of the layer as they were given, bit for bit; `None` where they [cannot be got
-    /// back](Prepared::is_exact).
+    /// The trainable tensors of the layer as they were given, bit for bit, or as they were rounded; `None` where they
+    /// [are kept elsewhere](Prepared::needs_plain).
     pub fn weights(&self) -> Option<Vec<f32>> {
         match self {
             Prepared::Gemm { weight, bias } => {
@@ -53,6 +64,11 @@ impl Prepared {
                 let (matrix, end) = weights.split_at_mut(k * n);
                 end.copy_from_slice(bias);
                 weight.unpack((1, k), matrix).then_some(weights)
+            }
+            Prepared::Rounded { weight, bias } => {
+                let mut weights = weight.unpack().to_vec();
+                weights.extend_from_slice(bias);
+                Some(weights)
             }
             Prepared::Conv { weight, bias } => {
                 let mut weights = weight.unpack()?;
@@ -83,8 +99,8 @@ impl Weights {
     pub fn new(prepared: Option<Prepared>, weights: Buffer) -> Self {
         match prepared {
             None => Weights::Plain(weights),
-            Some(prepared) if prepared.is_exact() => Weights::Prepared { prepared, plain: Buffer::default() },
-            Some(prepared) => Weights::Prepared { prepared, plain: weights },
+            Some(prepared) if prepared.needs_plain() => Weights::Prepared { prepared, plain: weights },
+            Some(prepared) => Weights::Prepared { prepared, plain: Buffer::default() },
         }
     }
 
@@ -97,7 +113,7 @@ impl Weights {
         }
     }
 
-    /// As in [`crate::Params`], bit for bit; `unfold` does that for folded weights.
+    /// As in [`crate::Params`], bit for bit or rounded; `unfold` does that for folded weights.
     pub fn plain(&self, unfold: impl FnOnce(Vec<f32>, &Undo) -> Vec<f32>) -> Cow<'_, [f32]> {
         match self {
             Weights::Plain(weights) => Cow::Borrowed(weights),

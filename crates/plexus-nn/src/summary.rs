@@ -3,6 +3,8 @@
 use crate::check::{CheckedNetwork, ValueId};
 use crate::layer::Cost;
 use crate::layers::Layer;
+use crate::shape::Shape;
+use crate::window::Slide;
 use serde::Serialize;
 use std::collections::HashSet;
 
@@ -109,7 +111,7 @@ pub fn summary(network: &CheckedNetwork) -> Summary {
             inputs: named.inputs.clone(),
             output_shape: output.axes().to_vec(),
             role: roles[index],
-            steps: steps(&named.layer.slides(&inputs)),
+            steps: steps(&named.layer.slides(&inputs).unwrap_or_default(), inputs[0]),
             folded_into: None,
             counts,
         }
@@ -128,10 +130,13 @@ pub fn summary(network: &CheckedNetwork) -> Summary {
 }
 
 /// The steps of a window along each axis, where one is no whole number.
-fn steps(slides: &[[usize; 2]]) -> Vec<f64> {
-    match slides.iter().all(|[far, stride]| far.is_multiple_of(*stride)) {
-        true => Vec::new(),
-        false => slides.iter().map(|[far, stride]| *far as f64 / *stride as f64).collect(),
+fn steps(windows: &[Slide], input: &Shape) -> Vec<f64> {
+    let steps = windows.iter().zip(&input.axes()[1..]).map(|(window, size)| window.steps(*size));
+    match steps.collect::<Option<Vec<[usize; 2]>>>() {
+        Some(steps) if steps.iter().any(|[far, stride]| !far.is_multiple_of(*stride)) => {
+            steps.iter().map(|[far, stride]| *far as f64 / *stride as f64).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A plan gives the numbers back that it was made of, bit for bit, in whatever form it keeps them.
 
 use plexus_kernels::threads::Pool;
-use plexus_kernels::{Context, gemm::Precision, isa::Isa};
+use plexus_kernels::{Context, gemm::Precision, isa::Isa, weight_only::Format};
 use plexus_nn::layers::{Activation, BatchNorm, Conv2d, Flatten, Layer, LayerNorm, Linear, Standardize};
 use plexus_nn::{CheckedNetwork, LayerParams, Network, Params, Plan, PlanOptions, Shape, Tensor, Workspace};
 use std::sync::Arc;
@@ -73,6 +73,67 @@ fn numbers_come_back_bit_for_bit() {
         plan.reload(&second);
         assert_holds(&plan, &second, &format!("{context:?}, reloaded"));
         assert_eq!(plan.params_bytes(), Plan::params_bytes_for(&network, &context), "{context:?}");
+    }
+}
+
+/// Small numbers, of which a sum does not overflow.
+fn plain_params(network: &CheckedNetwork) -> Params {
+    let mut params = Params::initialize(network, 5);
+    params.state.iter_mut().enumerate().for_each(|(index, value)| *value = 0.5 + index as f32 / 64.0);
+    params
+}
+
+#[test]
+fn rounded_weights_are_those_of_linear_layers_and_outputs_are_computed_with_them() {
+    let network = network();
+    let params = plain_params(&network);
+    let input: Vec<f32> = (0..9 * network.input_len()).map(|at| (at * at % 31) as f32 / 15.0 - 1.0).collect();
+    let batch = network.batch(&input, 9).expect("nine rows");
+    for (format, options) in Format::ALL
+        .into_iter()
+        .flat_map(|format| [PlanOptions::default(), PlanOptions::default().with_fold(true)].map(|to| (format, to)))
+    {
+        let context = Context::detect(Pool::new(2)).with_precision(Precision::Highest).with_weights(Some(format));
+        let plan = Plan::with(network.clone(), &params, options.clone(), context.clone());
+        let rounded = plan.params();
+        let (mut weights, mut error) = (0.0, 0.0);
+        for ((entry, was), (_, is)) in params.tensors().zip(rounded.tensors()) {
+            let (layer, _) = network.layout().find(&entry.name).expect("it is one of its tensors");
+            let is_linear = matches!(network.network().layers[layer].layer, Layer::Linear(_));
+            if is_linear && entry.name.ends_with(".weight") {
+                weights += was.iter().map(|w| f64::from(w * w)).sum::<f64>();
+                error += was.iter().zip(is).map(|(w, v)| f64::from(w - v).powi(2)).sum::<f64>();
+            } else {
+                assert_eq!(bits(is), bits(was), "{}: {}", format.name(), entry.name);
+            }
+        }
+        // The weights here are uniform, which is easier to round than a normal distribution.
+        let error = (error / weights).sqrt();
+        assert!(error > 0.0 && error <= 1.05 * format.rms_error(), "{}: {error}", format.name());
+        let context = context.with_weights(None);
+        let (mut one, mut other) = (Workspace::default(), Workspace::default());
+        let want = Plan::with(network.clone(), &rounded, options.clone(), context).run(batch, &mut other).to_vec();
+        for (got, want) in plan.run(batch, &mut one).iter().zip(&want) {
+            assert!((got - want).abs() <= 1e-4 * want.abs().max(1.0), "{}: {got}, {want}", format.name());
+        }
+    }
+}
+
+#[test]
+fn rounded_weights_have_the_same_bits_for_any_number_of_threads_and_take_the_bytes_that_were_told() {
+    let network = network();
+    let params = plain_params(&network);
+    let input: Vec<f32> = (0..9 * network.input_len()).map(|at| (at * at % 31) as f32 / 15.0 - 1.0).collect();
+    let batch = network.batch(&input, 9).expect("nine rows");
+    for (isa, format) in Isa::available().flat_map(|isa| Format::ALL.map(|format| (isa, format))) {
+        let run = |threads| {
+            let context = Context::new(isa, Pool::new(threads)).with_weights(Some(format));
+            let plan = Plan::new(network.clone(), &params, context.clone());
+            assert_eq!(plan.params_bytes(), Plan::params_bytes_for(&network, &context), "{context:?}");
+            bits(plan.run(batch, &mut Workspace::default()))
+        };
+        let one = run(1);
+        assert!([2, 7].into_iter().all(|threads| run(threads) == one), "{} {}", isa.name(), format.name());
     }
 }
 

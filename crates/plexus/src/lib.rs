@@ -59,6 +59,8 @@ mod documents {
     mod own_layers {}
 }
 
+/// What the weights of a model may be rounded to: [`Context::with_weights`].
+pub use plexus_kernels::weight_only::{Format as WeightFormat, Group as WeightGroup};
 /// The derivatives of a layer held against differences.
 #[cfg(feature = "train")]
 pub use plexus_nn::gradcheck;

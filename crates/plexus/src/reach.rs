@@ -1,7 +1,7 @@
 //! How far around a pixel a network looks: what tiles of a large picture must overlap by.
 
-use plexus_nn::{CheckedNetwork, ValueId};
-use serde_json::{Map, Value};
+use plexus_nn::layers::Layer;
+use plexus_nn::{CheckedNetwork, NamedLayer, window};
 
 /// What a tile must respect to give what the whole picture gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,87 +12,41 @@ pub(crate) struct Reach {
     pub align: usize,
 }
 
-/// One value of the network, seen from the input.
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    /// Pixels of the input from one pixel of the value to the next.
-    jump: f64,
-    /// Pixels of the input on each side, at most.
-    sides: f64,
-}
-
 /// The reach of a network of one input whose layers all look at a bounded part of the picture, and treat every place alike.
 /// `None` where one does not, or is not known to.
 pub(crate) fn reach(network: &CheckedNetwork) -> Option<Reach> {
-    let values: Vec<ValueId> = network.values().collect();
-    let mut seen: Vec<Option<Seen>> = vec![None; values.len()];
-    seen[values[0].index()] = Some(Seen { jump: 1.0, sides: 0.0 });
+    let alike = |(index, named): (usize, &NamedLayer)| {
+        let windows = named.layer.slides(&network.input_shapes(index));
+        // The places of these depend on the size of the picture.
+        let fixed = matches!(named.layer, Layer::CenterCrop(_) | Layer::LocallyConnected2d(_));
+        !fixed && windows.is_some_and(|windows| windows.len() == 2 && windows.iter().all(|window| window.whole))
+    };
+    let per_place = |named: &NamedLayer| matches!(&named.layer, Layer::Standardize(layer) if layer.per_feature);
+    let layers = &network.network().layers;
+    if !layers.iter().enumerate().all(alike) || layers.iter().any(per_place) {
+        return None;
+    }
+    let strides: Option<Vec<Vec<[usize; 2]>>> = window::strides(network).into_iter().collect();
+    let (strides, output) = (strides?, *network.outputs().first()?);
     let mut align = 1;
-    for (index, named) in network.network().layers.iter().enumerate() {
-        let inputs: Option<Vec<Seen>> = network.reads(index).iter().map(|value| seen[value.index()]).collect();
-        let inputs = inputs?;
-        let first = *inputs.first()?;
-        if inputs.iter().any(|input| input.jump != first.jump)
-            || network.shape(network.value_of(index)).axes().len() != 3
-        {
+    for &[far, of] in strides.iter().flatten() {
+        if far > 1 && of > 1 {
             return None;
         }
-        let sides = inputs.iter().fold(0.0f64, |most, input| most.max(input.sides));
-        let layer = serde_json::to_value(&named.layer).ok()?;
-        let (factor, more) = step(named.layer.kind(), layer.as_object()?)?;
-        let now = Seen { jump: first.jump * factor, sides: sides + more * first.jump };
-        if now.jump > 1.0 {
-            if now.jump.fract() != 0.0 || now.jump > 65_536.0 {
-                return None;
-            }
-            align = lcm(align, now.jump as usize);
-        }
-        seen[network.value_of(index).index()] = Some(now);
+        align = lcm(align, far);
     }
-    let output = seen[network.outputs().first()?.index()]?;
-    (output.jump == 1.0 && output.sides < 1e6).then(|| Reach { margin: output.sides.ceil() as usize, align })
-}
-
-/// How a layer changes the distance of pixels, and how many pixels of its input it looks at on each side, at most. Layers are
-/// read by their keys, so that one with a key that is not known here is left alone.
-fn step(kind: &str, keys: &Map<String, Value>) -> Option<(f64, f64)> {
-    let known = |names: &[&str]| keys.keys().all(|key| key == "kind" || names.contains(&key.as_str()));
-    let size = |name: &str, usual: f64| keys.get(name).map_or(Some(usual), largest);
-    match kind {
-        "activation" | "dropout" | "batch_norm" | "add" | "concat" | "lrn" | "channel_softmax" => Some((1.0, 0.0)),
-        "standardize" => (keys.get("per_feature") != Some(&Value::Bool(true))).then_some((1.0, 0.0)),
-        "conv2d" | "max_pool2d" | "avg_pool2d" => {
-            let (kernel, dilation) = (size("kernel_size", 1.0)?, size("dilation", 1.0)?);
-            let stride = size("stride", if kind == "conv2d" { 1.0 } else { kernel })?;
-            let sides = [keys.get("stride"), keys.get("kernel_size")].into_iter().flatten();
-            // Rows and columns move alike, and no window hangs over the border.
-            let alike = { sides }
-                .all(|value| value.as_array().is_none_or(|sides| sides.windows(2).all(|two| two[0] == two[1])));
-            let whole = keys.get("ceil_mode") != Some(&Value::Bool(true));
-            let span = (kernel - 1.0) * dilation;
-            let padding = match keys.get("padding") {
-                Some(Value::String(same)) if same == "same" => span,
-                Some(padding) => largest(padding)?,
-                None => 0.0,
-            };
-            (alike && whole).then_some((stride, span.max(padding)))
-        }
-        "conv_transpose2d" => {
-            let (kernel, dilation, stride) = (size("kernel_size", 1.0)?, size("dilation", 1.0)?, size("stride", 1.0)?);
-            let more = size("padding", 0.0)?.max((kernel - 1.0) * dilation) + size("output_padding", 0.0)?;
-            Some((1.0 / stride, more / stride + 1.0))
-        }
-        "upsample" if known(&["factor", "mode"]) => Some((1.0 / size("factor", 1.0)?, 1.0)),
-        _ => None,
+    if strides[output.index()].iter().any(|stride| *stride != [1, 1]) || align > 1 << 16 {
+        return None;
     }
-}
-
-/// The largest of one number or several.
-fn largest(value: &Value) -> Option<f64> {
-    match value {
-        Value::Array(values) => values.iter().map(largest).try_fold(0.0f64, |most, value| Some(most.max(value?))),
-        value => value.as_f64(),
-    }
+    let last = align as i64 - 1;
+    let margins: Option<Vec<i64>> = (0..2)
+        .map(|axis| {
+            let seen = window::seen(network, output, axis, 0..=last)?;
+            Some((-seen.start()).max(seen.end() - last).max(0))
+        })
+        .collect();
+    let margin = margins?.into_iter().max()? as usize;
+    (margin < 1 << 20).then_some(Reach { margin, align })
 }
 
 fn lcm(a: usize, b: usize) -> usize {
@@ -118,10 +72,11 @@ mod tests {
     #[test]
     fn the_reach_grows_with_what_is_looked_at_and_with_the_stride() {
         let conv = || Conv2d::new(2, 3).with_padding(1).into();
-        assert_eq!(of(vec![conv()]), Some(Reach { margin: 2, align: 1 }));
-        // One pixel of the pooled map is two of the picture; so is what a convolution looks at there.
+        assert_eq!(of(vec![conv()]), Some(Reach { margin: 1, align: 1 }));
+        // One pixel of the pooled map is two of the picture; so is what a convolution looks at there. The two pixels of the
+        // picture at the start read the pooled pixels -1 to 1, which read -2 to 3, and those -3 to 4.
         let deep = vec![conv(), MaxPool2d::new(2).into(), conv(), Upsample::new(2).into()];
-        assert_eq!(of(deep), Some(Reach { margin: 2 + 1 + 4 + 2, align: 2 }));
+        assert_eq!(of(deep), Some(Reach { margin: 3, align: 2 }));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::thread_count;
 use clap::{Args as ClapArgs, ValueEnum};
 use plexus_kernels::gemm::Precision;
+use plexus_kernels::weight_only::{Format, Group};
 use std::path::PathBuf;
 
 /// `plexus bench`
@@ -45,7 +46,8 @@ pub struct BenchArgs {
     /// Width of an output row of the layer [default: 1024]
     #[arg(long, value_name = "N", value_parser = size)]
     pub outputs: Option<usize>,
-    /// Number types of the product; f32 is another word for highest [default: highest; of networks standard; in the report: all]
+    /// Number types of the product; f32 is another word for highest. In networks, weight-… is for the fully connected layers
+    /// [default: highest; of networks standard; in the report: all]
     #[arg(long, value_enum)]
     pub precision: Option<PrecisionArg>,
     /// Threads [default: one for each processor]
@@ -175,13 +177,24 @@ pub enum PrecisionArg {
 }
 
 impl PrecisionArg {
-    /// What the products of f32 call it; `None` where the weights are other numbers.
+    /// What the products of f32 call it; `None` where other numbers are multiplied.
     pub fn of_floats(self) -> Option<Precision> {
         match self {
             PrecisionArg::Highest => Some(Precision::Highest),
             PrecisionArg::Standard => Some(Precision::Standard),
             PrecisionArg::High => Some(Precision::High),
             PrecisionArg::Medium => Some(Precision::Medium),
+            _ => None,
+        }
+    }
+
+    /// What the weights are rounded to, where the rest is f32.
+    pub fn of_weights(self) -> Option<Format> {
+        match self {
+            PrecisionArg::WeightBf16 => Some(Format::Bf16),
+            PrecisionArg::WeightInt8 => Some(Format::Int8(Group::Of32)),
+            PrecisionArg::WeightInt4 => Some(Format::Int4(Group::Of32)),
+            PrecisionArg::WeightInt4G128 => Some(Format::Int4(Group::Of128)),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! `plexus evaluate`
 
-use super::{DataArgs, FloatPrecision, OpenArgs, thread_count};
+use super::{DataArgs, NumberArgs, OpenArgs, thread_count};
 use clap::{Args as ClapArgs, ValueEnum};
 use std::path::PathBuf;
 
@@ -41,9 +41,9 @@ pub struct EvaluateArgs {
     /// How the model is opened
     #[command(flatten)]
     pub open: OpenArgs,
-    /// How exactly products with weights are computed
-    #[arg(long, value_enum, value_name = "PRECISION", default_value_t = FloatPrecision::Standard)]
-    pub precision: FloatPrecision,
+    /// The numbers of the computation
+    #[command(flatten)]
+    pub numbers: NumberArgs,
     /// Threads [default: one for each processor]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = thread_count)]
     pub threads: usize,

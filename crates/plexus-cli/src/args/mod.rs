@@ -19,6 +19,7 @@ pub use shell::{CompletionsArgs, ManArgs};
 pub use train::{LearningArgs, TrainArgs};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use plexus::{Context, Pool, WeightFormat, WeightGroup};
 use plexus_kernels::gemm::Precision;
 use plexus_nn::PlanOptions;
 use std::ffi::OsString;
@@ -104,6 +105,47 @@ pub struct OpenArgs {
 impl From<OpenArgs> for PlanOptions {
     fn from(args: OpenArgs) -> PlanOptions {
         PlanOptions::default().with_fold(!args.no_fold)
+    }
+}
+
+/// The numbers that predictions are computed with.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct NumberArgs {
+    /// How exactly products are computed
+    #[arg(long, value_enum, value_name = "PRECISION", default_value_t = FloatPrecision::Standard)]
+    pub precision: FloatPrecision,
+    /// What the weights of fully connected layers are rounded to when the model is opened: less memory, and less time for a
+    /// few rows [default: not rounded]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub weights: Option<WeightFormatArg>,
+}
+
+impl NumberArgs {
+    /// The context of a prediction.
+    pub fn context(self, threads: usize) -> Context {
+        let context = Context::detect(Pool::new(threads)).with_precision(self.precision.into());
+        context.with_weights(self.weights.map(Into::into))
+    }
+}
+
+/// What weights are rounded to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WeightFormatArg {
+    /// 16 bits, 8 of them of mantissa: half the memory; a relative error of 0.2 % in a weight
+    Bf16,
+    /// 8 bits, and a scale for each 32 weights: a quarter of the memory; an error of 0.5 %
+    Int8,
+    /// 4 bits, and a scale for each 32 weights: a seventh of the memory; an error of 8 %
+    Int4,
+}
+
+impl From<WeightFormatArg> for WeightFormat {
+    fn from(format: WeightFormatArg) -> WeightFormat {
+        match format {
+            WeightFormatArg::Bf16 => WeightFormat::Bf16,
+            WeightFormatArg::Int8 => WeightFormat::Int8(WeightGroup::Of32),
+            WeightFormatArg::Int4 => WeightFormat::Int4(WeightGroup::Of32),
+        }
     }
 }
 

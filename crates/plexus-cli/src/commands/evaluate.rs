@@ -6,12 +6,11 @@ use crate::commands::model_path;
 use crate::commands::results::{Importances, Results, add_to, check_threshold};
 use crate::output::{grouped, print_json, say, yellow};
 use crate::pictures::Theme;
-use plexus::{Chosen, Context, Model, Pool};
+use plexus::{Chosen, Model};
 
 /// Measures a model on a data source.
 pub fn run(args: EvaluateArgs) -> Result<(), Failure> {
-    let context = Context::detect(Pool::new(args.threads)).with_precision(args.precision.into());
-    let model = Model::open_with(model_path(&args.model)?, args.open.into(), context)?;
+    let model = Model::open_with(model_path(&args.model)?, args.open.into(), args.numbers.context(args.threads))?;
     check_threshold(&model, args.threshold)?;
     let trained_on = model.split().map(|split| split.data.as_str());
     let source = args.data.as_deref().or(trained_on).unwrap_or("digits");

@@ -210,6 +210,18 @@ impl Packed {
         quantize::pack(b, format, context.pool())
     }
 
+    /// Bytes of memory that a `k` by `n` operand will take, before it is packed.
+    pub fn bytes_for((k, n): (usize, usize), format: Format) -> usize {
+        let panels = n.div_ceil(WIDTH);
+        let panel_row = match format {
+            Format::Bf16 => WIDTH * size_of::<u16>(),
+            Format::Int8(_) => WIDTH,
+            Format::Int4(_) => element::WORDS * size_of::<u32>(),
+        };
+        let scales = format.groups(k).saturating_mul(WIDTH * size_of::<u16>());
+        panels.saturating_mul(k.saturating_mul(panel_row).saturating_add(scales))
+    }
+
     /// What the weights were rounded to.
     pub fn format(&self) -> Format {
         self.format

@@ -2,6 +2,7 @@
 
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
 use crate::shape::Shape;
+use crate::window::{Slide, points};
 use plexus_kernels::map::{self, Function, Saved};
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +85,10 @@ impl LayerKind for Activation {
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
         let input = one(inputs)?;
         Ok(input.clone())
+    }
+
+    fn slides(&self, inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        points(inputs[0])
     }
 
     fn is_identity(&self, _training: bool) -> bool {

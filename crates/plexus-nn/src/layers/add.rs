@@ -2,6 +2,7 @@
 
 use crate::layer::{Backward, Forward, GradInput, LayerKind, Maps, Mismatch, Reads};
 use crate::shape::Shape;
+use crate::window::{Slide, points};
 use plexus_kernels::reduce;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,10 @@ impl LayerKind for Add {
         }
         let help = "Bring them to one shape first; there is no broadcasting.";
         Err(Mismatch::new("the shapes of its inputs", "equal shapes", "", help))
+    }
+
+    fn slides(&self, inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        points(inputs[0])
     }
 
     fn maps(&self) -> Maps {

@@ -1,9 +1,10 @@
 //! Average pooling: the mean of each window.
 
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
-use crate::layers::max_pool2d::{infer, window_slides};
+use crate::layers::max_pool2d::{infer, pooling};
 use crate::layers::sides::{Padding, Pair, maps};
 use crate::shape::Shape;
+use crate::window::Slide;
 use plexus_kernels::pool::{AvgPool, AvgPoolBackward, Window, avg_pool, avg_pool_backward};
 use serde::{Deserialize, Serialize};
 
@@ -82,8 +83,8 @@ impl LayerKind for AvgPool2d {
         infer(self.window(input))
     }
 
-    fn slides(&self, inputs: &[&Shape]) -> Vec<[usize; 2]> {
-        window_slides(self.window(inputs[0]))
+    fn slides(&self, inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        Some(pooling(self.window(inputs[0])))
     }
 
     fn maps(&self) -> Maps {

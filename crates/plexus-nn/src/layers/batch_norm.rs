@@ -4,6 +4,7 @@ use crate::init::Init;
 use crate::layer::{Affine, Along, Backward, Forward, LayerKind, Maps, Mismatch, ParamSpec, Pass, Reads, Saved, one};
 use crate::shape::Shape;
 use crate::view::View;
+use crate::window::{Slide, points};
 use plexus_kernels::norm;
 use serde::{Deserialize, Serialize};
 
@@ -123,6 +124,10 @@ impl LayerKind for BatchNorm {
                 "Put a flatten layer in front.",
             )),
         }
+    }
+
+    fn slides(&self, inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        points(inputs[0])
     }
 
     fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {

@@ -4,6 +4,7 @@ use crate::layer::{Backward, Forward, LayerKind, Layout, Maps, Mismatch, Reads, 
 use crate::layers::pad::bordered;
 use crate::layers::sides::{Pair, maps};
 use crate::shape::Shape;
+use crate::window::Slide;
 use plexus_kernels::pad::{Border, Pad, crop, pad};
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +58,12 @@ impl LayerKind for CenterCrop {
             return Err(Mismatch::new("size", expected, got, "To enlarge maps take pad or upsample."));
         }
         Ok(Shape::new([channels, rows, cols]))
+    }
+
+    fn slides(&self, inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        let (sizes, _) = self.sizes(inputs[0], Layout::ChannelsFirst);
+        let [top, left, bottom, right] = sizes.sides.map(|side| -(side as i64));
+        Some([[top, bottom], [left, right]].map(|[before, behind]| Slide { before, behind, ..Slide::POINT }).into())
     }
 
     fn maps(&self) -> Maps {

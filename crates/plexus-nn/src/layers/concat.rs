@@ -2,6 +2,7 @@
 
 use crate::layer::{Backward, Forward, LayerKind, Layout, Maps, Mismatch, Reads};
 use crate::shape::Shape;
+use crate::window::{Slide, points};
 use serde::{Deserialize, Serialize};
 
 /// Puts values side by side along one axis.
@@ -75,6 +76,10 @@ impl LayerKind for Concat {
         let mut axes = first.axes().to_vec();
         axes[self.axis] = total;
         Ok(Shape::new(axes))
+    }
+
+    fn slides(&self, inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        points(inputs[0])
     }
 
     fn maps(&self) -> Maps {

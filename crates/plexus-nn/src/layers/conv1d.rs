@@ -7,6 +7,7 @@ use crate::prepared::Prepared;
 use crate::scratch::Scratch;
 use crate::shape::Shape;
 use crate::view::transpose_all;
+use crate::window::Slide;
 use plexus_kernels::Context;
 use plexus_kernels::conv::{
     Conv, ConvBackwardInput, ConvBackwardWeight, Geometry, Weight, conv, conv_backward_input, conv_backward_weight,
@@ -186,8 +187,9 @@ impl LayerKind for Conv1d {
         self.over_maps().cost(&[&as_maps(inputs[0])], output)
     }
 
-    fn slides(&self, inputs: &[&Shape]) -> Vec<[usize; 2]> {
-        self.over_maps().slides(&[&as_maps(inputs[0])]).split_off(1)
+    fn slides(&self, inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        // Without the axis of rows.
+        Some(self.over_maps().slides(&[&as_maps(inputs[0])])?.split_off(1))
     }
 
     fn backward_reads(&self) -> Reads {

@@ -5,9 +5,10 @@ use crate::layer::{
     Backward, Cost, Forward, GradInput, LayerKind, Maps, Mismatch, ParamSpec, Pass, Prepare, Products, Reads, one,
     weights_bytes,
 };
-use crate::layers::sides::{Padding, Pair, check_sizes, maps, slides, too_large};
+use crate::layers::sides::{Padding, Pair, check_sizes, maps, sliding, too_large};
 use crate::prepared::Prepared;
 use crate::shape::Shape;
+use crate::window::Slide;
 use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::conv::{
@@ -210,9 +211,9 @@ impl LayerKind for Conv2d {
         Cost::with_additions(self.geometry(inputs[0]).macs(), if self.bias { outputs } else { 0 })
     }
 
-    fn slides(&self, inputs: &[&Shape]) -> Vec<[usize; 2]> {
-        let Geometry { height, width, kernel, stride, padding, dilation, .. } = self.geometry(inputs[0]);
-        slides([height, width], kernel, stride, padding, dilation)
+    fn slides(&self, inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        let Geometry { kernel, stride, padding, dilation, .. } = self.geometry(inputs[0]);
+        Some(sliding(kernel, stride, padding, dilation, true))
     }
 
     fn maps(&self) -> Maps {

@@ -4,6 +4,7 @@ use crate::init::Init;
 use crate::layer::{Backward, Cost, Forward, GradInput, LayerKind, Maps, Mismatch, ParamSpec, Reads, one};
 use crate::layers::sides::{Padding, Pair, check_sizes, maps};
 use crate::shape::Shape;
+use crate::window::Slide;
 use plexus_kernels::conv::{
     Conv, ConvBackwardInput, ConvBackwardWeight, Geometry, Weight, conv, conv_backward_input, conv_backward_weight,
 };
@@ -222,6 +223,17 @@ impl LayerKind for ConvTranspose2d {
                 "Padding is cut off from the output of this layer.",
             )),
         }
+    }
+
+    fn slides(&self, _inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        let (kernel, dilation, stride) = (self.kernel_size.sizes(), self.dilation.sizes(), self.stride.sizes());
+        let padding = self.sides();
+        let window = |axis: usize| {
+            let span = dilation[axis] * (kernel[axis] - 1);
+            let (before, spread) = (span as i64 - padding[axis] as i64, stride[axis]);
+            Slide { size: span + 1, before, spread, ..Slide::POINT }
+        };
+        Some([0, 1].map(window).into())
     }
 
     fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {

@@ -4,6 +4,7 @@
 use crate::layer::Pass;
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, Saved, one};
 use crate::shape::Shape;
+use crate::window::{Slide, points};
 #[cfg(feature = "train")]
 use plexus_kernels::random;
 use plexus_kernels::reduce;
@@ -62,6 +63,10 @@ impl LayerKind for Dropout {
         }
         let got = self.probability.to_string();
         Err(Mismatch::new("probability", "a share in 0..=1", got, "It is the share of elements that are dropped."))
+    }
+
+    fn slides(&self, inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        points(inputs[0])
     }
 
     fn is_identity(&self, training: bool) -> bool {

@@ -12,6 +12,7 @@ use plexus_kernels::buffer::{Buffer, MatrixMut};
 use plexus_kernels::gemm::{self, Gemm, Packed, View, gemm};
 use plexus_kernels::map::Function;
 use plexus_kernels::reduce;
+use plexus_kernels::weight_only::{self, Multiply};
 use serde::{Deserialize, Serialize};
 
 /// Multiplies a batch by a weight matrix and adds a bias.
@@ -91,7 +92,14 @@ impl Linear {
     /// The one product that every fully connected layer goes through.
     fn multiply(&self, cx: Forward<'_>, with_bias: bool) {
         let (in_features, rows) = (last(cx.input_shape()), rows(cx.rows, cx.input_shape()));
+        let a = View::row_major(cx.input(), rows, in_features);
+        let to = |values| MatrixMut { values, rows, cols: self.out_features, stride: self.out_features };
         let (b, bias) = match cx.prepared {
+            Some(Prepared::Rounded { weight, bias }) => {
+                let bias = (with_bias && !bias.is_empty()).then_some(&bias[..]);
+                let call = Multiply { a, b: weight, c: to(cx.output.into_f32()), bias, function: cx.function };
+                return weight_only::multiply(call, &mut cx.scratch.gemm, cx.context);
+            }
             Some(Prepared::Gemm { weight, bias }) => {
                 (gemm::Operand::Packed(weight), (!bias.is_empty()).then_some(&bias[..]))
             }
@@ -102,9 +110,9 @@ impl Linear {
             }
         };
         let call = Gemm {
-            a: View::row_major(cx.input(), rows, in_features),
+            a,
             b,
-            c: MatrixMut { values: cx.output.into_f32(), rows, cols: self.out_features, stride: self.out_features },
+            c: to(cx.output.into_f32()),
             accumulate: false,
             bias: if with_bias { bias } else { None },
             function: cx.function,
@@ -197,15 +205,18 @@ impl LayerKind for Linear {
     fn prepare(&self, cx: Prepare<'_>) -> Option<Prepared> {
         let (weight, bias) = self.split(cx.weights);
         let b = View::row_major(weight, self.out_features, last(cx.inputs[0])).transposed();
-        let weight = Packed::new(b, cx.context);
-        Some(Prepared::Gemm { weight, bias: Buffer::from_slice(cx.bias.or(bias).unwrap_or_default()) })
+        let bias = Buffer::from_slice(cx.bias.or(bias).unwrap_or_default());
+        Some(match cx.context.weights() {
+            Some(format) => Prepared::Rounded { weight: weight_only::Packed::new(b, format, cx.context), bias },
+            None => Prepared::Gemm { weight: Packed::new(b, cx.context), bias },
+        })
     }
 
     fn prepares_in_place(&self, inputs: &[&Shape], context: &Context) -> bool {
         let (k, n) = (last(inputs[0]), self.out_features);
         // As large as they are, and no parts of bfloat16, which do not give the numbers back.
         let same_size = Some(Packed::bytes_for((k, n), context)) == k.checked_mul(n * size_of::<f32>());
-        same_size && context.precision().parts(context.isa()).is_none()
+        same_size && context.precision().parts(context.isa()).is_none() && context.weights().is_none()
     }
 
     fn prepare_in_place(&self, cx: Prepare<'_>, weights: Buffer) -> Option<Prepared> {
@@ -215,8 +226,12 @@ impl LayerKind for Linear {
     }
 
     fn prepared_bytes(&self, inputs: &[&Shape], context: &Context) -> usize {
-        let packed = Packed::bytes_for((last(inputs[0]), self.out_features), context);
+        let size = (last(inputs[0]), self.out_features);
         let bias = if self.bias { self.out_features * size_of::<f32>() } else { 0 };
+        if let Some(format) = context.weights() {
+            return weight_only::Packed::bytes_for(size, format).saturating_add(bias);
+        }
+        let packed = Packed::bytes_for(size, context);
         // Parts of bfloat16 do not give the weights back.
         let plain = context.precision().parts(context.isa()).map_or(0, |_| weights_bytes(&self.params(inputs)));
         packed.saturating_add(bias).saturating_add(plain)

@@ -3,8 +3,9 @@
 use crate::check::MAX_ELEMENTS;
 use crate::init::Init;
 use crate::layer::{Backward, Cost, Forward, LayerKind, Maps, Mismatch, ParamSpec, Reads, one};
-use crate::layers::sides::{Padding, Pair, check_sizes, maps, slides, too_large};
+use crate::layers::sides::{Padding, Pair, check_sizes, maps, sliding, too_large};
 use crate::shape::Shape;
+use crate::window::Slide;
 use plexus_kernels::conv::Geometry;
 use plexus_kernels::local::{Local, local, local_backward_input, local_backward_weight, weight_len};
 use plexus_kernels::reduce;
@@ -150,9 +151,9 @@ impl LayerKind for LocallyConnected2d {
         Cost::with_additions(macs, if self.bias { outputs } else { 0 })
     }
 
-    fn slides(&self, inputs: &[&Shape]) -> Vec<[usize; 2]> {
-        let Geometry { height, width, kernel, stride, padding, dilation, .. } = self.geometry(inputs[0]);
-        slides([height, width], kernel, stride, padding, dilation)
+    fn slides(&self, inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        let Geometry { kernel, stride, padding, dilation, .. } = self.geometry(inputs[0]);
+        Some(sliding(kernel, stride, padding, dilation, true))
     }
 
     fn maps(&self) -> Maps {

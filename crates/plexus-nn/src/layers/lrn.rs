@@ -3,6 +3,7 @@
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Pass, Saved, one};
 use crate::layers::sides::maps;
 use crate::shape::Shape;
+use crate::window::{Slide, points};
 use plexus_kernels::lrn::{LrnBackward, Window, lrn, lrn_backward};
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +102,10 @@ impl LayerKind for Lrn {
             }
         }
         Ok(input.clone())
+    }
+
+    fn slides(&self, inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        points(inputs[0])
     }
 
     fn maps(&self) -> Maps {

@@ -1,9 +1,10 @@
 //! Max pooling: the largest number of each window.
 
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Pass, Reads, Saved, one};
-use crate::layers::sides::{Padding, Pair, check_sizes, maps, slides, too_large};
+use crate::layers::sides::{Padding, Pair, check_sizes, maps, sliding, too_large};
 use crate::shape::Shape;
 use crate::view::DType;
+use crate::window::Slide;
 use plexus_kernels::pool::{MaxPool, MaxPoolBackward, Window, max_pool, max_pool_backward};
 use serde::{Deserialize, Serialize};
 
@@ -83,9 +84,9 @@ pub(super) fn infer(window: Window) -> Result<Shape, Mismatch> {
 }
 
 /// How the windows of a pooling slide.
-pub(super) fn window_slides(window: Window) -> Vec<[usize; 2]> {
-    let Window { height, width, kernel, stride, padding, dilation, ceil, .. } = window;
-    if ceil { Vec::new() } else { slides([height, width], kernel, stride, padding, dilation) }
+pub(super) fn pooling(window: Window) -> Vec<Slide> {
+    let Window { kernel, stride, padding, dilation, ceil, .. } = window;
+    sliding(kernel, stride, padding, dilation, !ceil)
 }
 
 impl LayerKind for MaxPool2d {
@@ -99,8 +100,8 @@ impl LayerKind for MaxPool2d {
         infer(self.window(input))
     }
 
-    fn slides(&self, inputs: &[&Shape]) -> Vec<[usize; 2]> {
-        window_slides(self.window(inputs[0]))
+    fn slides(&self, inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        Some(pooling(self.window(inputs[0])))
     }
 
     fn maps(&self) -> Maps {

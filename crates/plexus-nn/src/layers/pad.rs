@@ -3,6 +3,7 @@
 use crate::layer::{Backward, Forward, LayerKind, Layout, Maps, Mismatch, Reads, one};
 use crate::layers::sides::{Padding, check_sizes, maps};
 use crate::shape::Shape;
+use crate::window::Slide;
 use plexus_kernels::pad::{self, Border, pad_backward};
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +118,13 @@ impl LayerKind for Pad {
                 "",
             )),
         }
+    }
+
+    fn slides(&self, _inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        let [top, left, bottom, right] = self.padding.sides([1; 2], [1; 2]);
+        let windows = [[top, bottom], [left, right]].map(|sides| Slide::sliding(1, 1, sides));
+        // A mirrored border reads pixels from farther inside.
+        (self.mode == PadMode::Constant).then(|| windows.into())
     }
 
     fn maps(&self) -> Maps {

@@ -2,9 +2,10 @@
 
 use crate::layer::{Backward, Forward, LayerKind, Mismatch, Pass, Reads, Saved, one};
 use crate::layers::conv1d::sequences;
-use crate::layers::max_pool2d::{infer, window_slides};
+use crate::layers::max_pool2d::{infer, pooling};
 use crate::shape::Shape;
 use crate::view::DType;
+use crate::window::Slide;
 use plexus_kernels::pool::{
     AvgPool, AvgPoolBackward, MaxPool, MaxPoolBackward, Window, avg_pool, avg_pool_backward, max_pool,
     max_pool_backward,
@@ -160,9 +161,9 @@ impl LayerKind for MaxPool1d {
         pooled(input, self.window(input))
     }
 
-    fn slides(&self, inputs: &[&Shape]) -> Vec<[usize; 2]> {
+    fn slides(&self, inputs: &[&Shape]) -> Option<Vec<Slide>> {
         // Without the axis of rows.
-        window_slides(self.window(inputs[0])).into_iter().skip(1).collect()
+        Some(pooling(self.window(inputs[0])).split_off(1))
     }
 
     fn saved(&self, inputs: &[&Shape]) -> Saved {
@@ -203,9 +204,9 @@ impl LayerKind for AvgPool1d {
         pooled(input, self.window(input))
     }
 
-    fn slides(&self, inputs: &[&Shape]) -> Vec<[usize; 2]> {
+    fn slides(&self, inputs: &[&Shape]) -> Option<Vec<Slide>> {
         // Without the axis of rows.
-        window_slides(self.window(inputs[0])).into_iter().skip(1).collect()
+        Some(pooling(self.window(inputs[0])).split_off(1))
     }
 
     fn backward_reads(&self) -> Reads {

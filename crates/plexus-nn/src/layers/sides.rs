@@ -2,6 +2,7 @@
 
 use crate::layer::Mismatch;
 use crate::shape::Shape;
+use crate::window::Slide;
 use serde::{Deserialize, Serialize};
 
 /// Two sizes, of rows and of columns: `3` or `[3, 5]`.
@@ -174,15 +175,17 @@ pub(crate) fn too_large(
     )
 }
 
-/// What [`LayerKind::slides`](crate::layer::LayerKind::slides) says of windows on maps.
-pub(crate) fn slides(
-    size: [usize; 2],
+/// How windows go along rows and columns.
+pub(crate) fn sliding(
     kernel: [usize; 2],
     stride: [usize; 2],
     padding: [usize; 4],
     dilation: [usize; 2],
-) -> Vec<[usize; 2]> {
-    let window = |axis: usize| dilation[axis] * (kernel[axis] - 1) + 1;
-    let padded = |axis: usize| size[axis] + padding[axis] + padding[axis + 2];
-    (0..2).map(|axis| [padded(axis).saturating_sub(window(axis)), stride[axis]]).collect()
+    whole: bool,
+) -> Vec<Slide> {
+    let window = |axis: usize| {
+        let size = dilation[axis] * kernel[axis].saturating_sub(1) + 1;
+        Slide { whole, ..Slide::sliding(size, stride[axis], [padding[axis], padding[axis + 2]]) }
+    };
+    [0, 1].map(window).into()
 }

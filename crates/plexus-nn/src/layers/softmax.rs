@@ -3,6 +3,7 @@
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
 use crate::layers::axis::{maps_of, row_axis, rows_of};
 use crate::shape::Shape;
+use crate::window::{Slide, points};
 use plexus_kernels::softmax;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,10 @@ impl LayerKind for Softmax {
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
         row_axis(self.axis, one(inputs)?)
+    }
+
+    fn slides(&self, inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        points(inputs[0]).filter(|windows| self.axis == Some(0) || windows.is_empty())
     }
 
     fn maps(&self) -> Maps {

@@ -3,6 +3,7 @@
 use crate::init::Init;
 use crate::layer::{Affine, Along, Backward, Forward, LayerKind, Maps, Mismatch, ParamSpec, Pass, Reads, one};
 use crate::shape::Shape;
+use crate::window::{Slide, points};
 use plexus_kernels::norm;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,10 @@ impl LayerKind for Standardize {
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
         let input = one(inputs)?;
         Ok(input.clone())
+    }
+
+    fn slides(&self, inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        points(inputs[0])
     }
 
     fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {

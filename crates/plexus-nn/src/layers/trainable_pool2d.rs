@@ -3,9 +3,11 @@
 use crate::init::Init;
 use crate::layer::{Backward, Cost, Forward, LayerKind, Maps, Mismatch, ParamSpec, Pass, Reads, Saved, one};
 use crate::layers::max_pool2d::infer;
+use crate::layers::max_pool2d::pooling;
 use crate::layers::sides::{Pair, maps};
 use crate::scratch::Scratch;
 use crate::shape::Shape;
+use crate::window::Slide;
 use plexus_kernels::pool::{AvgPool, AvgPoolBackward, Window, avg_pool, avg_pool_backward};
 use plexus_kernels::{Context, norm, reduce};
 use serde::{Deserialize, Serialize};
@@ -80,6 +82,10 @@ impl LayerKind for TrainablePool2d {
         let input = one(inputs)?;
         maps(input)?;
         infer(self.window(input))
+    }
+
+    fn slides(&self, inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        Some(pooling(self.window(inputs[0])))
     }
 
     fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {

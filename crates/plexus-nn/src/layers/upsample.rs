@@ -3,6 +3,7 @@
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
 use crate::layers::sides::maps;
 use crate::shape::Shape;
+use crate::window::Slide;
 use plexus_kernels::pool::{upsample, upsample_backward, upsample_bilinear, upsample_bilinear_backward};
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +74,17 @@ impl LayerKind for Upsample {
             (Some(height), Some(width)) => Ok(Shape::new([channels, height, width])),
             _ => Err(Mismatch::new("factor", "a whole number from 1 on", self.factor.to_string(), "")),
         }
+    }
+
+    fn slides(&self, _inputs: &[&Shape]) -> Option<Vec<Slide>> {
+        let (factor, half) = (self.factor as i64, self.factor as i64 / 2);
+        let (size, before) = match self.mode {
+            UpsampleMode::Nearest => (self.factor, factor - 1),
+            UpsampleMode::Bilinear if factor == 1 => (1, 0),
+            // The pixel before and the pixel behind.
+            UpsampleMode::Bilinear => (2 * self.factor, half + factor - 1),
+        };
+        Some(vec![Slide { size, before, spread: self.factor, ..Slide::POINT }; 2])
     }
 
     fn is_identity(&self, _training: bool) -> bool {

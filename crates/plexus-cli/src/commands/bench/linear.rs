@@ -12,7 +12,6 @@ use plexus_kernels::gemm_bf16;
 use plexus_kernels::isa::Isa;
 use plexus_kernels::map::Function;
 use plexus_kernels::reduce;
-use plexus_kernels::weight_only::{Format, Group};
 
 /// The size of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,12 +86,9 @@ pub fn rows(precision: PrecisionArg) -> Vec<Row> {
         }
         PrecisionArg::High => vec![rounded(Precision::High)],
         PrecisionArg::Medium => vec![rounded(Precision::Medium)],
-        PrecisionArg::WeightBf16 => compressed::rows(Format::Bf16),
-        PrecisionArg::WeightInt8 => compressed::rows(Format::Int8(Group::Of32)),
-        PrecisionArg::WeightInt4 => compressed::rows(Format::Int4(Group::Of32)),
-        PrecisionArg::WeightInt4G128 => compressed::rows(Format::Int4(Group::Of128)),
         PrecisionArg::Int8 => integer::rows_i8(),
         PrecisionArg::Int16 => integer::rows_i16(),
+        _ => precision.of_weights().map_or(Vec::new(), compressed::rows),
     }
 }
 

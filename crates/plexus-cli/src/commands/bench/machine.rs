@@ -91,7 +91,7 @@ impl Floors {
         let reading = (call.weight_bytes + call.other_bytes) as f64 / speed * 1e6;
         let computing = call.macs as f64 / self.macs * 1e6;
         // Units for shorter numbers have other rates, which are not measured: only bytes bound them here.
-        let in_f32 = precision == PrecisionArg::Highest || is_compressed(precision);
+        let in_f32 = precision == PrecisionArg::Highest || precision.of_weights().is_some();
         if in_f32 && computing > reading {
             Floor { us: computing, bound: "multiply-adds" }
         } else {
@@ -132,12 +132,6 @@ fn meet(pool: &Pool) {
             std::hint::spin_loop();
         }
     });
-}
-
-/// Weights that are made for few rows: with more, they are measured only where somebody asks for them.
-fn is_compressed(precision: PrecisionArg) -> bool {
-    use PrecisionArg::{WeightBf16, WeightInt4, WeightInt4G128, WeightInt8};
-    matches!(precision, WeightBf16 | WeightInt8 | WeightInt4 | WeightInt4G128)
 }
 
 /// The most rows that compressed weights are measured with in the report.
@@ -189,8 +183,9 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<(), Failure> {
         return Err(not_available(precision, BenchTask::Linear));
     }
     let all = sizes.iter().flat_map(|&size| rows.iter().map(move |row| (size, row)));
-    // Who asks for one precision gets it at every size.
-    let wanted = |size: Size, precision| args.precision.is_some() || !is_compressed(precision) || size.batch <= FEW;
+    // Rounded weights are for few rows. Who asks for one precision gets it at every size.
+    let few = |size: Size, precision: PrecisionArg| precision.of_weights().is_none() || size.batch <= FEW;
+    let wanted = |size: Size, precision| args.precision.is_some() || few(size, precision);
     let pairs: Vec<_> = all.filter(|(size, (precision, _))| wanted(*size, *precision)).collect();
     let count = pairs.len().max(1);
     let seconds = args.seconds.unwrap_or((BUDGET.0 / count as f64).clamp(0.02, 0.25));

@@ -141,7 +141,7 @@ fn not_available(precision: PrecisionArg, task: BenchTask) -> Failure {
     let available = PrecisionArg::all().filter(|&other| match task {
         BenchTask::Linear => !linear::rows(other).is_empty(),
         BenchTask::LinearBackward => other.of_floats().is_some(),
-        _ => other == PrecisionArg::Highest,
+        _ => other.of_floats().is_some() || other.of_weights().is_some() && !Which::of(task).trains(task),
     });
     let available: Vec<&str> = available.map(PrecisionArg::name).collect();
     Failure::Input(format!(
@@ -175,8 +175,15 @@ fn layer(args: &BenchArgs, task: BenchTask, size: Size, context: &Context) -> Re
 /// A whole network.
 fn whole(args: &BenchArgs, task: BenchTask, which: Which, context: &Context) -> Result<(), Failure> {
     let precision = args.precision.unwrap_or(PrecisionArg::Standard);
-    let floats = precision.of_floats().ok_or_else(|| not_available(precision, task))?;
-    let context = &context.clone().with_precision(floats);
+    let context = match (precision.of_floats(), precision.of_weights()) {
+        (Some(floats), _) => context.clone().with_precision(floats),
+        // A step of training reads and changes the weights as they are.
+        (None, weights @ Some(_)) if !which.trains(task) => {
+            context.clone().with_precision(Precision::Standard).with_weights(weights)
+        }
+        _ => return Err(not_available(precision, task)),
+    };
+    let context = &context;
     let batch = args.batch.unwrap_or(1);
     let size = Size { batch, inputs: which.inputs(), outputs: which.outputs() };
     check(size)?;

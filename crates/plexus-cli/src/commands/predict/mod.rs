@@ -11,7 +11,7 @@ use crate::output::{self, grouped, number, percent, say};
 use crate::progress::{Bar, Part, Streams, clock};
 use answer::{Answered, Answers};
 use input::Input;
-use plexus::{Context, Model, Pool, Workspace, files};
+use plexus::{Model, Workspace, files};
 use plexus_train::data::Targets;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::Path;
@@ -22,9 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Answers every row of every input.
 pub fn run(args: PredictArgs) -> Result<(), Failure> {
-    // One thread: waking others costs more than a few rows, and the answers have the same bits.
-    let context = Context::detect(Pool::new(args.threads)).with_precision(args.precision.into());
-    let model = Model::open_with(model_path(&args.model)?, args.open.into(), context)?;
+    let model = Model::open_with(model_path(&args.model)?, args.open.into(), args.numbers.context(args.threads))?;
     if segment::is_meant(&model, &args) {
         return segment::run(&model, &args);
     }
@@ -239,6 +237,7 @@ fn print_image(values: &[f32], height: usize, width: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use plexus::Context;
 
     #[test]
     fn a_number_that_is_refused_is_shown_with_its_row() {
