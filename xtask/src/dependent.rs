@@ -39,9 +39,9 @@ impl Default for Options {
     }
 }
 
-/// Where crates outside the workspace are built: what they have in common is built once.
+/// Where crates outside the workspace are built: where the workspace is, so that dependencies of both are built once.
 pub fn target() -> Result<PathBuf, TaskError> {
-    Ok(workspace::target()?.join("dependent").join("target"))
+    workspace::target()
 }
 
 /// Builds the crate and runs its tests.

@@ -454,7 +454,7 @@ fn variable(name: &str, usual: u64) -> u64 {
 
 #[test]
 fn no_call_panics_whatever_it_is_given() {
-    let (first, count) = (variable("PLEXUS_FUZZ_FROM", 0), variable("PLEXUS_FUZZ", 12_000));
+    let (first, count) = (variable("PLEXUS_FUZZ_FROM", 0), variable("PLEXUS_FUZZ", 60_000));
     for number in first..first + count {
         if catch_unwind(AssertUnwindSafe(|| execute(number))).is_err() {
             panic!("execution {number} panicked: PLEXUS_FUZZ_FROM={number} PLEXUS_FUZZ=1 runs it alone");

@@ -17,7 +17,7 @@ pub(super) fn row_axis(axis: Option<usize>, input: &Shape) -> Result<Shape, Mism
         None => Ok(input.clone()),
         // What lies channels last has its channels side by side.
         Some(0) if axes == 3 || axes == 1 => Ok(input.clone()),
-        Some(axis) if axis + 1 == axes && axes < 3 => Ok(input.clone()),
+        Some(axis) if axis == axes - 1 && axes < 3 => Ok(input.clone()),
         Some(axis) => Err(Mismatch::new(
             "axis",
             format!("0 for maps [channels, height, width], or none for the last axis of {}", input.describe()),
@@ -51,6 +51,8 @@ mod tests {
         let fits = |axis: Option<usize>, axes: &[usize]| row_axis(axis, &Shape::new(axes)).is_ok();
         assert!(fits(None, &[3]) && fits(None, &[3, 2]) && fits(None, &[3, 2, 2]));
         assert!(fits(Some(0), &[3]) && fits(Some(1), &[3, 2]) && fits(Some(0), &[3, 2, 2]));
-        assert!(!fits(None, &[]) && !fits(Some(0), &[3, 2]) && !fits(Some(1), &[3, 2, 2]) && !fits(Some(9), &[3]));
+        assert!(
+            !fits(None, &[]) && !fits(Some(0), &[3, 2]) && !fits(Some(1), &[3, 2, 2]) && !fits(Some(usize::MAX), &[3])
+        );
     }
 }
