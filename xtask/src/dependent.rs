@@ -41,7 +41,7 @@ impl Default for Options {
 
 /// Where crates outside the workspace are built: where the workspace is, so that dependencies of both are built once.
 pub fn target() -> Result<PathBuf, TaskError> {
-    workspace::target()
+    Ok(workspace::target()?.to_path_buf())
 }
 
 /// Builds the crate and runs its tests.

@@ -45,7 +45,8 @@ pub fn bytes(count: u64) -> String {
     let mut size = count as f64;
     for unit in ["B", "KiB", "MiB", "GiB"] {
         if size < 1024.0 || unit == "GiB" {
-            return if unit == "B" { format!("{count} B") } else { format!("{size:.2} {unit}") };
+            let decimals = if size < 100.0 { 2 } else { 1 };
+            return if unit == "B" { format!("{count} B") } else { format!("{size:.decimals$} {unit}") };
         }
         size /= 1024.0;
     }

@@ -19,6 +19,7 @@ pub mod custom;
 mod cut;
 mod execute;
 mod fold;
+pub mod formulas;
 #[cfg(feature = "train")]
 pub mod gradcheck;
 mod graph;

@@ -4,7 +4,7 @@ use crate::check::{CheckedNetwork, ValueId};
 use crate::layer::Cost;
 use crate::layers::Layer;
 use crate::shape::Shape;
-use crate::window::Slide;
+use crate::window::{Slide, receptive_fields};
 use serde::Serialize;
 use std::collections::HashSet;
 
@@ -31,6 +31,10 @@ pub struct SummaryLayer {
     /// What lies behind the last whole step is read by no window.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<f64>,
+    /// The receptive field: so many places of the first input, along each axis behind the channels, an output depends on at
+    /// most. Empty where it may depend on all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub receptive_field: Vec<usize>,
     /// The layer into whose weights it is folded in a plan for predictions ([`crate::PlanOptions::fold`]). The network alone
     /// does not say it: [`summary`] leaves it out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,7 +86,7 @@ pub struct Summary {
 /// assert_eq!((total.params, total.params_without_bias, total.macs), (79_510, 79_400, 79_400));
 /// ```
 pub fn summary(network: &CheckedNetwork) -> Summary {
-    let roles = roles(network);
+    let (roles, fields) = (roles(network), receptive_fields(network));
     let layers = network.network().layers.iter().enumerate().map(|(index, named)| {
         let (inputs, output) = (network.input_shapes(index), network.output_shape(index));
         let Cost { macs, connections } = named.layer.cost(&inputs, output);
@@ -112,6 +116,7 @@ pub fn summary(network: &CheckedNetwork) -> Summary {
             output_shape: output.axes().to_vec(),
             role: roles[index],
             steps: steps(&named.layer.slides(&inputs).unwrap_or_default(), inputs[0]),
+            receptive_field: fields[network.value_of(index).index()].iter().flatten().map(|field| field.size).collect(),
             folded_into: None,
             counts,
         }

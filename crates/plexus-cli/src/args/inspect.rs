@@ -11,6 +11,7 @@ Examples:
   plexus summary mlp:512,256
   plexus summary mlp:100 --input 28x28 --outputs 10 --json
   plexus summary alexnet?groups=2
+  plexus summary vgg16 --formulas                  how each number comes about
   plexus summary net.toml --input 4")]
 pub struct SummaryArgs {
     /// A model file, a run folder, a TOML file, or a network such as mlp:512,256, alexnet or vgg16
@@ -21,9 +22,12 @@ pub struct SummaryArgs {
     /// Number of outputs of a network that is named [default: what it was made for, else 10]
     #[arg(long, value_name = "N")]
     pub outputs: Option<usize>,
-    /// Multiply activations and multiply-adds by this many samples
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub batch: u64,
+    /// Multiply activations and multiply-adds by this many samples [default: 1; for the memory of training 64]
+    #[arg(long, value_name = "N")]
+    pub batch: Option<u64>,
+    /// Write the arithmetic of each line in words: sizes of maps, parameters, multiply-adds
+    #[arg(long)]
+    pub formulas: bool,
     /// How the model is opened
     #[command(flatten)]
     pub open: OpenArgs,

@@ -4,18 +4,29 @@ use crate::Failure;
 use crate::args::SummaryArgs;
 use crate::commands::{describe, open_network};
 use crate::output::{bytes, grouped, print_json, say, table};
-use plexus::Model;
-use plexus_nn::summary::{Summary, summary};
+use plexus::{Context, Loss, Model};
+use plexus_nn::formulas::formulas;
+use plexus_nn::summary::{Counts, Summary, summary};
 use plexus_nn::{CheckedNetwork, Shape};
+use plexus_train::memory::training_bytes;
+use plexus_train::trainer::Settings;
+use std::sync::Arc;
 
 /// Prints the summary of a model or a named network.
 pub fn run(args: SummaryArgs) -> Result<(), Failure> {
     let (input, options) = (args.input.as_deref(), args.open.into());
     let (network, model) = open_network(&args.network, input, args.outputs, (Shape::new([784]), 10), options)?;
     let mut counted = model.as_ref().map_or_else(|| summary(&network), of_model);
-    scale(&mut counted, args.batch);
+    scale(&mut counted, args.batch.unwrap_or(1));
     if args.json {
         let mut line = serde_json::to_value(&counted).expect("plain data has a JSON form");
+        line["training_bytes"] = training(&network, args.batch).1.into();
+        if args.formulas {
+            for index in 0..counted.layers.len() {
+                let formulas = serde_json::to_value(formulas(&network, index));
+                line["layers"][index]["formulas"] = formulas.expect("plain data has a JSON form");
+            }
+        }
         if let Some(model) = &model {
             line["model"] = describe::json(model);
         }
@@ -23,8 +34,29 @@ pub fn run(args: SummaryArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let described = model.as_ref().map_or(String::new(), describe::text);
-    say!("{}{described}", text(&network, &counted, args.batch));
+    let worked = if args.formulas { arithmetic(&network) } else { String::new() };
+    say!("{worked}{}{described}", text(&network, &counted, args.batch));
     Ok(())
+}
+
+/// The formulas of every layer that has some.
+fn arithmetic(network: &CheckedNetwork) -> String {
+    let mut text = String::new();
+    for (index, named) in network.network().layers.iter().enumerate() {
+        let formulas = formulas(network, index);
+        if !formulas.is_empty() {
+            text += &format!("{} ({})\n", named.name, named.layer.kind());
+            text.extend(formulas.iter().map(|formula| format!("  {formula}\n")));
+        }
+    }
+    text
+}
+
+/// The rows of a batch of training, 64 unless others are asked for, and the bytes that it takes with the default settings.
+fn training(network: &CheckedNetwork, batch: Option<u64>) -> (usize, u64) {
+    let batch = batch.map_or(64, |batch| usize::try_from(batch).unwrap_or(usize::MAX));
+    let settings = Settings::new(Loss::MeanSquaredError).batch(batch);
+    (batch, training_bytes(&Arc::new(network.clone()), &settings, batch, &Context::single()) as u64)
 }
 
 /// The summary of a model, with what was folded when it was opened.
@@ -48,37 +80,44 @@ fn scale(summary: &mut Summary, batch: u64) {
 }
 
 /// The summary as a table, for people.
-pub fn text(network: &CheckedNetwork, summary: &Summary, batch: u64) -> String {
-    let header = ["layer", "kind", "output", "parameters", "no bias", "multiply-adds", "memory"];
-    let mut rows = table(&header, &[3, 4, 5, 6]);
+pub fn text(network: &CheckedNetwork, summary: &Summary, batch: Option<u64>) -> String {
+    // What a place of a map sees is a question of networks of maps and sequences.
+    let has_fields = summary.input_shape.len() > 1;
+    let mut header = vec!["layer", "kind", "output", "parameters", "biases", "multiply-adds", "memory", "sees"];
+    header.truncate(if has_fields { 8 } else { 7 });
+    let mut rows = table(&header, &[3, 4, 5, 6, 7][..header.len() - 3]);
     let shape = |axes: &[usize]| axes.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+    let mut add = |mut cells: Vec<String>| {
+        cells.resize(header.len(), String::new());
+        rows.add_row(cells);
+    };
     for input in &network.network().inputs {
-        rows.add_row([&input.name, "", &shape(input.shape.axes()), "", "", "", ""]);
+        add(vec![input.name.clone(), String::new(), shape(input.shape.axes())]);
     }
-    for layer in &summary.layers {
-        let counts = &layer.counts;
+    let numbers = |counts: &Counts| {
         let or_dash = |count: u64| if count == 0 { "–".to_string() } else { grouped(count) };
-        rows.add_row([
-            layer.name.clone(),
-            layer.kind.clone(),
-            shape(&layer.output_shape),
-            or_dash(counts.params),
-            or_dash(counts.params_without_bias),
-            or_dash(counts.macs),
-            bytes(counts.activation_bytes),
-        ]);
+        let biases = or_dash(counts.params - counts.params_without_bias);
+        [or_dash(counts.params), biases, or_dash(counts.macs), bytes(counts.activation_bytes)]
+    };
+    let mut above = "";
+    for layer in &summary.layers {
+        // The activation of the layer above is named after it.
+        let short = layer.name.strip_prefix(above).filter(|rest| rest.starts_with('.') && !above.is_empty());
+        let sees = if layer.receptive_field.is_empty() { "all".to_string() } else { shape(&layer.receptive_field) };
+        let name = short.unwrap_or(&layer.name).to_string();
+        let first = [name, layer.kind.clone(), shape(&layer.output_shape)];
+        add(first.into_iter().chain(numbers(&layer.counts)).chain(has_fields.then_some(sees)).collect());
+        if short.is_none() {
+            above = &layer.name;
+        }
     }
     let total = &summary.total;
-    rows.add_row([
-        "total".to_string(),
-        String::new(),
-        shape(network.output().axes()),
-        grouped(total.params),
-        grouped(total.params_without_bias),
-        grouped(total.macs),
-        bytes(total.activation_bytes),
-    ]);
-    let samples = if batch == 1 { "one sample".to_string() } else { format!("{} samples", grouped(batch)) };
+    let first = ["total".to_string(), String::new(), shape(network.output().axes())];
+    add(first.into_iter().chain(numbers(total)).collect());
+    let samples = match batch.unwrap_or(1) {
+        1 => "one sample".to_string(),
+        batch => format!("{} samples", grouped(batch)),
+    };
     let mut text = format!("{rows}\n");
     for layer in summary.layers.iter().filter(|layer| !layer.inputs.is_empty()) {
         text += &format!("{} reads {}.\n", layer.name, layer.inputs.join(", "));
@@ -100,11 +139,15 @@ pub fn text(network: &CheckedNetwork, summary: &Summary, batch: u64) -> String {
     if !folded.is_empty() {
         text += &format!("Folded when opened: {}.\n", folded.join(", "));
     }
-    text += &format!("Parameters take {} in f32", bytes(4 * total.params));
+    text += &format!("Without biases {} parameters. ", grouped(total.params_without_bias));
+    let [f32, bf16, int8] = [4, 2, 1].map(|size| bytes(size * total.params));
+    text += &format!("Parameters take {f32} in f32, {bf16} in bf16, {int8} in int8");
     if total.constants > 0 {
-        text += &format!(", {} constants beside them {}", grouped(total.constants), bytes(4 * total.constants));
+        text += &format!(";\n{} constants beside them {} in f32", grouped(total.constants), bytes(4 * total.constants));
     }
-    text += &format!(".\nMultiply-adds and memory are for {samples}; one multiply-add is two operations (FLOP).");
+    let (rows, training) = training(network, batch);
+    text += &format!(".\nTraining in batches of {} with Adam takes {}.", grouped(rows as u64), bytes(training));
+    text += &format!("\nMultiply-adds and memory are for {samples}; one multiply-add is two operations (FLOP).");
     if total.connections != total.macs {
         text += &format!("\nCounted as connections, biases included: {}.", grouped(total.connections));
     }

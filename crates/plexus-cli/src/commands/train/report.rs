@@ -20,7 +20,7 @@ use std::time::Duration;
 pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, args: &TrainArgs) -> Result<(), Failure> {
     let folder = run.folder();
     let counted = summary::of_model(&finished.model);
-    let text = summary::text(finished.model.network(), &counted, 1) + &describe::text(&finished.model);
+    let text = summary::text(finished.model.network(), &counted, None) + &describe::text(&finished.model);
     plexus::files::write(&folder.join("summary.txt"), format!("{text}\n").as_bytes())?;
     let test_part = (&run.source().test, "test part");
     let results =
