@@ -174,6 +174,21 @@ impl CheckedNetwork {
         label(&self.network.layers[index])
     }
 
+    /// Checks the constants of layer `index`, as [`ParamLayout::state_of`] gives them, where they come from outside.
+    ///
+    /// # Errors
+    /// [`ShapeError`] where the layer [cannot have](crate::layer::LayerKind::check_constants) them.
+    pub fn check_constants(&self, index: usize, state: &[f32]) -> Result<(), ShapeError> {
+        let checked = self.network.layers[index].layer.check_constants(&self.input_shapes(index), state);
+        checked.map_err(|Mismatch { compared, expected, got, help }| ShapeError {
+            layer: Some(self.label(index)),
+            compared,
+            expected,
+            got,
+            help,
+        })
+    }
+
     /// Checks that a slice is a whole number of samples for the only input; finite or not.
     ///
     /// # Errors
