@@ -65,6 +65,7 @@ pub use constructors::*;
 pub use dense::{Dense, Normalizer};
 pub use flatten::Order;
 pub use pad::PadMode;
+pub(crate) use sides::MAPS;
 pub use sides::{Padding, Pair, Same};
 pub(crate) use sparse_linear::MOST_COLUMNS;
 

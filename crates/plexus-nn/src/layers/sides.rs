@@ -116,6 +116,9 @@ impl From<[usize; 4]> for Padding {
 /// The largest kernel, stride, padding or dilation: more is a mistake, and sums of them stay far from overflowing.
 const MOST: usize = 1 << 20;
 
+/// What layers want that slide over maps.
+pub(crate) const MAPS: &str = "maps: [channels, height, width]";
+
 /// The axes of maps.
 ///
 /// # Errors
@@ -125,7 +128,7 @@ pub(crate) fn maps(input: &Shape) -> Result<[usize; 3], Mismatch> {
         [channels, height, width] => Ok([channels, height, width]),
         _ => Err(Mismatch::new(
             "the input",
-            "maps: [channels, height, width]",
+            MAPS,
             input.describe(),
             "Put an unflatten layer in front: kind = \"unflatten\", shape = [channels, height, width].",
         )),
