@@ -523,6 +523,34 @@ def masked_linear():
     cases.write()
 
 
+def sparse_linear():
+    cases = Cases("sparse_linear", script="maps.py")
+
+    def add(name, shape, out_features, batch, share, bias=True, **rest):
+        rng = case_file.generator(f"sparse_linear/{name}/params")
+        rows, columns = torch.nonzero(torch.rand([out_features, shape[-1]], generator=rng, dtype=torch.float64) < share, as_tuple=True)
+        lengths = torch.bincount(rows, minlength=out_features)
+        params = [("weight", normal(rng, [len(rows)]))] + ([("bias", normal(rng, [out_features]))] if bias else [])
+
+        def forward(x, p, s, training):
+            # The places are not changed by the pass, whatever their type.
+            full = torch.zeros(out_features, shape[-1], dtype=x.dtype).index_put((rows, columns), p["weight"])
+            return F.linear(x, full, p.get("bias"))
+
+        keys = {"out_features": out_features, "nonzeros": len(rows)} | ({} if bias else {"bias": False})
+        cases.add(name, keys, shape, batch, forward, params, [("row_lengths", lengths.double()), ("columns", columns.double())], **rest)
+
+    add("half", [7], 5, 3, 0.5)
+    add("all", [3], 4, 2, 2.0)
+    add("nothing-is-there", [4], 3, 2, -1.0)
+    add("sequence-no-bias", [2, 5], 3, 2, 0.4, bias=False)
+    add("long-rows", [41], 3, 2, 0.8)
+    add("many-rows", [6], 37, 1, 0.3)
+    add("batch-of-none", [3], 2, 0, 0.5)
+    add("inference", [6], 4, 2, 0.5, mode="inference")
+    cases.write()
+
+
 def lines():
     cases = Cases("conv1d", script="maps.py")
 
@@ -573,5 +601,5 @@ if __name__ == "__main__":
     case_file.settle()
     for make in [conv2d, max_pool2d, avg_pool2d, adaptive_avg_pool2d, global_avg_pool, global_max_pool, batch_norm_maps, several_values, upsample,
                  trainable_pool2d, conv2d_table, rbf, orders, conv_transpose2d, pad, center_crop, lrn, locally_connected2d,
-                 softmax_of_maps, upsample_bilinear, masked_linear, lines]:
+                 softmax_of_maps, upsample_bilinear, masked_linear, sparse_linear, lines]:
         make()

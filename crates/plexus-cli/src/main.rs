@@ -84,6 +84,7 @@ fn main() -> ExitCode {
             Command::Predict(args) => commands::predict::run(args),
             Command::Summary(args) => commands::summary::run(args),
             Command::Import(args) => commands::import::run(args),
+            Command::Convert(args) => commands::convert::run(args),
             Command::Trace(args) => commands::trace::run(args),
             Command::Kernels(args) => commands::kernels::run(args),
             Command::Bench(args) => commands::bench::run(args),

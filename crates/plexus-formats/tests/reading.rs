@@ -121,3 +121,17 @@ fn files_of_earlier_versions_have_other_names_for_some_kinds() {
     let old: plexus_nn::Network = serde_json::from_str(&json.replace("standardize", "standardise")).expect("it reads");
     assert_eq!(old, network);
 }
+
+#[test]
+fn constants_that_a_layer_cannot_have_are_refused_with_the_layer() {
+    let network = Network::chain([4], [plexus_nn::layers::sparse_linear(2, 3)]).check().expect("it fits");
+    let mut params = Params::initialize(&network, 1);
+    let whole = write_model(&network, &params, &BTreeMap::new()).expect("it can be written");
+    plexus_formats::read_model(&whole).expect("it reads");
+    params.set("layers.0.columns", &[0.0, 1.0, 4.0]);
+    let damaged = write_model(&network, &params, &BTreeMap::new()).expect("it can be written");
+    let error = plexus_formats::read_model(&damaged).expect_err("there is no fifth column").to_string();
+    for part in ["layers.0 (sparse_linear)", "columns", "0 to 3", "4 for weight 2"] {
+        assert!(error.contains(part), "{error}");
+    }
+}

@@ -35,6 +35,7 @@ pub mod requantize;
 #[cfg(test)]
 mod skipped;
 pub mod softmax;
+pub mod sparse;
 pub mod threads;
 pub mod update;
 pub(crate) mod view;

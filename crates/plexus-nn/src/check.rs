@@ -3,7 +3,9 @@
 //! Each check returns a type that cannot be made elsewhere; the code after it trusts that type.
 
 use crate::layer::Mismatch;
+use crate::layers::MAPS;
 use crate::network::{NamedLayer, Network};
+use crate::no_maps;
 use crate::params::ParamLayout;
 use crate::shape::Shape;
 use std::collections::{HashMap, HashSet};
@@ -174,6 +176,21 @@ impl CheckedNetwork {
         label(&self.network.layers[index])
     }
 
+    /// Checks the constants of layer `index`, as [`ParamLayout::state_of`] gives them, where they come from outside.
+    ///
+    /// # Errors
+    /// [`ShapeError`] where the layer [cannot have](crate::layer::LayerKind::check_constants) them.
+    pub fn check_constants(&self, index: usize, state: &[f32]) -> Result<(), ShapeError> {
+        let checked = self.network.layers[index].layer.check_constants(&self.input_shapes(index), state);
+        checked.map_err(|Mismatch { compared, expected, got, help }| ShapeError {
+            layer: Some(self.label(index)),
+            compared,
+            expected,
+            got,
+            help,
+        })
+    }
+
     /// Checks that a slice is a whole number of samples for the only input; finite or not.
     ///
     /// # Errors
@@ -316,7 +333,13 @@ pub fn check_network(network: Network) -> Result<CheckedNetwork, ShapeError> {
         let reads = reads(&network, index, &names)?;
         let entering: Vec<&Shape> = reads.iter().map(|value| &shapes[value.index()]).collect();
         let shape = layer.layer.infer(&entering);
-        let shape = shape.map_err(|mismatch| at_layer(&network, index, &reads, &entering, mismatch))?;
+        let shape = shape.map_err(|mut mismatch| {
+            if let (true, [value]) = (mismatch.expected == MAPS, &reads[..]) {
+                let help = no_maps::help(&network, &shapes, &all_reads, *value);
+                mismatch.help = help.unwrap_or(mismatch.help);
+            }
+            at_layer(&network, index, &reads, &entering, mismatch)
+        })?;
         check_size(&shape, Some(&label), "the output shape")?;
         let mut roles = HashSet::new();
         for spec in layer.layer.params(&entering) {

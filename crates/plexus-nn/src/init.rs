@@ -44,6 +44,20 @@ pub enum Init {
         /// The share of ones.
         density: f32,
     },
+    /// Lengths of the rows of a sparse matrix: so many non-zeros, as evenly as can be.
+    #[serde(skip)]
+    SparseLengths {
+        /// How many there are.
+        nonzeros: usize,
+    },
+    /// Columns of the non-zeros of a sparse matrix with [`Init::SparseLengths`], rising in each row, at random.
+    #[serde(skip)]
+    SparseColumns {
+        /// Rows of the matrix.
+        rows: usize,
+        /// Columns of the matrix.
+        cols: usize,
+    },
     /// Uniform within ±bound, for a bias that follows the fan-in of its weight.
     #[serde(skip)]
     Uniform {
@@ -85,12 +99,35 @@ impl Init {
                 random.uniform(0.0, 1.0, values);
                 values.iter_mut().for_each(|value| *value = f32::from(u8::from(*value < density)));
             }
+            Init::SparseLengths { nonzeros } => {
+                let rows = values.len();
+                values.iter_mut().enumerate().for_each(|(row, length)| *length = spread(nonzeros, rows, row) as f32);
+            }
+            Init::SparseColumns { rows, cols } => {
+                let (nonzeros, mut rest) = (values.len(), values);
+                for row in 0..rows {
+                    let (own, behind) = rest.split_at_mut(spread(nonzeros, rows, row).min(rest.len()));
+                    // One at random of as many equal parts of the row as there are numbers.
+                    let len = own.len();
+                    for (part, column) in own.iter_mut().enumerate() {
+                        let (start, end) = (part * cols / len, (part + 1) * cols / len);
+                        *column = (start + random.next_u32() as usize % (end - start).max(1)) as f32;
+                    }
+                    rest = behind;
+                }
+            }
             Init::Digits if shape == digits::SHAPE => digits::fill(values),
             Init::Digits => {
                 values.iter_mut().for_each(|value| *value = if random.next_u32() & 1 == 1 { 1.0 } else { -1.0 });
             }
         }
     }
+}
+
+/// How many of some things one of several places has, where they are spread evenly.
+#[cfg(feature = "train")]
+fn spread(things: usize, places: usize, place: usize) -> usize {
+    things / places + usize::from(place < things % places)
 }
 
 /// Uniform within ±bound.

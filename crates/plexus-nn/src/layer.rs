@@ -435,6 +435,15 @@ pub trait LayerKind {
         Vec::new()
     }
 
+    /// Whether numbers from outside can be the constants of the layer: those of [`LayerKind::params`] that are not trainable,
+    /// one after the other. Most kinds take any.
+    ///
+    /// # Errors
+    /// [`Mismatch`] naming the first number that cannot be.
+    fn check_constants(&self, _inputs: &[&Shape], _state: &[f32]) -> Result<(), Mismatch> {
+        Ok(())
+    }
+
     /// What one sample costs.
     fn cost(&self, _inputs: &[&Shape], _output: &Shape) -> Cost {
         Cost::default()

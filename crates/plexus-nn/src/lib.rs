@@ -27,6 +27,7 @@ pub mod init;
 pub mod layer;
 pub mod layers;
 mod network;
+mod no_maps;
 mod params;
 mod plan;
 mod prepared;

@@ -229,7 +229,8 @@ impl Params {
     /// Takes tensors from outside: every one that the network declares, with its shape, and no other.
     ///
     /// # Errors
-    /// [`ShapeError`] listing everything missing, unexpected, given twice or of another shape.
+    /// [`ShapeError`] listing everything missing, unexpected, given twice or of another shape, or naming constants that a layer
+    /// [cannot have](crate::layer::LayerKind::check_constants).
     pub fn from_tensors(network: &CheckedNetwork, tensors: &[Tensor<'_>]) -> Result<Self, ShapeError> {
         let layout = network.layout();
         let found = layout.assign(tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())))?;
@@ -248,6 +249,8 @@ impl Params {
         for (entry, tensor) in fitting() {
             params.values_mut(entry).copy_from_slice(&tensor.values);
         }
+        (0..network.network().layers.len())
+            .try_for_each(|index| network.check_constants(index, &params.layer(index).1))?;
         Ok(params)
     }
 

@@ -7,6 +7,8 @@ pub struct Scratch {
     pub gemm: plexus_kernels::gemm::Scratch,
     /// For convolutions.
     pub conv: plexus_kernels::conv::Scratch,
+    /// For sparse matrices.
+    pub sparse: plexus_kernels::sparse::Scratch,
     /// For weights that are made anew at each call, and their gradients.
     pub weights: plexus_kernels::buffer::Buffer,
 }

@@ -148,7 +148,9 @@ fn steps(windows: &[Slide], input: &Shape) -> Vec<f64> {
 /// What each layer does among the fully connected ones.
 fn roles(network: &CheckedNetwork) -> Vec<Option<&'static str>> {
     let layers = &network.network().layers;
-    let is_linear = |index: usize| matches!(layers[index].layer, Layer::Linear(_) | Layer::MaskedLinear(_));
+    let is_linear = |index: usize| {
+        matches!(layers[index].layer, Layer::Linear(_) | Layer::MaskedLinear(_) | Layer::SparseLinear(_))
+    };
     let (mut behind, mut before) = (HashSet::new(), HashSet::<ValueId>::new());
     for index in 0..layers.len() {
         if is_linear(index) || network.reads(index).iter().any(|value| behind.contains(value)) {

@@ -483,6 +483,7 @@ fn a_number_of_any_layer_kind_that_is_a_little_off_is_refused() {
             "conv_transpose2d",
             "locally_connected2d",
             "masked_linear",
+            "sparse_linear",
             "conv1d",
         ];
         if with_weights.contains(&kind) {

@@ -73,6 +73,9 @@ pub enum Error {
     /// Something does not fit something else.
     #[error(transparent)]
     Shape(Box<ShapeError>),
+    /// A network cannot be written in another form.
+    #[error(transparent)]
+    Convert(Box<plexus_nn::convert::ConvertError>),
     /// The calls that built a network contradict each other.
     #[error(transparent)]
     Graph(Box<GraphError>),
@@ -230,7 +233,7 @@ macro_rules! from {
     };
 }
 
-from! { FormatError => Network, ShapeError => Shape, GraphError => Graph }
+from! { FormatError => Network, ShapeError => Shape, GraphError => Graph, plexus_nn::convert::ConvertError => Convert }
 #[cfg(feature = "train")]
 from! { Unfit => Unfit, GatherError => Gather }
 #[cfg(feature = "table")]

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "ndarray")]
 mod arrays;
+mod class_map;
+mod converted;
 mod error;
 #[doc(hidden)]
 pub mod files;
@@ -35,6 +37,8 @@ mod spec;
 #[cfg(feature = "table")]
 mod split;
 
+pub use class_map::ClassMap;
+pub use converted::{Apart, ConvertedModel};
 pub use error::Error;
 pub use model::Model;
 pub use predict::{Answers, Class, Workspace};
@@ -61,6 +65,8 @@ mod documents {
 
 /// What the weights of a model may be rounded to: [`Context::with_weights`].
 pub use plexus_kernels::weight_only::{Format as WeightFormat, Group as WeightGroup};
+/// Networks in another form: `docs/converting.md` says which there are.
+pub use plexus_nn::convert;
 /// The derivatives of a layer held against differences.
 #[cfg(feature = "train")]
 pub use plexus_nn::gradcheck;

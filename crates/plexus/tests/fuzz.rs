@@ -83,6 +83,7 @@ fn layer(u: &mut Unstructured) -> Result<Option<Layer>> {
         ("lrn", &["size", "k", "divide_by_size"]),
         ("locally_connected2d", &["out_channels", "kernel_size", "stride", "padding", "bias"]),
         ("masked_linear", &["out_features", "density", "bias"]),
+        ("sparse_linear", &["out_features", "nonzeros", "bias"]),
         ("conv1d", &["out_channels", "kernel_size", "stride", "padding", "dilation", "groups"]),
         ("max_pool1d", &["kernel_size", "stride", "padding", "dilation"]),
         ("avg_pool1d", &["kernel_size", "stride", "padding"]),
@@ -105,6 +106,7 @@ fn layer(u: &mut Unstructured) -> Result<Option<Layer>> {
                 | "size"
                 | "output_size"
                 | "connections"
+                | "nonzeros"
         );
         if !needed && u.ratio(2, 3)? {
             continue;

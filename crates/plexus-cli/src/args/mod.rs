@@ -1,6 +1,7 @@
 //! The commands and their options: what is said with each is one file.
 
 mod bench;
+mod convert;
 mod data;
 mod evaluate;
 mod import;
@@ -10,6 +11,7 @@ mod shell;
 mod train;
 
 pub use bench::{BenchArgs, BenchTask, OptimizerArg, PrecisionArg};
+pub use convert::ConvertArgs;
 pub use data::{DataArgs, TableArgs};
 pub use evaluate::EvaluateArgs;
 pub use import::ImportArgs;
@@ -73,6 +75,8 @@ pub enum Command {
     Summary(SummaryArgs),
     /// Make a model of the weights that PyTorch saved for a network with a name: alexnet, vgg16, unet
     Import(ImportArgs),
+    /// Write a model in another form: fully connected layers as convolutions and back, convolutions as matrices, folded
+    Convert(ConvertArgs),
     /// Run one input step by step and print every multiply, add and activation with operands and results
     Trace(TraceArgs),
     /// List the compute kernels: which this machine can run, and which it uses

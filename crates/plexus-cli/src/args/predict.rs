@@ -28,6 +28,10 @@ A class for each pixel:
                    there takes a mask for each of several images
   --overlay o.png  the image under the colors of its classes
 
+A class for each window of a larger image, by a classifier whose layers all slide:
+  --map            also where images are larger than the model's, and nothing says how they become its size
+  --out map.png    a pixel for each window, of the number of its class; --overlay and --json as well
+
 Answers as CSV:
   of classes   the columns prediction and probability; with --probabilities one more for each class
   of numbers   a column NAME_predicted for each number
@@ -46,7 +50,7 @@ pub struct PredictArgs {
     /// Write the answers to this file, all of them or none: CSV, JSON where its name ends in .json or .jsonl, a mask in .png
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Write the image under the colors of its classes to this file, for models that give a class for each pixel
+    /// Write the image under the colors of its classes to this file, for models that give a class for each pixel or window
     #[arg(long, value_name = "FILE.png")]
     pub overlay: Option<PathBuf>,
     /// How answers are written [default: text; with --out by the name of the file]
@@ -65,6 +69,9 @@ pub struct PredictArgs {
     /// [default: the likelier class]
     #[arg(long, value_name = "T", value_parser = share)]
     pub threshold: Option<f32>,
+    /// A class for each window of an image, by a classifier whose layers all slide (plexus convert --fc-to-conv kernel makes one)
+    #[arg(long)]
+    pub map: bool,
     /// Resize images to the model's input
     #[arg(long)]
     pub resize: bool,

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod completions;
+pub mod convert;
 mod describe;
 pub mod evaluate;
 pub mod import;

@@ -77,7 +77,7 @@ impl<R: Read + Seek> ReadModel for Reader<R> {
             let (to, start) = if *trainable { (&mut *weights, starts[1]) } else { (&mut *state, starts[0]) };
             self.read(first + at, &mut to[range.start - start..range.end - start])?;
         }
-        Ok(())
+        self.network.check_constants(index, state).map_err(|error| FormatError::Weights(Box::new(error)))
     }
 }
 

@@ -286,7 +286,7 @@ impl Reader<'_> {
         // Sizes have a range that serde does not know.
         match key {
             _ if self.custom => {}
-            "out_features" | "in_features" | "out_channels" | "in_channels" | "groups" => {
+            "out_features" | "in_features" | "nonzeros" | "out_channels" | "in_channels" | "groups" => {
                 return Ok(size(self.source, key, value)?.into());
             }
             "shape" => return Ok(shape(self.source, key, value)?.axes().into()),
@@ -437,6 +437,7 @@ fn plain(expected: &str) -> &str {
 fn example(key: &str) -> String {
     match key {
         "out_features" => "out_features = 128".to_string(),
+        "nonzeros" => "nonzeros = 1000".to_string(),
         "out_channels" => "out_channels = 16".to_string(),
         "kernel_size" => "kernel_size = 3".to_string(),
         "output_size" => "output_size = 6".to_string(),

@@ -3,8 +3,8 @@
 use super::{
     Activation, AdaptiveAvgPool2d, Add, AvgPool1d, AvgPool2d, BatchNorm, CenterCrop, Concat, Conv1d, Conv2d,
     Conv2dTable, ConvTranspose2d, Dropout, Flatten, GlobalAvgPool, GlobalMaxPool, Layer, LayerNorm, LocallyConnected2d,
-    LogSoftmax, Lrn, MaskedLinear, MaxPool1d, MaxPool2d, Pad, Padding, Pair, Rbf, Reshape, Softmax, Standardize,
-    TrainablePool2d, Unflatten, Upsample,
+    LogSoftmax, Lrn, MaskedLinear, MaxPool1d, MaxPool2d, Pad, Padding, Pair, Rbf, Reshape, Softmax, SparseLinear,
+    Standardize, TrainablePool2d, Unflatten, Upsample,
 };
 use crate::graph::{Graph, Node};
 use crate::layers::Linear;
@@ -39,6 +39,8 @@ of_one_input! {
     linear(out_features: usize) = Linear::new(out_features);
     /// A fully connected layer with bias and a mask of its connections: [`MaskedLinear`].
     masked_linear(out_features: usize) = MaskedLinear::new(out_features);
+    /// A fully connected layer with bias and so many weights that are not zero: [`SparseLinear`].
+    sparse_linear(out_features: usize, nonzeros: usize) = SparseLinear::new(out_features, nonzeros);
     /// A convolution of sequences with bias, stride 1, no padding: [`Conv1d`].
     conv1d(out_channels: usize, kernel_size: usize) = Conv1d::new(out_channels, kernel_size);
     /// Maxima of windows of sequences, side by side: [`MaxPool1d`].

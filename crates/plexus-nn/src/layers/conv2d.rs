@@ -115,7 +115,7 @@ impl Conv2d {
         }
     }
 
-    fn geometry(&self, input: &Shape) -> Geometry {
+    pub(crate) fn geometry(&self, input: &Shape) -> Geometry {
         let [channels, height, width] = maps(input).unwrap_or_default();
         let (kernel, dilation) = (self.kernel_size.sizes(), self.dilation.sizes());
         Geometry {

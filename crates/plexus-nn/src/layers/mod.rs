@@ -54,6 +54,7 @@ mod rbf;
 mod reshape;
 mod sides;
 mod softmax;
+mod sparse_linear;
 mod standardize;
 mod trainable_pool2d;
 mod unflatten;
@@ -64,7 +65,9 @@ pub use constructors::*;
 pub use dense::{Dense, Normalizer};
 pub use flatten::Order;
 pub use pad::PadMode;
+pub(crate) use sides::MAPS;
 pub use sides::{Padding, Pair, Same};
+pub(crate) use sparse_linear::MOST_COLUMNS;
 
 pub use upsample::UpsampleMode;
 
@@ -217,6 +220,7 @@ layers! {
     lrn::Lrn "lrn",
     locally_connected2d::LocallyConnected2d "locally_connected2d",
     masked_linear::MaskedLinear "masked_linear",
+    sparse_linear::SparseLinear "sparse_linear",
     conv1d::Conv1d "conv1d",
     pool1d::MaxPool1d "max_pool1d",
     pool1d::AvgPool1d "avg_pool1d",

@@ -117,6 +117,9 @@ impl From<[usize; 4]> for Padding {
 /// The largest kernel, stride, padding or dilation: more is a mistake, and sums of them stay far from overflowing.
 const MOST: usize = 1 << 20;
 
+/// What layers want that slide over maps.
+pub(crate) const MAPS: &str = "maps: [channels, height, width]";
+
 /// The axes of maps.
 ///
 /// # Errors
@@ -126,7 +129,7 @@ pub(crate) fn maps(input: &Shape) -> Result<[usize; 3], Mismatch> {
         [channels, height, width] => Ok([channels, height, width]),
         _ => Err(Mismatch::new(
             "the input",
-            "maps: [channels, height, width]",
+            MAPS,
             input.describe(),
             "Put an unflatten layer in front: kind = \"unflatten\", shape = [channels, height, width].",
         )),

@@ -3,6 +3,7 @@
 mod answer;
 mod input;
 mod segment;
+mod slide;
 
 use crate::Failure;
 use crate::args::{Format, PredictArgs};
@@ -26,9 +27,12 @@ pub fn run(args: PredictArgs) -> Result<(), Failure> {
     if segment::is_meant(&model, &args) {
         return segment::run(&model, &args);
     }
+    if slide::is_meant(&model, &args)? {
+        return slide::run(&model, &args);
+    }
     if args.overlay.is_some() {
         return Err(Failure::Input(
-            "--overlay is for images, and a model that gives a class for each of their pixels. Leave it out"
+            "--overlay is for images, and a model that gives a class for each of their pixels or windows. Leave it out"
                 .to_string(),
         ));
     }

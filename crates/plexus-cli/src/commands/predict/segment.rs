@@ -68,7 +68,7 @@ pub(super) fn run(model: &Model, args: &PredictArgs) -> Result<(), Failure> {
 }
 
 /// Where a picture goes: the file named, or one of the input's name in the folder named.
-fn target(out: &Path, input: &str, inputs: usize) -> Result<PathBuf, Failure> {
+pub(super) fn target(out: &Path, input: &str, inputs: usize) -> Result<PathBuf, Failure> {
     let is_png = out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
     let path = match out.is_dir() {
         true => {
