@@ -85,6 +85,8 @@ fn main() -> ExitCode {
             Command::Summary(args) => commands::summary::run(args),
             Command::Import(args) => commands::import::run(args),
             Command::Convert(args) => commands::convert::run(args),
+            Command::Shape(args) => commands::shape::run(args),
+            Command::CompareConnectivity(args) => commands::compare_connectivity::run(args),
             Command::Trace(args) => commands::trace::run(args),
             Command::Kernels(args) => commands::kernels::run(args),
             Command::Bench(args) => commands::bench::run(args),

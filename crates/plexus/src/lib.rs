@@ -6,6 +6,7 @@ mod arrays;
 mod class_map;
 mod converted;
 mod error;
+pub mod explain;
 #[doc(hidden)]
 pub mod files;
 #[cfg(feature = "train")]

@@ -4,6 +4,7 @@ mod bench;
 mod convert;
 mod data;
 mod evaluate;
+mod explain;
 mod import;
 mod inspect;
 mod predict;
@@ -14,6 +15,7 @@ pub use bench::{BenchArgs, BenchTask, OptimizerArg, PrecisionArg};
 pub use convert::ConvertArgs;
 pub use data::{DataArgs, TableArgs};
 pub use evaluate::EvaluateArgs;
+pub use explain::{CompareArgs, ShapeArgs};
 pub use import::ImportArgs;
 pub use inspect::{KernelsArgs, SummaryArgs, TraceArgs};
 pub use predict::{Format, PredictArgs};
@@ -77,6 +79,10 @@ pub enum Command {
     Import(ImportArgs),
     /// Write a model in another form: fully connected layers as convolutions and back, convolutions as matrices, folded
     Convert(ConvertArgs),
+    /// Follow a shape through layers: what comes out of each, and what the first fully connected layer takes
+    Shape(ShapeArgs),
+    /// Count what it takes to connect maps with maps: fully, locally, by convolution, as a sparse matrix
+    CompareConnectivity(CompareArgs),
     /// Run one input step by step and print every multiply, add and activation with operands and results
     Trace(TraceArgs),
     /// List the compute kernels: which this machine can run, and which it uses

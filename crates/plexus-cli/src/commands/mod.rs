@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub mod bench;
+pub mod compare_connectivity;
 pub mod completions;
 pub mod convert;
 mod describe;
@@ -9,6 +10,7 @@ pub mod import;
 pub mod kernels;
 pub mod predict;
 mod results;
+pub mod shape;
 pub mod summary;
 pub mod trace;
 pub mod train;
@@ -96,12 +98,12 @@ pub(crate) fn open_network(
 }
 
 /// `784` or `1x28x28`.
-fn parse_shape(text: &str) -> Result<Shape, Failure> {
+pub(crate) fn parse_shape(text: &str) -> Result<Shape, Failure> {
     let axes: Result<Vec<usize>, _> =
         text.trim_matches(['[', ']']).split(['x', ',']).map(|axis| axis.trim().parse()).collect();
     axes.ok().filter(|axes| !axes.contains(&0)).map(Shape::new).ok_or_else(|| {
         Failure::Input(format!(
-            "--input is \"{text}\", but must be whole numbers above 0 with x between them, as 784 or 1x28x28"
+            "the shape \"{text}\" must be whole numbers above 0 with x between them, as 784 or 1x28x28"
         ))
     })
 }
@@ -116,6 +118,31 @@ pub(crate) fn save_picture(folder: &Path, name: &str, picture: &Picture, theme: 
     plexus::files::write(&folder.join(format!("{name}.svg")), picture.svg().as_bytes())?;
     plexus::files::write(&folder.join(format!("{name}.png")), &picture.png(2.0, theme)?)?;
     Ok(())
+}
+
+/// Writes a picture to one file, as its name says: .svg, or .png in one of the themes.
+pub(crate) fn save_drawing(path: &Path, picture: &Picture, dark: bool) -> Result<(), Failure> {
+    let theme = if dark { Theme::Dark } else { Theme::Light };
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("svg") => plexus::files::write(path, picture.svg().as_bytes())?,
+        Some("png") => plexus::files::write(path, &picture.png(2.0, theme)?)?,
+        _ => {
+            let shown = path.display();
+            return Err(Failure::Input(format!("{shown} must end in .svg or .png, which says how to draw")));
+        }
+    }
+    Ok(())
+}
+
+/// A table with commas between its columns.
+pub(crate) fn csv_text(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let header = header.iter().map(|name| name.to_string()).collect();
+    for row in std::iter::once(header).chain(rows) {
+        writer.write_record(&row).expect("memory takes all, and rows are of one length");
+    }
+    let text = String::from_utf8(writer.into_inner().expect("memory takes all")).expect("fields are text");
+    text.trim_end().to_string()
 }
 
 /// An image as the bytes of a PNG file.

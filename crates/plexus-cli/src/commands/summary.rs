@@ -4,7 +4,7 @@ use crate::Failure;
 use crate::args::SummaryArgs;
 use crate::commands::{describe, open_network};
 use crate::output::{bytes, grouped, print_json, say, table};
-use plexus::{Context, Loss, Model};
+use plexus::{Context, Isa, Loss, Model, Pool};
 use plexus_nn::formulas::formulas;
 use plexus_nn::summary::{Counts, Summary, summary};
 use plexus_nn::{CheckedNetwork, Shape};
@@ -56,7 +56,9 @@ fn arithmetic(network: &CheckedNetwork) -> String {
 fn training(network: &CheckedNetwork, batch: Option<u64>) -> (usize, u64) {
     let batch = batch.map_or(64, |batch| usize::try_from(batch).unwrap_or(usize::MAX));
     let settings = Settings::new(Loss::MeanSquaredError).batch(batch);
-    (batch, training_bytes(&Arc::new(network.clone()), &settings, batch, &Context::single()) as u64)
+    // The same number on every machine: instruction sets pack weights in panels of other widths.
+    let context = Context::new(Isa::Portable, Pool::single());
+    (batch, training_bytes(&Arc::new(network.clone()), &settings, batch, &context) as u64)
 }
 
 /// The summary of a model, with what was folded when it was opened.
@@ -139,7 +141,7 @@ pub fn text(network: &CheckedNetwork, summary: &Summary, batch: Option<u64>) -> 
     if !folded.is_empty() {
         text += &format!("Folded when opened: {}.\n", folded.join(", "));
     }
-    text += &format!("Without biases {} parameters. ", grouped(total.params_without_bias));
+    text += &format!("Without biases {} parameters.\n", grouped(total.params_without_bias));
     let [f32, bf16, int8] = [4, 2, 1].map(|size| bytes(size * total.params));
     text += &format!("Parameters take {f32} in f32, {bf16} in bf16, {int8} in int8");
     if total.constants > 0 {

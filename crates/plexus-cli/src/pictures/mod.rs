@@ -12,6 +12,7 @@
 mod axis;
 pub mod calibration;
 pub mod confusion;
+pub mod connectivity;
 pub mod curves;
 mod drawing;
 mod font;

@@ -1,0 +1,71 @@
+//! `plexus shape`, `plexus compare-connectivity`
+
+use clap::Args as ClapArgs;
+use std::path::PathBuf;
+
+/// `plexus shape`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  plexus shape 1x32x200x150 conv:64,3 conv:128,3 pool:2 flatten
+                                                   what enters the first linear layer?
+  plexus shape 1x28x28 conv:8,4 pool:2 conv:16,3 pool:2 flatten linear:144,10
+                                                   which number is wrong, and what to write
+  plexus shape vgg16 --layer flatten
+  plexus shape net.toml --json
+
+Layers:
+  conv:FILTERS,KERNEL  conv1d  convt (transposed)  local (locally connected)  linear:OUT or linear:IN,OUT
+  pool:KERNEL  avgpool  pool1d  avgpool1d  adaptive:SIZE  upsample:FACTOR  pad:N  crop:SIZE
+  flatten  unflatten:CxHxW  reshape:SHAPE  batchnorm  layernorm  dropout:P  softmax  relu and other functions
+  Behind the numbers: s2 (stride), p1 (padding), d2 (dilation), g4 (groups), or any key as padding=same.
+  A kernel or size of two numbers is 3x5.")]
+pub struct ShapeArgs {
+    /// Shape of the input, as 3x224x224, or with the batch in front 1x3x224x224; or a model, a TOML file, a network by name
+    #[arg(value_name = "INPUT|NETWORK")]
+    pub start: String,
+    /// What the input goes through
+    #[arg(value_name = "LAYER")]
+    pub layers: Vec<String>,
+    /// Only this layer
+    #[arg(long, value_name = "NAME")]
+    pub layer: Option<String>,
+    /// Print one JSON object
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print a table with commas between its columns
+    #[arg(long)]
+    pub csv: bool,
+}
+
+/// `plexus compare-connectivity`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  plexus compare-connectivity 32x64x64 conv:48,3,padding=same
+  plexus compare-connectivity 3x227x227 conv:96,11,s4 --out connections.svg
+  plexus compare-connectivity 3x32x32 conv:1,32    one neuron that sees a whole image
+
+Compared are layers from the same input to the same output: with every input (fully connected), with a window of inputs and
+weights of its own for each output (locally connected), with a window and the same weights everywhere (convolution), and the
+convolution as a sparse matrix. plexus convert makes one of the other.")]
+pub struct CompareArgs {
+    /// Shape of the input: CHANNELSxROWSxCOLUMNS
+    #[arg(value_name = "INPUT")]
+    pub input: String,
+    /// The convolution: FILTERS,KERNEL and s2 (stride), p1 (padding), d2 (dilation), g4 (groups)
+    #[arg(value_name = "CONV")]
+    pub conv: String,
+    /// Draw it: a file ending in .svg or .png
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// A dark PNG
+    #[arg(long, requires = "out")]
+    pub dark: bool,
+    /// Print one JSON object
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print a table with commas between its columns
+    #[arg(long)]
+    pub csv: bool,
+}

@@ -1,0 +1,135 @@
+//! What the program answers to questions about networks: `shape`, `compare-connectivity`, and the page docs/questions.md.
+
+mod program;
+
+use program::{plexus, write};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+fn here() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// What a command line prints, an error too.
+fn answer(at: &Path, line: &str) -> String {
+    let told = plexus(at, line.split_whitespace().skip(1));
+    format!("{}{}", told.stdout, told.stderr)
+}
+
+/// The page with the answers of now behind the commands of each block.
+fn renewed(page: &str, at: &Path) -> String {
+    let (mut text, mut inside) = (String::new(), false);
+    for line in page.lines() {
+        if line.starts_with("```") {
+            inside = !inside;
+        }
+        match line.strip_prefix("$ ") {
+            Some(command) if inside => {
+                let answer = answer(at, command);
+                let answer: Vec<&str> = answer.lines().map(str::trim_end).collect();
+                text += &format!("{line}\n{}\n", answer.join("\n"));
+            }
+            _ if inside && !line.starts_with("```") => {}
+            _ => text += &format!("{line}\n"),
+        }
+    }
+    text
+}
+
+/// To renew the page: PLEXUS_WRITE_DOCS=1 cargo test --workspace --test explain
+#[test]
+fn the_page_of_questions_shows_what_is_printed() {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "..", "docs", "questions.md"].iter().collect();
+    let page = std::fs::read_to_string(&path).expect("the page is there").replace("\r\n", "\n");
+    let folder = here();
+    let now = renewed(&page, folder.path());
+    if std::env::var_os("PLEXUS_WRITE_DOCS").is_some() {
+        std::fs::write(&path, &now).expect("the page is written");
+    }
+    let page = std::fs::read_to_string(&path).expect("the page is there").replace("\r\n", "\n");
+    for (number, (is, should)) in page.lines().zip(now.lines()).enumerate() {
+        assert_eq!(is, should, "docs/questions.md, line {}", number + 1);
+    }
+    assert_eq!(page.lines().count(), now.lines().count());
+    assert!(now.matches("$ plexus ").count() > 10);
+}
+
+#[test]
+fn numbers_of_the_questions_are_exact() {
+    let folder = here();
+    let at = folder.path();
+    let json = |line: &str| plexus(at, line.split_whitespace()).well().last_json();
+    let s14 = json("shape 1x32x200x150 conv:64,3 conv:128,3 pool:2 flatten --json");
+    assert_eq!((&s14["in_features"], &s14["batch"]), (&json!(915_712), &json!(1)));
+    let second = json("shape 1x28x28 conv:8,4 pool:2 conv:16,3 pool:2 flatten --json");
+    assert_eq!(second["in_features"], 400);
+    assert_eq!(second["layers"][1]["formulas"][0]["arithmetic"], "⌊(25 − 2) / 2⌋ + 1");
+    let ways = json("compare-connectivity 32x64x64 48,3,padding=same --json");
+    let way = |index: usize, key: &str| ways["ways"][index][key].clone();
+    assert_eq!((way(0, "weights"), way(2, "parameters")), (json!(25_769_803_776u64), json!(13_872)));
+    assert_eq!((way(2, "macs"), way(3, "weights")), (json!(56_623_104), json!(55_449_600)));
+    let first = json("compare-connectivity 3x227x227 conv:96,11,s4 --json");
+    let params = [0, 1, 2].map(|index| first["ways"][index]["parameters"].as_u64().expect("a count"));
+    assert_eq!(params, [44_892_355_200, 105_705_600, 34_944]);
+    for (input, weights) in [("3x32x32", 3_072), ("3x200x200", 120_000), ("3x227x227", 154_587)] {
+        let size = input.rsplit('x').next().expect("three axes");
+        let one = json(&format!("compare-connectivity {input} conv:1,{size} --json"));
+        assert_eq!((&one["ways"][0]["weights"], &one["ways"][0]["biases"]), (&json!(weights), &json!(1)));
+    }
+    let summary = json("summary alexnet --formulas --json");
+    assert_eq!(summary["layers"][0]["receptive_field"], json!([11, 11]));
+    assert_eq!(summary["layers"][0]["formulas"][2]["value"], 34_944);
+    assert!(summary["training_bytes"].as_u64() > Some(62_378_344 * 4 * 4));
+}
+
+#[test]
+fn a_model_file_and_a_text_are_followed_too() {
+    let folder = here();
+    let at = folder.path();
+    write(
+        &at.join("net.toml"),
+        "input = [1, 8, 8]\n[[layer]]\nkind = \"conv2d\"\nname = \"c\"\nout_channels = 2\nkernel_size = 3\n",
+    );
+    let told = plexus(at, ["shape", "net.toml", "--csv"]).well().stdout;
+    assert_eq!(told, "layer,output_shape,elements\nc,2x6x6,72\n");
+    let told = plexus(at, ["shape", "vgg16", "--layer", "flatten"]).well().stdout;
+    assert!(told.contains("512 · 7 · 7 = 25,088"), "{told}");
+    let drawn =
+        plexus(at, ["compare-connectivity", "3x9x9", "conv:4,3", "--csv", "--out", "ways.png", "--dark"]).well();
+    assert!(drawn.stdout.contains("\nconvolution,112,108,4,27,5292,448\n"), "{}", drawn.stdout);
+    assert!(std::fs::read(at.join("ways.png")).expect("it is drawn").starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn wrong_uses_say_what_to_type() {
+    let folder = here();
+    let at = folder.path();
+    write(&at.join("bad.toml"), "input = [1, 8, 8]\n[[layer]]\nkind = \"linear\"\nout_features = 2\nin_features = 9\n");
+    for (line, words) in [
+        ("shape nonsense", "plexus shape 1x28x28 conv:8,3 pool:2 flatten"),
+        ("shape 0x3x3 flatten", "no shape"),
+        ("shape 1x28x28 konv:8,3", "conv, conv1d"),
+        ("shape 1x28x28 conv:8", "kernel_size is missing"),
+        ("shape 1x28x28 conv:8,3,strid=2", "strid"),
+        ("shape 1x28x28 conv:8,40", "kernel_size does not fit"),
+        ("shape 784 conv:8,3", "unflatten"),
+        ("shape 1x28x28 flatten linear:64 conv:8,3", "unflatten"),
+        ("shape 1x8x8 conv:4,3 pool:2 flatten linear:16,10", "Set in_features = 36"),
+        ("shape vgg16 conv:3,3", "begin with the shape of an input"),
+        ("shape vgg16 --layer fc9", "fc1"),
+        ("shape bad.toml", "in_features"),
+        ("shape 1x28x28 flatten --json --csv", "--csv"),
+        ("compare-connectivity 3x32x32 pool:2", "conv:FILTERS,KERNEL"),
+        ("compare-connectivity 3x32 conv:4,3", "maps: [channels, height, width]"),
+        ("compare-connectivity 3xx32 conv:4,3", "1x28x28"),
+        ("compare-connectivity 3x32x32 conv:4,33", "kernel_size"),
+        ("compare-connectivity 3x32x32 conv:4,3 --out x.gif", ".svg or .png"),
+        ("compare-connectivity 3x32x32 conv:4,3 --dark", "--out"),
+        ("compare-connectivity 3x32x32 conv:4,3,groups=2", "groups"),
+    ] {
+        let told = plexus(at, line.split_whitespace());
+        assert_eq!(told.code, Some(2), "{line}: {told:?}");
+        assert!(told.stderr.contains(words), "{line}: {}", told.stderr);
+        assert!(!told.stderr.contains("panicked"), "{line}: {}", told.stderr);
+    }
+}
