@@ -31,6 +31,7 @@ mod no_maps;
 mod params;
 mod plan;
 mod prepared;
+pub mod profile;
 mod program;
 mod scratch;
 mod shape;

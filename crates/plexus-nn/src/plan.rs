@@ -314,6 +314,14 @@ impl Plan {
         Some(self.plain(layer)[entry.range.start - start..entry.range.end - start].to_vec())
     }
 
+    /// Bytes of the weights of a layer that a run reads.
+    pub(crate) fn read_bytes(&self, index: usize) -> usize {
+        match &self.weights[index] {
+            Weights::Plain(weights) => size_of_val(&weights[..]),
+            Weights::Prepared { prepared, .. } | Weights::Folded { prepared, .. } => prepared.bytes(),
+        }
+    }
+
     /// Bytes of memory that the numbers take.
     pub fn params_bytes(&self) -> usize {
         self.weights.iter().map(Weights::bytes).sum::<usize>() + size_of_val(&self.state[..])

@@ -98,7 +98,7 @@ fn size(text: &str) -> Result<usize, String> {
     size.ok_or_else(|| format!("expected a whole number from 1 to {MOST_ROWS}"))
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0 && *seconds <= 3600.0);
     seconds.ok_or_else(|| "expected a number above 0, at most 3600".to_string())
 }

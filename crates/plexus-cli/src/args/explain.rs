@@ -1,5 +1,7 @@
-//! `plexus shape`, `plexus compare-connectivity`
+//! `plexus shape`, `plexus compare-connectivity`, `plexus profile`
 
+use super::bench::seconds;
+use super::{NumberArgs, OpenArgs, thread_count};
 use clap::Args as ClapArgs;
 use std::path::PathBuf;
 
@@ -56,6 +58,55 @@ pub struct CompareArgs {
     /// The convolution: FILTERS,KERNEL and s2 (stride), p1 (padding), d2 (dilation), g4 (groups)
     #[arg(value_name = "CONV")]
     pub conv: String,
+    /// Draw it: a file ending in .svg or .png
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// A dark PNG
+    #[arg(long, requires = "out")]
+    pub dark: bool,
+    /// Print one JSON object
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print a table with commas between its columns
+    #[arg(long)]
+    pub csv: bool,
+}
+
+/// `plexus profile`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  plexus profile alexnet
+  plexus profile vgg16 --batch 8 --threads 2 --out vgg16.svg
+  plexus profile runs/digits-1 --json
+  plexus profile alexnet --weights int8            with rounded weights of the fully connected layers
+
+The floor of a layer is the time for its multiply-adds at this machine's best rate, or for reading its weights, whichever is longer.
+Both are measured beforehand. With fewer multiply-adds than the formula (Winograd) a convolution can be below it.")]
+pub struct ProfileArgs {
+    /// A model file, a run folder, a TOML file, or a network such as alexnet (then with seeded weights)
+    pub network: String,
+    /// Samples of a run
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub batch: u32,
+    /// How long to measure, at least three runs
+    #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// Shape of one input sample, as 784 or 1x28x28 [default: what the network was made for, else 784]
+    #[arg(long, value_name = "SHAPE")]
+    pub input: Option<String>,
+    /// Number of outputs of a network that is named [default: what it was made for, else 10]
+    #[arg(long, value_name = "N")]
+    pub outputs: Option<usize>,
+    /// Threads [default: one for each processor]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = thread_count)]
+    pub threads: usize,
+    /// The numbers of the computation
+    #[command(flatten)]
+    pub numbers: NumberArgs,
+    /// How the model is opened
+    #[command(flatten)]
+    pub open: OpenArgs,
     /// Draw it: a file ending in .svg or .png
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

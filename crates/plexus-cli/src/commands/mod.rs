@@ -9,6 +9,7 @@ pub mod evaluate;
 pub mod import;
 pub mod kernels;
 pub mod predict;
+pub mod profile;
 mod results;
 pub mod shape;
 pub mod summary;
@@ -68,6 +69,18 @@ pub(crate) fn open_network(
     default: (Shape, usize),
     options: PlanOptions,
 ) -> Result<(CheckedNetwork, Option<Model>), Failure> {
+    open_network_with(name, input, outputs, default, options, Context::single())
+}
+
+/// The same, for a context.
+pub(crate) fn open_network_with(
+    name: &str,
+    input: Option<&str>,
+    outputs: Option<usize>,
+    default: (Shape, usize),
+    options: PlanOptions,
+    context: Context,
+) -> Result<(CheckedNetwork, Option<Model>), Failure> {
     if !is_text(name) {
         if !Path::new(name).exists() {
             return Err(Failure::Input(format!(
@@ -80,7 +93,7 @@ pub(crate) fn open_network(
                 "--input is for networks without weights; the model {name} has its own"
             )));
         }
-        let model = Model::open_with(model_path(Path::new(name))?, options, Context::single())?;
+        let model = Model::open_with(model_path(Path::new(name))?, options, context)?;
         return Ok((model.network().clone(), Some(model)));
     }
     let input = input.map(parse_shape).transpose()?;

@@ -20,6 +20,7 @@ pub mod importance;
 pub mod mask;
 mod paint;
 mod plot;
+pub mod profile;
 pub mod ranking;
 pub mod regression;
 pub mod sheet;

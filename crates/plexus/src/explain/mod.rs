@@ -3,7 +3,7 @@
 //! [`walk`] goes through layers that are written as words, shape by shape, and says where they do not fit. [`compare`] counts
 //! what it takes to go from one layer of numbers to the next fully connected, locally connected, convolutional or sparse. The
 //! counts of whole networks are [`summary`], the arithmetic behind them [`formulas`], the part of the input that a place
-//! of a map depends on [`receptive_fields`].
+//! of a map depends on [`receptive_fields`]. Where the time goes says [`Model::profile`], and a sentence about it [`Speed::verdict`].
 
 mod connectivity;
 mod words;
@@ -11,6 +11,21 @@ mod words;
 pub use connectivity::{Connectivity, compare};
 pub use plexus_nn::formulas::{Formula, formulas};
 pub use plexus_nn::layer::Mismatch;
+pub use plexus_nn::profile::{Family, FamilyShare, Profile, ProfiledLayer, Speed};
 pub use plexus_nn::summary::{Summary, summary};
 pub use plexus_nn::window::{Field, receptive_fields};
 pub use words::{Walk, WordError, layer, walk};
+
+use crate::{Error, Model};
+use plexus_nn::profile::profile;
+use std::time::Duration;
+
+impl Model {
+    /// Times each layer on a batch of rows, for about so long: one slice for each input.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for rows that do not fit.
+    pub fn profile(&self, inputs: &[&[f32]], rows: usize, time: Duration) -> Result<Profile, Error> {
+        Ok(profile(&self.plan, self.network().batches(inputs, rows)?, time))
+    }
+}

@@ -1,20 +1,18 @@
 //! The report on this machine: its floors, and how near each kernel comes to them.
 
+use super::floors::{Floors, READS};
 use super::linear::{self, Size};
-use super::measure::{Prepared, Times, measure, measure_at_least};
+use super::measure::{Prepared, Times, measure_at_least};
 use super::{check, microseconds, not_available};
 use crate::Failure;
 use crate::args::{BenchArgs, BenchTask, PrecisionArg};
 use crate::output::{bytes, print_json, say, table};
 use crate::progress::{Bar, Part, Streams};
-use plexus::{Context, Pool};
-use plexus_kernels::buffer::Buffer;
-use plexus_kernels::{probe, reduce};
+use plexus::Context;
 use serde_json::json;
 use std::cell::Cell;
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The sizes of the report: one row at three sizes, few rows, a common training step, many rows.
 const SIZES: [(usize, usize, usize); 7] = [
@@ -27,21 +25,8 @@ const SIZES: [(usize, usize, usize); 7] = [
     (1024, 1024, 1024),
 ];
 
-/// What is read to find the speed of each cache and of memory; 64 MiB are the weights of 4096 x 4096 in f32.
-const READS: [usize; 5] = [512 << 10, 4 << 20, 16 << 20, 64 << 20, 256 << 20];
-
 /// The time of all measurements of kernels together, and of all floors, in seconds.
 const BUDGET: (f64, f64) = (12.0, 3.0);
-
-/// What nothing on this machine can beat.
-struct Floors {
-    /// Bytes that were read again and again, and bytes a second.
-    reads: Vec<(usize, f64)>,
-    /// Multiply-adds a second, f32.
-    macs: f64,
-    /// Waking the threads of the pool until all of them work, in microseconds.
-    wake_us: f64,
-}
 
 /// What a call cannot take less than.
 struct Floor {
@@ -49,54 +34,17 @@ struct Floor {
     bound: &'static str,
 }
 
-impl Floors {
-    fn measure(context: &Context, seconds: f64, progress: &Progress) -> Floors {
-        let largest = READS.iter().max().map_or(0, |bytes| bytes / 4);
-        // Not zeros: pages that were never written are all the same one.
-        let mut values = Buffer::<f32>::zeros(largest);
-        reduce::fill(&mut values, 1.0, context);
-        let each = seconds / (READS.len() + 2) as f64;
-        let reads = READS.map(|size| {
-            progress.begin("reading speed");
-            // A call of half a millisecond at least, so that waking threads is no part of it.
-            let passes = (16_usize << 20).div_ceil(size);
-            let part = &values[..size / 4];
-            let times = best(each, || {
-                std::hint::black_box(probe::read(part, passes, context));
-            });
-            (size, (size * passes) as f64 / times)
-        });
-        progress.begin("multiply-adds");
-        let rounds = 100_000;
-        let count = probe::multiply_adds(rounds, context) as f64;
-        let macs = count
-            / best(each, || {
-                probe::multiply_adds(rounds, context);
-            });
-        progress.begin("waking threads");
-        let wake_us = measure(each, || meet(context.pool())).median_us;
-        Floors { reads: reads.to_vec(), macs, wake_us }
-    }
-
-    /// The speed of what was nearest in size, by ratio.
-    fn bytes_per_second(&self, bytes: usize) -> f64 {
-        let distance = |size: usize| (bytes.max(1) as f64 / size as f64).ln().abs();
-        let nearest = self.reads.iter().min_by(|a, b| distance(a.0).total_cmp(&distance(b.0)));
-        nearest.map_or(f64::INFINITY, |(_, speed)| *speed)
-    }
-
-    /// Weights and operands are read or written once; the sums are f32 multiply-adds where the kernel's are.
-    fn of(&self, call: &Prepared, precision: PrecisionArg) -> Floor {
-        let speed = self.bytes_per_second(call.weight_bytes);
-        let reading = (call.weight_bytes + call.other_bytes) as f64 / speed * 1e6;
-        let computing = call.macs as f64 / self.macs * 1e6;
-        // Units for shorter numbers have other rates, which are not measured: only bytes bound them here.
-        let in_f32 = precision == PrecisionArg::Highest || precision.of_weights().is_some();
-        if in_f32 && computing > reading {
-            Floor { us: computing, bound: "multiply-adds" }
-        } else {
-            Floor { us: reading, bound: "bytes" }
-        }
+/// Weights and operands are read or written once; the sums are f32 multiply-adds where the kernel's are.
+fn floor_of(floors: &Floors, call: &Prepared, precision: PrecisionArg) -> Floor {
+    let speed = floors.bytes_per_second(call.weight_bytes);
+    let reading = (call.weight_bytes + call.other_bytes) as f64 / speed * 1e6;
+    let computing = call.macs as f64 / floors.macs * 1e6;
+    // Units for shorter numbers have other rates, which are not measured: only bytes bound them here.
+    let in_f32 = precision == PrecisionArg::Highest || precision.of_weights().is_some();
+    if in_f32 && computing > reading {
+        Floor { us: computing, bound: "multiply-adds" }
+    } else {
+        Floor { us: reading, bound: "bytes" }
     }
 }
 
@@ -121,26 +69,8 @@ impl Progress {
     }
 }
 
-/// Wakes every thread and returns when all have met: a task that ends at once would all be done by the first of them.
-fn meet(pool: &Pool) {
-    let arrived = AtomicUsize::new(0);
-    pool.for_each(pool.threads(), |_| {
-        arrived.fetch_add(1, Ordering::Relaxed);
-        let begin = Instant::now();
-        // A thread that never comes, on a machine with other work to do, is not waited for.
-        while arrived.load(Ordering::Relaxed) < pool.threads() && begin.elapsed() < Duration::from_millis(10) {
-            std::hint::spin_loop();
-        }
-    });
-}
-
 /// The most rows that compressed weights are measured with in the report.
 const FEW: usize = 8;
-
-/// The shortest time of a call, in seconds: what the machine can do when nobody disturbs.
-fn best(seconds: f64, call: impl FnMut()) -> f64 {
-    measure(seconds, call).min_us / 1e6
-}
 
 /// One measured kernel.
 struct Row {
@@ -192,7 +122,7 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<(), Failure> {
     let floor_seconds = args.seconds.map_or(BUDGET.1, |seconds| seconds * (READS.len() + 2) as f64);
 
     let progress = Progress::over(READS.len() + 2 + count);
-    let floors = Floors::measure(context, floor_seconds, &progress);
+    let floors = Floors::measure(context, floor_seconds, |what| progress.begin(what));
     let mut measured = Vec::new();
     for (size, (precision, row)) in pairs {
         progress.begin(&format!("{size} {}", row.kernel));
@@ -204,7 +134,7 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<(), Failure> {
             kernel: row.kernel,
             picked: row.picked,
             times,
-            floor: floors.of(&call, *precision),
+            floor: floor_of(&floors, &call, *precision),
             bytes: call.weight_bytes + call.other_bytes,
             macs: call.macs,
         });
@@ -346,10 +276,10 @@ mod tests {
         let floors = Floors { reads: vec![(1 << 20, 2e9), (1 << 26, 1e9)], macs: 1e9, wake_us: 1.0 };
         let call =
             |weight_bytes, macs| Prepared { call: Box::new(|| {}), kernel: "", weight_bytes, other_bytes: 0, macs };
-        let few = floors.of(&call(1_000_000, 1), PrecisionArg::Highest);
+        let few = floor_of(&floors, &call(1_000_000, 1), PrecisionArg::Highest);
         assert!((few.us - 500.0).abs() < 1e-6 && few.bound == "bytes");
-        let many = floors.of(&call(1_000_000, 1_000_000), PrecisionArg::Highest);
+        let many = floor_of(&floors, &call(1_000_000, 1_000_000), PrecisionArg::Highest);
         assert!((many.us - 1000.0).abs() < 1e-6 && many.bound == "multiply-adds");
-        assert_eq!(floors.of(&call(1_000_000, 1_000_000), PrecisionArg::Int8).bound, "bytes");
+        assert_eq!(floor_of(&floors, &call(1_000_000, 1_000_000), PrecisionArg::Int8).bound, "bytes");
     }
 }

@@ -5,6 +5,7 @@
 //! time.
 
 mod compressed;
+pub mod floors;
 mod integer;
 mod linear;
 mod machine;
@@ -15,6 +16,7 @@ use crate::Failure;
 use crate::args::{BenchArgs, BenchTask, OptimizerArg, PrecisionArg};
 use crate::output::{grouped, say};
 pub use linear::Size;
+pub(crate) use measure::numbers;
 use measure::{Times, measure};
 use network::{SAMPLES, Which};
 use plexus::{Context, Pool};
