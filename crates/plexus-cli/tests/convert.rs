@@ -56,6 +56,11 @@ fn trained() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     write(&folder.path().join("net.toml"), NETWORK);
     write(&folder.path().join("large.toml"), LARGE);
+    // A convolution behind fully connected layers.
+    write(
+        &folder.path().join("behind.toml"),
+        NETWORK.to_string() + "[[layer]]\nkind = \"conv2d\"\nout_channels = 2\nkernel_size = 1\n",
+    );
     run(folder.path(), "train --data digits --network net.toml --epochs 3 --out run").well();
     let mut dice = Dice(3);
     for (name, width, height) in [("large.png", 20, 16), ("own.png", 8, 8), ("small.png", 8, 6)] {
@@ -220,6 +225,7 @@ fn wrong_uses_say_what_to_type_instead_and_write_nothing() {
         ("convert own.png out.safetensors --fold", "not a model file"),
         ("convert . out.safetensors --fold", "is a folder without a model"),
         ("convert run nowhere/out.safetensors --fold", "cannot save nowhere/out.safetensors"),
+        ("summary behind.toml", "plexus convert IN OUT --fc-to-conv kernel does so to a network with its weights"),
         ("predict run large.png --map", "plexus convert run OUT --fc-to-conv kernel"),
         ("predict conv.safetensors [1,2] --map", "--map is for images"),
         ("predict conv.safetensors small.png --map", "windows of 8x8"),

@@ -206,7 +206,7 @@ fn random_network(seed: u64) -> Network {
     }
     for _ in 0..1 + below(3) {
         let channels = shape.axes()[0];
-        let divisors: Vec<usize> = (1..=channels).filter(|groups| channels % groups == 0).collect();
+        let divisors: Vec<usize> = (1..=channels).filter(|groups| channels.is_multiple_of(*groups)).collect();
         let groups = divisors[below(divisors.len())];
         let conv = Conv2d::new(groups * (1 + below(3)), [1 + below(3), 1 + below(3)])
             .with_stride([1 + below(3), 1 + below(2)])
@@ -283,6 +283,13 @@ fn two_hundred_random_networks_compute_the_same_in_every_form() {
             let far = distance(&want, &run(&converted.network, &converted.params, &input, ROWS));
             assert!(far <= BOUND, "seed {seed}, {conversion:?}: {far}");
             worst[at] = worst[at].max(far);
+            let names: BTreeSet<&str> = converted.changes.iter().map(|change| &*change.layer).collect();
+            assert_eq!(names.len(), converted.changes.len(), "seed {seed}: a layer twice");
+            for change in &converted.changes {
+                let is_old = network.value(&change.layer).is_some();
+                assert_eq!(change.before.is_some(), is_old, "seed {seed}: {change:?}");
+                assert_eq!(change.after.is_some(), converted.network.value(&change.layer).is_some(), "seed {seed}");
+            }
             let again = convert_network(&network, conversion, &all());
             assert!(again.is_err() || again.unwrap().network() == converted.network.network());
             converted
