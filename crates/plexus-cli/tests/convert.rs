@@ -102,6 +102,15 @@ fn a_classifier_becomes_one_that_slides_and_comes_back() {
     let (old, new) = (answer("run"), answer("conv.safetensors"));
     assert!(old.len() == 10 && old.iter().zip(&new).all(|(old, new)| (old - new).abs() < 1e-5), "{old:?} {new:?}");
 
+    // Maps of one pixel are measured and learnt as a row is.
+    let accuracy = |model: &str| {
+        let line = run(folder, &format!("evaluate {model} --data digits --json")).well().last_json();
+        line["test_accuracy"].as_f64().expect("a number")
+    };
+    assert!((accuracy("run") - accuracy("conv.safetensors")).abs() < 0.005);
+    run(folder, "train --data digits --from conv.safetensors --epochs 1 --out again").well();
+    assert!(open(folder, "again/model.safetensors").slides());
+
     let back = run(folder, "convert conv.safetensors back.safetensors --conv-to-fc --layers fc1,fc2 --json").well();
     let back = back.last_json();
     assert!(
