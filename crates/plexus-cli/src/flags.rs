@@ -54,6 +54,9 @@ pub(crate) const FLAGS: &[(&str, &str)] = &[
     ("warmup_steps", "--warmup"),
 ];
 
+/// What the library calls a conversion that helps, and the command for it.
+const TO_CONV: (&str, &str) = ("the conversion fc-to-conv", "plexus convert IN OUT --fc-to-conv kernel");
+
 /// The flag for a field of the library; the field where the command has none, as `summary` takes its network without.
 fn flag(field: &'static str) -> &'static str {
     let flag = FLAGS.iter().find(|(name, _)| *name == field).map(|(_, flag)| *flag);
@@ -83,7 +86,7 @@ pub(crate) fn error(mut error: Error) -> String {
         },
         _ => {}
     }
-    let text = chain(&error);
+    let text = chain(&error).replace(TO_CONV.0, TO_CONV.1);
     flags.map_or_else(|| text.clone(), |flags| format!("{text}: {flags}"))
 }
 

@@ -56,6 +56,11 @@ fn trained() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     write(&folder.path().join("net.toml"), NETWORK);
     write(&folder.path().join("large.toml"), LARGE);
+    // A convolution behind fully connected layers.
+    write(
+        &folder.path().join("behind.toml"),
+        NETWORK.to_string() + "[[layer]]\nkind = \"conv2d\"\nout_channels = 2\nkernel_size = 1\n",
+    );
     run(folder.path(), "train --data digits --network net.toml --epochs 3 --out run").well();
     let mut dice = Dice(3);
     for (name, width, height) in [("large.png", 20, 16), ("own.png", 8, 8), ("small.png", 8, 6)] {
@@ -96,6 +101,15 @@ fn a_classifier_becomes_one_that_slides_and_comes_back() {
     };
     let (old, new) = (answer("run"), answer("conv.safetensors"));
     assert!(old.len() == 10 && old.iter().zip(&new).all(|(old, new)| (old - new).abs() < 1e-5), "{old:?} {new:?}");
+
+    // Maps of one pixel are measured and learnt as a row is.
+    let accuracy = |model: &str| {
+        let line = run(folder, &format!("evaluate {model} --data digits --json")).well().last_json();
+        line["test_accuracy"].as_f64().expect("a number")
+    };
+    assert!((accuracy("run") - accuracy("conv.safetensors")).abs() < 0.005);
+    run(folder, "train --data digits --from conv.safetensors --epochs 1 --out again").well();
+    assert!(open(folder, "again/model.safetensors").slides());
 
     let back = run(folder, "convert conv.safetensors back.safetensors --conv-to-fc --layers fc1,fc2 --json").well();
     let back = back.last_json();
@@ -220,6 +234,7 @@ fn wrong_uses_say_what_to_type_instead_and_write_nothing() {
         ("convert own.png out.safetensors --fold", "not a model file"),
         ("convert . out.safetensors --fold", "is a folder without a model"),
         ("convert run nowhere/out.safetensors --fold", "cannot save nowhere/out.safetensors"),
+        ("summary behind.toml", "plexus convert IN OUT --fc-to-conv kernel does so to a network with its weights"),
         ("predict run large.png --map", "plexus convert run OUT --fc-to-conv kernel"),
         ("predict conv.safetensors [1,2] --map", "--map is for images"),
         ("predict conv.safetensors small.png --map", "windows of 8x8"),

@@ -48,15 +48,13 @@ pub enum Init {
     #[serde(skip)]
     SparseLengths {
         /// How many there are.
-        nonzeros: usize,
+        nonzeros: u32,
     },
-    /// Columns of the non-zeros of a sparse matrix with [`Init::SparseLengths`], rising in each row, at random.
+    /// Columns of the non-zeros of a sparse matrix: as many as there are columns, one behind the other, have columns of their own.
     #[serde(skip)]
     SparseColumns {
-        /// Rows of the matrix.
-        rows: usize,
         /// Columns of the matrix.
-        cols: usize,
+        cols: u32,
     },
     /// Uniform within ±bound, for a bias that follows the fan-in of its weight.
     #[serde(skip)]
@@ -100,20 +98,18 @@ impl Init {
                 values.iter_mut().for_each(|value| *value = f32::from(u8::from(*value < density)));
             }
             Init::SparseLengths { nonzeros } => {
-                let rows = values.len();
-                values.iter_mut().enumerate().for_each(|(row, length)| *length = spread(nonzeros, rows, row) as f32);
+                let (nonzeros, rows) = (nonzeros as usize, values.len());
+                let length = |row: usize| nonzeros / rows + usize::from(row < nonzeros % rows);
+                values.iter_mut().enumerate().for_each(|(row, value)| *value = length(row) as f32);
             }
-            Init::SparseColumns { rows, cols } => {
-                let (nonzeros, mut rest) = (values.len(), values);
-                for row in 0..rows {
-                    let (own, behind) = rest.split_at_mut(spread(nonzeros, rows, row).min(rest.len()));
-                    // One at random of as many equal parts of the row as there are numbers.
-                    let len = own.len();
-                    for (part, column) in own.iter_mut().enumerate() {
-                        let (start, end) = (part * cols / len, (part + 1) * cols / len);
-                        *column = (start + random.next_u32() as usize % (end - start).max(1)) as f32;
-                    }
-                    rest = behind;
+            Init::SparseColumns { cols } => {
+                // Steps of a width that has no divisor with the number of columns come to each before they come to one again.
+                let cols = u64::from(cols).max(1);
+                let step = (1 + random.below(cols)..).find(|step| gcd(*step, cols) == 1).unwrap_or(1);
+                let mut column = random.below(cols);
+                for value in values {
+                    *value = column as f32;
+                    column = (column + step) % cols;
                 }
             }
             Init::Digits if shape == digits::SHAPE => digits::fill(values),
@@ -124,10 +120,10 @@ impl Init {
     }
 }
 
-/// How many of some things one of several places has, where they are spread evenly.
+/// The greatest common divisor.
 #[cfg(feature = "train")]
-fn spread(things: usize, places: usize, place: usize) -> usize {
-    things / places + usize::from(place < things % places)
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// Uniform within ±bound.

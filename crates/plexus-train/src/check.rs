@@ -252,8 +252,13 @@ fn fit_output(network: &CheckedNetwork, index: usize, kind: TargetKind, loss: &L
         }
     };
     // One number may be written without an axis.
-    let same = shape.axes() == wanted || shape.len() == Some(1) && wanted.iter().product::<usize>() == 1;
-    let table = AnswerTable::new(shape.axes(), axis).filter(|_| same);
+    let one = shape.len() == Some(1) && wanted.iter().product::<usize>() == 1;
+    // Maps of one pixel are a row: the output of a classifier made of convolutions alone, for an image of its own size.
+    let axes = match (shape.axes(), &wanted[..]) {
+        ([channels, 1, 1], [count]) if channels == count => &wanted,
+        (axes, _) => axes,
+    };
+    let table = AnswerTable::new(axes, axis).filter(|_| axes == wanted || one);
     if let (Some(table), Loss::CrossEntropy { class_weights: Some(weights), .. }) = (table, loss)
         && weights.len() != table.cols
     {

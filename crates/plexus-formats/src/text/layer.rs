@@ -286,7 +286,7 @@ impl Reader<'_> {
         // Sizes have a range that serde does not know.
         match key {
             _ if self.custom => {}
-            "out_features" | "in_features" | "nonzeros" | "out_channels" | "in_channels" | "groups" => {
+            "out_features" | "in_features" | "out_channels" | "in_channels" | "groups" => {
                 return Ok(size(self.source, key, value)?.into());
             }
             "shape" => return Ok(shape(self.source, key, value)?.axes().into()),

@@ -35,12 +35,12 @@ pub(super) fn rewrite<'a>(mut to: Rewrite<'a>, form: KernelForm, named: &[usize]
     let chosen = chosen(layers, named, why_not, nothing, unfit)?;
     let leads = leads(network, &chosen);
 
-    for index in 0..layers {
+    for (index, chosen) in chosen.into_iter().enumerate() {
         let (value, reads) = (network.value_of(index), network.reads(index));
         let (layer, first) = (&to.layer(index).layer, reads[0]);
         let input = network.shape(first);
         match layer {
-            Layer::Linear(linear) if chosen[index] => {
+            Layer::Linear(linear) if chosen => {
                 let one_pixel = Shape::new([input.axes()[0], 1, 1]);
                 let maps = to.as_other(first, one_pixel, Order::default());
                 convolution(&mut to, index, linear, &maps);

@@ -59,7 +59,7 @@ pub(super) fn rewrite<'a>(
         let got = refused.iter().map(|fold| format!("{}: {FORBID}", network.label(fold.layer))).collect();
         return Err(to.nothing(EXPECTED, got, ""));
     }
-    for index in 0..layers.len() {
+    for (index, named) in layers.iter().enumerate() {
         if away.contains(&index) {
             to.alias(network.value_of(index), network.reads(index)[0]);
             continue;
@@ -68,13 +68,13 @@ pub(super) fn rewrite<'a>(
             to.keep(index);
             continue;
         };
-        let layer = match &layers[index].layer {
+        let layer = match &named.layer {
             Layer::Linear(linear) => linear.clone().with_bias(true).into(),
             Layer::Conv2d(conv) => conv.with_bias(true).into(),
             other => other.clone(),
         };
         let inputs = network.reads(index).iter().map(|read| to.was(*read)).collect();
-        let name = to.push(&layers[index].name, inputs, layer);
+        let name = to.push(&named.name, inputs, layer);
         to.fill(&name, "weight", index, move |_, to| to.copy_from_slice(&weight));
         to.fill(&name, "bias", index, move |_, to| to.copy_from_slice(&bias));
         to.set(network.value_of(index), name);

@@ -41,8 +41,11 @@ struct Names {
 /// Writes the numbers of a tensor, from the trainable ones that a layer of the old network had.
 struct Fill<'a> {
     layer: usize,
-    write: Box<dyn FnOnce(&[f32], &mut [f32]) + 'a>,
+    write: Box<Write<'a>>,
 }
+
+/// From old numbers to new ones.
+type Write<'a> = dyn FnOnce(&[f32], &mut [f32]) + 'a;
 
 /// A network that is being written.
 pub(super) struct Rewrite<'a> {
@@ -274,18 +277,19 @@ impl<'a> Rewrite<'a> {
                 distinct: counts.map(|counts| counts[1]),
             });
         };
+        let is_new = |at: &usize| place(old, &new.network().layers[*at].name).is_none();
         for (index, layer) in old.network().layers.iter().enumerate() {
             let Some(at) = place(new, &layer.name) else {
                 push(Some(index), None);
                 continue;
             };
-            (next..at).for_each(|at| push(None, Some(at)));
-            next = at + 1;
+            (next..at).filter(is_new).for_each(|at| push(None, Some(at)));
+            next = next.max(at + 1);
             if new.network().layers[at].layer != layer.layer {
                 push(Some(index), Some(at));
             }
         }
-        (next..new.network().layers.len()).for_each(|at| push(None, Some(at)));
+        (next..new.network().layers.len()).filter(is_new).for_each(|at| push(None, Some(at)));
         changes
     }
 }

@@ -10,7 +10,7 @@ use super::matrix::ConvMatrix;
 use super::rewrite::{Other, Rewrite, Written, chosen, place_in_row};
 use super::{ConvertError, Storage};
 use crate::check::MAX_ELEMENTS;
-use crate::layers::{Conv2d, Layer, Linear, LogSoftmax, MOST_COLUMNS, Order, Softmax, SparseLinear};
+use crate::layers::{Conv2d, Layer, Linear, LogSoftmax, MOST_COLUMNS, MOST_NONZEROS, Order, Softmax, SparseLinear};
 use crate::shape::Shape;
 
 /// Which convolutions are meant, and what becomes of them.
@@ -60,12 +60,12 @@ pub(super) fn rewrite<'a>(mut to: Rewrite<'a>, way: Way, named: &[usize]) -> Res
     let chosen = chosen(layers, named, why_not, nothing, unfit)?;
     let leads = leads(to.network, &chosen);
 
-    for index in 0..layers {
+    for (index, chosen) in chosen.into_iter().enumerate() {
         let (value, reads) = (network.value_of(index), network.reads(index));
         let (layer, first) = (&to.layer(index).layer, reads[0]);
         let input = network.shape(first);
         match layer {
-            Layer::Conv2d(conv) if chosen[index] => {
+            Layer::Conv2d(conv) if chosen => {
                 let row = Shape::new([network.len(first)]);
                 match way {
                     Way::Covering(order) => {
@@ -179,8 +179,12 @@ fn check_matrix(
         let expected = format!("at most {MOST_COLUMNS} inputs, whose places are exact in f32");
         return Err(to.unfit(index, expected, format!("{cols}"), "Make the maps smaller."));
     }
-    if places.max(nonzeros) > MAX_ELEMENTS as u128 && storage == Storage::Dense {
-        return Err(to.unfit(index, format!("at most {MAX_ELEMENTS} weights"), format!("{places}"), ""));
+    let (count, most) = match storage {
+        Storage::Dense => (places, MAX_ELEMENTS as u128),
+        Storage::Sparse => (nonzeros, u128::from(MOST_NONZEROS)),
+    };
+    if count > most {
+        return Err(to.unfit(index, format!("at most {most} weights"), count.to_string(), "Make the maps smaller."));
     }
     Ok(())
 }

@@ -67,7 +67,7 @@ pub use flatten::Order;
 pub use pad::PadMode;
 pub(crate) use sides::MAPS;
 pub use sides::{Padding, Pair, Same};
-pub(crate) use sparse_linear::MOST_COLUMNS;
+pub(crate) use sparse_linear::{MOST_COLUMNS, MOST_NONZEROS};
 
 pub use upsample::UpsampleMode;
 
