@@ -101,6 +101,39 @@ fn a_model_file_and_a_text_are_followed_too() {
 }
 
 #[test]
+fn a_profile_has_every_layer_once_and_says_what_comes_first() {
+    let folder = here();
+    let at = folder.path();
+    let line = "profile cnn --batch 2 --seconds 0.01 --threads 1 --input 3x32x32";
+    let told = plexus(at, line.split_whitespace().chain(["--json"])).well().last_json();
+    let layers = told["layers"].as_array().expect("a list");
+    let names = layers.iter().flat_map(|layer| {
+        let with = layer["with"].as_array().cloned().unwrap_or_default();
+        with.into_iter().chain([layer["name"].clone()])
+    });
+    let mut names: Vec<String> = names.map(|name| name.as_str().expect("a name").to_string()).collect();
+    names.sort();
+    let summary = plexus(at, ["summary", "cnn", "--input", "3x32x32", "--json"]).well().last_json();
+    let all = summary["layers"].as_array().expect("a list").iter();
+    let mut all: Vec<String> = all.map(|layer| layer["name"].as_str().expect("a name").to_string()).collect();
+    all.sort();
+    assert_eq!(names, all);
+    let macs: u64 = layers.iter().map(|layer| layer["macs"].as_u64().expect("a count")).sum();
+    assert_eq!(macs, 2 * summary["total"]["macs"].as_u64().expect("a count"));
+    let seconds: f64 = layers.iter().map(|layer| layer["seconds"].as_f64().expect("a time")).sum();
+    assert!((seconds - told["layer_seconds"].as_f64().expect("a time")).abs() < 1e-9);
+    assert!(told["verdict"].as_str().is_some_and(|verdict| verdict.starts_with("By time: ")), "{told}");
+    let text = plexus(at, line.split_whitespace().chain(["--out", "times.svg"])).well().stdout;
+    assert!(
+        ["GMAC/s", "convolutions", "fully connected", "A run takes"].iter().all(|word| text.contains(word)),
+        "{text}"
+    );
+    assert!(std::fs::read_to_string(at.join("times.svg")).expect("it is drawn").contains("ms a run"));
+    let csv = plexus(at, line.split_whitespace().chain(["--csv"])).well().stdout;
+    assert_eq!(csv.lines().count(), layers.len() + 1);
+}
+
+#[test]
 fn wrong_uses_say_what_to_type() {
     let folder = here();
     let at = folder.path();
@@ -126,6 +159,12 @@ fn wrong_uses_say_what_to_type() {
         ("compare-connectivity 3x32x32 conv:4,3 --out x.gif", ".svg or .png"),
         ("compare-connectivity 3x32x32 conv:4,3 --dark", "--out"),
         ("compare-connectivity 3x32x32 conv:4,3,groups=2", "groups"),
+        ("profile", "plexus profile"),
+        ("profile no-such-network", "a network is"),
+        ("profile cnn --batch 0", "1"),
+        ("profile cnn --seconds=-1", "above 0"),
+        ("profile cnn --input 5", "reads images"),
+        ("profile cnn --seconds 0.01 --out times.jpg", ".svg or .png"),
     ] {
         let told = plexus(at, line.split_whitespace());
         assert_eq!(told.code, Some(2), "{line}: {told:?}");

@@ -39,8 +39,8 @@ pub fn run(args: ProfileArgs) -> Result<(), Failure> {
             profile(&plan, network.batches(&inputs, rows)?, time)
         }
     };
-    // The largest read of the measurement is what no cache holds.
-    let speed = Speed { macs: floors.macs, bytes: floors.bytes_per_second(256 << 20) };
+    let weights: u64 = profile.layers.iter().map(|layer| layer.weight_bytes).sum();
+    let speed = Speed { macs: floors.macs, bytes: floors.bytes_per_second(weights as usize) };
     if let Some(path) = &args.out {
         save_drawing(path, &drawn(&args, &profile), args.dark)?;
     }
@@ -80,7 +80,9 @@ pub fn run(args: ProfileArgs) -> Result<(), Failure> {
         profile.runs,
         context.isa().name()
     );
-    say!("{}", speed.verdict(&profile));
+    for sentence in speed.verdict(&profile).split_inclusive(". ") {
+        say!("{}", sentence.trim_end());
+    }
     Ok(())
 }
 
@@ -105,7 +107,7 @@ fn print(profile: &Profile, speed: &Speed) {
     }
     for family in profile.families() {
         rows.add_row([
-            family.family.name().to_string(),
+            family.family.name().trim_end_matches(" layers").to_string(),
             String::new(),
             format!("{:.3}", 1e3 * family.seconds),
             format!("{:.1} %", 100.0 * family.share),

@@ -197,7 +197,32 @@ fn gallery() -> Vec<(String, Picture)> {
     let zero = [Bar { name: "x".to_owned(), mean: 0.0, spread: 0.0 }];
     add("importance-zero", importance(title, &unit, 5, &zero));
     add("importance-none", importance(title, &unit, 5, &[]));
+    found.extend(of_networks().into_iter().map(|(name, picture)| (name.to_owned(), picture)));
     found
+}
+
+/// Pictures of networks: the time of their layers, ways to connect them.
+fn of_networks() -> Vec<(&'static str, Picture)> {
+    use super::connectivity::{Panel, connectivity};
+    use super::profile::{Bar, profile};
+    let time = |index: usize| Bar {
+        name: if index % 7 == 3 { LONG.to_string() } else { format!("conv{index}") },
+        milliseconds: (index * index % 17) as f64 * 1e3,
+        share: 0.999,
+        is_convolution: index.is_multiple_of(3),
+        is_fully_connected: index % 3 == 1,
+    };
+    let times = |count: usize| (0..count).map(time).collect::<Vec<Bar>>();
+    let large = || "18,446,744,073,709,551,615".to_string();
+    let panel = |name| Panel { name, weights: large(), macs: large(), per_output: large() };
+    let panels = ["fully connected", "locally connected", "convolution"].map(panel);
+    vec![
+        ("profile", profile("alexnet, batch of 8", 83.4, &times(12))),
+        ("profile-100", profile(LONG, 1e6, &times(100))),
+        ("profile-none", profile("nothing", 0.0, &[])),
+        ("connectivity", connectivity("3x227x227, conv:96,11,s4", &panels)),
+        ("connectivity-long", connectivity(LONG, &panels)),
+    ]
 }
 
 /// A text as a box that may be turned: its corners, in order around it.

@@ -7,7 +7,7 @@ use super::{Family, FamilyShare, Profile};
 pub struct Speed {
     /// Multiply-adds of f32 in a second.
     pub macs: f64,
-    /// Bytes of large weights that are read in a second.
+    /// Bytes of weights that are read in a second, from where weights of that size lie: a cache or memory.
     pub bytes: f64,
 }
 
@@ -59,10 +59,13 @@ impl Speed {
         let held = format!("They hold {weights:.0} % of the bytes of weights and do {macs:.1} % of the multiply-adds");
         let (computing, reading) = (linear.macs as f64 / self.macs, linear.weight_bytes as f64 / self.bytes);
         let rows = if profile.rows == 1 { "one sample".to_string() } else { format!("{} samples", profile.rows) };
-        let [reads, multiplies] = [reading, computing].map(|seconds| format!("{:.1} ms", 1e3 * seconds));
+        let [reads, multiplies] = [reading, computing].map(|seconds| match seconds {
+            seconds if seconds < 1e-3 => format!("{:.1} us", 1e6 * seconds),
+            seconds => format!("{:.1} ms", 1e3 * seconds),
+        });
         if reading > computing {
             return format!(
-                "{held}; for {rows} reading those weights takes {reads} at least, multiplying {multiplies}: memory is the \
+                "{held}; for {rows} reading those weights takes {reads} at least, multiplying {multiplies}: reading is the \
                  limit. More samples at a time, or rounded weights, change that."
             );
         }
@@ -101,7 +104,7 @@ mod tests {
         let one = of(1, 9.0, 11.0);
         assert!(one.starts_with("By time: fully connected layers 55 %, convolutions 45 %."), "{one}");
         assert!(one.contains("come first, not convolutions") && one.contains("94 % of the bytes"), "{one}");
-        assert!(one.contains("do 5.2 %") && one.contains("memory is the limit"), "{one}");
+        assert!(one.contains("do 5.2 %") && one.contains("reading is the limit"), "{one}");
         let eight = of(8, 80.0, 20.0);
         assert!(eight.contains("Convolutions come first and fully connected layers second"), "{eight}");
         assert!(eight.contains("arithmetic is the limit") && eight.contains("8 samples"), "{eight}");
