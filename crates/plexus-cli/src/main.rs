@@ -88,6 +88,7 @@ fn main() -> ExitCode {
             Command::Shape(args) => commands::shape::run(args),
             Command::CompareConnectivity(args) => commands::compare_connectivity::run(args),
             Command::Profile(args) => commands::profile::run(args),
+            Command::Features(args) => commands::features::run(args),
             Command::Trace(args) => commands::trace::run(args),
             Command::Kernels(args) => commands::kernels::run(args),
             Command::Bench(args) => commands::bench::run(args),

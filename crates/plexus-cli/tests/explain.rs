@@ -133,6 +133,78 @@ fn a_profile_has_every_layer_once_and_says_what_comes_first() {
     assert_eq!(csv.lines().count(), layers.len() + 1);
 }
 
+/// An array of f32 as `numpy.load` reads it: its shape as it is written, and its numbers.
+fn npy(path: &Path) -> (String, Vec<f32>) {
+    let bytes = std::fs::read(path).expect("the file is there");
+    assert!(bytes.starts_with(b"\x93NUMPY\x01\x00"));
+    let end = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    assert!(end.is_multiple_of(64), "numbers are aligned");
+    let header = std::str::from_utf8(&bytes[10..end]).expect("it is text");
+    assert!(
+        header.starts_with("{'descr': '<f4', 'fortran_order': False, 'shape': (") && header.ends_with('\n'),
+        "{header}"
+    );
+    let shape = header.split(['(', ')']).nth(1).expect("a shape").to_string();
+    let numbers = bytes[end..].as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four));
+    (shape, numbers.collect())
+}
+
+#[test]
+fn features_are_the_values_behind_a_layer() {
+    let folder = here();
+    let at = folder.path();
+    let net = "input = [1, 8, 8]\n\
+               [[layer]]\nkind = \"conv2d\"\nname = \"maps\"\nout_channels = 3\nkernel_size = 3\nstride = 2\n\
+               [[layer]]\nkind = \"activation\"\nname = \"relu\"\nfunction = \"relu\"\n\
+               [[layer]]\nkind = \"flatten\"\n\
+               [[layer]]\nkind = \"linear\"\nname = \"scores\"\nout_features = 10\n";
+    write(&at.join("net.toml"), net);
+    let train = "train --data digits --network net.toml --epochs 1 --out run --no-standardize";
+    plexus(at, train.split_whitespace()).well();
+    let features = |layer: &str, out: &str| {
+        let told =
+            plexus(at, ["features", "run", "digits", "--layer", layer, "--out", out, "--json"]).well().last_json();
+        told["shape"].clone()
+    };
+    let shape = features("relu", "maps.npy");
+    let rows = shape[0].as_u64().expect("rows") as usize;
+    assert_eq!(shape, json!([rows, 3, 3, 3]));
+    let (written, maps) = npy(&at.join("maps.npy"));
+    assert_eq!(written, format!("{rows}, 3, 3, 3,"));
+    assert!(
+        maps.len() == rows * 27 && maps.iter().all(|value| *value >= 0.0) && maps.iter().any(|value| *value > 0.0)
+    );
+    // The last layer gives the scores; the largest is what predict answers.
+    features("scores", "scores.csv");
+    let table = std::fs::read_to_string(at.join("scores.csv")).expect("it is written");
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), rows + 1);
+    assert!(lines[0].starts_with("scores[0],scores[1]") && lines[0].ends_with("scores[9],class"), "{}", lines[0]);
+    let right = lines[1..].iter().filter(|line| {
+        let fields: Vec<&str> = line.split(',').collect();
+        let score = |at: &usize| fields[*at].parse::<f32>().expect("a number");
+        let best = (0..10).max_by(|a, b| score(a).total_cmp(&score(b))).expect("ten scores");
+        best.to_string() == fields[10]
+    });
+    let accuracy = right.count() as f64 / rows as f64;
+    let told = plexus(at, ["evaluate", "run", "--json"]).well().last_json();
+    let measured = told["test_accuracy"].as_f64().expect("a share");
+    assert!((accuracy - measured).abs() < 1e-6, "{accuracy}, {measured}");
+    for (line, words) in [
+        ("features run digits --layer maps --out x.txt", ".npy or .csv"),
+        ("features run digits --layer mapz --out x.npy", "maps, relu"),
+        ("features run csv:none.csv --layer maps --out x.npy", "none.csv"),
+        ("features none digits --layer maps --out x.npy", "none"),
+        ("features run digits --out x.npy", "--layer"),
+        ("features run digits --layer maps", "--out"),
+    ] {
+        let told = plexus(at, line.split_whitespace());
+        assert_eq!(told.code, Some(2), "{line}: {told:?}");
+        assert!(told.stderr.contains(words), "{line}: {}", told.stderr);
+        assert!(!at.join("x.npy").exists() && !at.join("x.txt").exists(), "{line} leaves nothing behind");
+    }
+}
+
 #[test]
 fn wrong_uses_say_what_to_type() {
     let folder = here();

@@ -14,7 +14,7 @@ use std::ops::Range;
 /// Memory that predictions run in. It grows to the largest call and is then reused: later calls allocate nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Workspace {
-    plan: plexus_nn::Workspace,
+    pub(crate) plan: plexus_nn::Workspace,
     /// Of each output.
     answers: Vec<Buffer>,
     /// The scores of an output, the classes of a position beside each other, and their probabilities.

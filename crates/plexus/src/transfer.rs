@@ -1,6 +1,7 @@
 //! Transfer: training that goes on from the numbers of a model, of which a part may stay as it is.
 
 use crate::error::Error;
+use crate::explain::same_numbers;
 use crate::model::Model;
 use crate::prepare::{TARGET_EXP, TARGET_SCALE};
 use plexus_kernels::Context;
@@ -269,15 +270,6 @@ impl Frozen {
         }
         (self.whole.clone(), params)
     }
-}
-
-/// The numbers of the layers of a network, from those of one that has them too.
-fn same_numbers(network: &CheckedNetwork, all: &Params) -> Params {
-    let mut params = Params::zeros(network);
-    for entry in network.layout().entries() {
-        params.set(&entry.name, all.by_name(&entry.name).expect("the other network has this layer"));
-    }
-    params
 }
 
 /// The value before the layers that lead from the scale of training to the unit of a target.

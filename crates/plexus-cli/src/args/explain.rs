@@ -1,7 +1,8 @@
-//! `plexus shape`, `plexus compare-connectivity`, `plexus profile`
+//! `plexus shape`, `plexus compare-connectivity`, `plexus profile`, `plexus features`
 
 use super::bench::seconds;
-use super::{NumberArgs, OpenArgs, thread_count};
+use super::evaluate::Part;
+use super::{DataArgs, NumberArgs, OpenArgs, thread_count};
 use clap::Args as ClapArgs;
 use std::path::PathBuf;
 
@@ -119,4 +120,39 @@ pub struct ProfileArgs {
     /// Print a table with commas between its columns
     #[arg(long)]
     pub csv: bool,
+}
+
+/// `plexus features`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  plexus features runs/digits-1 digits --layer layers.2 --out features.npy
+  plexus features vgg16.safetensors images:photos --layer fc2 --out features.csv
+  plexus features runs/houses-1 csv:houses.csv --part all --layer layers.0 --out hidden.csv
+
+A .npy file has an array [rows, values of the layer], which numpy.load reads; maps keep their axes [rows, channels, height, width].
+A .csv file has a column for each value and, where the data has classes, their names behind them.")]
+pub struct FeaturesArgs {
+    /// A model file, or a run folder
+    pub model: PathBuf,
+    /// The data, as for evaluate: digits, csv:FILE, images:DIR and others
+    pub data: String,
+    /// The layer behind which values are taken; summary lists them
+    #[arg(long, value_name = "NAME")]
+    pub layer: String,
+    /// The file to write: .npy or .csv
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Which rows [default: those held out in training; of other tables all]
+    #[arg(long, value_enum)]
+    pub part: Option<Part>,
+    /// Options of the data source
+    #[command(flatten)]
+    pub source: DataArgs,
+    /// Threads [default: one for each processor]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = thread_count)]
+    pub threads: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }

@@ -15,7 +15,7 @@ pub use bench::{BenchArgs, BenchTask, OptimizerArg, PrecisionArg};
 pub use convert::ConvertArgs;
 pub use data::{DataArgs, TableArgs};
 pub use evaluate::EvaluateArgs;
-pub use explain::{CompareArgs, ProfileArgs, ShapeArgs};
+pub use explain::{CompareArgs, FeaturesArgs, ProfileArgs, ShapeArgs};
 pub use import::ImportArgs;
 pub use inspect::{KernelsArgs, SummaryArgs, TraceArgs};
 pub use predict::{Format, PredictArgs};
@@ -85,6 +85,8 @@ pub enum Command {
     CompareConnectivity(CompareArgs),
     /// Time each layer of a model: what takes how long, and why
     Profile(ProfileArgs),
+    /// Write what a layer of a model makes of data, as a NumPy array or a table
+    Features(FeaturesArgs),
     /// Run one input step by step and print every multiply, add and activation with operands and results
     Trace(TraceArgs),
     /// List the compute kernels: which this machine can run, and which it uses

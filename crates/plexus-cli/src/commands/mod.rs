@@ -6,6 +6,7 @@ pub mod completions;
 pub mod convert;
 mod describe;
 pub mod evaluate;
+pub mod features;
 pub mod import;
 pub mod kernels;
 pub mod predict;

@@ -3,12 +3,16 @@
 //! [`walk`] goes through layers that are written as words, shape by shape, and says where they do not fit. [`compare`] counts
 //! what it takes to go from one layer of numbers to the next fully connected, locally connected, convolutional or sparse. The
 //! counts of whole networks are [`summary`], the arithmetic behind them [`formulas`], the part of the input that a place
-//! of a map depends on [`receptive_fields`]. Where the time goes says [`Model::profile`], and a sentence about it [`Speed::verdict`].
+//! of a map depends on [`receptive_fields`]. Where the time goes says [`Model::profile`], and a sentence about it [`Speed::verdict`]. The values
+//! behind a layer gives [`Model::latent`].
 
 mod connectivity;
+mod latent;
 mod words;
 
 pub use connectivity::{Connectivity, compare};
+pub use latent::Latent;
+pub(crate) use latent::same_numbers;
 pub use plexus_nn::formulas::{Formula, formulas};
 pub use plexus_nn::layer::Mismatch;
 pub use plexus_nn::profile::{Family, FamilyShare, Profile, ProfiledLayer, Speed};
