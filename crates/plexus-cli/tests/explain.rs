@@ -171,9 +171,7 @@ fn features_are_the_values_behind_a_layer() {
     assert_eq!(shape, json!([rows, 3, 3, 3]));
     let (written, maps) = npy(&at.join("maps.npy"));
     assert_eq!(written, format!("{rows}, 3, 3, 3,"));
-    assert!(
-        maps.len() == rows * 27 && maps.iter().all(|value| *value >= 0.0) && maps.iter().any(|value| *value > 0.0)
-    );
+    assert!(maps.len() == rows * 27 && maps.iter().all(|value| *value >= 0.0) && maps.iter().any(|value| *value > 0.0));
     // The last layer gives the scores; the largest is what predict answers.
     features("scores", "scores.csv");
     let table = std::fs::read_to_string(at.join("scores.csv")).expect("it is written");

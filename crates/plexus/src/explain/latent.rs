@@ -59,7 +59,6 @@ impl Model {
                 name: "layer",
                 got: format!("\"{layer}\""),
                 expected: format!("a layer of the model: {}", names.join(", ")),
-                #[cfg(feature = "train")]
                 remedy: None,
             });
         };

@@ -4,14 +4,17 @@
 //! what it takes to go from one layer of numbers to the next fully connected, locally connected, convolutional or sparse. The
 //! counts of whole networks are [`summary`], the arithmetic behind them [`formulas`], the part of the input that a place
 //! of a map depends on [`receptive_fields`]. Where the time goes says [`Model::profile`], and a sentence about it [`Speed::verdict`]. The values
-//! behind a layer gives [`Model::latent`].
+//! behind a layer gives `Model::latent`.
 
 mod connectivity;
+#[cfg(feature = "train")]
 mod latent;
 mod words;
 
 pub use connectivity::{Connectivity, compare};
+#[cfg(feature = "train")]
 pub use latent::Latent;
+#[cfg(feature = "train")]
 pub(crate) use latent::same_numbers;
 pub use plexus_nn::formulas::{Formula, formulas};
 pub use plexus_nn::layer::Mismatch;
