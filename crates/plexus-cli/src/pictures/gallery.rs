@@ -197,6 +197,7 @@ fn gallery() -> Vec<(String, Picture)> {
     let zero = [Bar { name: "x".to_owned(), mean: 0.0, spread: 0.0 }];
     add("importance-zero", importance(title, &unit, 5, &zero));
     add("importance-none", importance(title, &unit, 5, &[]));
+    found.extend(super::network::tests::examples());
     found
 }
 

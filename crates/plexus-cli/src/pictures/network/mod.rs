@@ -8,7 +8,7 @@ mod boxes;
 mod shape_of_u;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use super::drawing::{Anchor, BLUE, Color, Drawing, INK, MUTED, PAGE, Stroke, VERMILION};
 use super::{Picture, SMALL, font, header};
@@ -28,14 +28,14 @@ const THIN: f32 = 21.0;
 const NARROW: f32 = 330.0;
 const WIDE: f32 = 480.0;
 /// Between two columns.
-const BETWEEN: f32 = 36.0;
+const BETWEEN: f32 = 28.0;
 /// More boxes of layers than this in one column are two columns.
 const MOST_IN_A_COLUMN: usize = 10;
 /// Between two skips that go side by side, at most, and the room of all.
 const LANE: f32 = 12.0;
 const LANES: f32 = 96.0;
 /// Between the frame of a box and its letters.
-const INSET: f32 = 9.0;
+const INSET: f32 = 8.0;
 /// Half the width of the head of an arrow.
 const HEAD: f32 = 3.5;
 const ARROW: Stroke = Stroke { color: MUTED, width: 1.3, dash: None };
@@ -228,10 +228,21 @@ fn paint(drawing: &mut Drawing, node: &Node, place: Place) {
         line(top + height - 12.0, [&node.kinds, &node.params], [MUTED, INK]);
         return;
     }
-    // The name alone says nothing of a pooling, its kind does.
-    let space = if node.kinds.is_empty() { "" } else { "  " };
-    let whole = format!("{}{space}{}", node.name, node.kinds);
-    line(place.middle(), [&whole, &node.shape], [if node.form == Form::Strip { MUTED } else { INK }, INK]);
+    let words = one_line(node, room - font::width(&node.shape, SMALL) - 6.0);
+    line(place.middle(), [&words, &node.shape], [if node.form == Form::Strip { MUTED } else { INK }, INK]);
+}
+
+/// The name and the kinds; less of the kinds where there is no room.
+fn one_line(node: &Node, room: f32) -> String {
+    if node.kinds.is_empty() {
+        return node.name.clone();
+    }
+    // In a box that is gray and hangs on another, `max 2x2` is a pooling.
+    let short = node.kinds.replace("_pool2d", "").replace("_pool1d", "");
+    let first = short.split(", ").next().unwrap_or_default();
+    let forms = [&node.kinds, &short, first].map(|kinds| format!("{}  {kinds}", node.name));
+    let fits = forms.iter().find(|form| font::width(form, SMALL) <= room);
+    fits.unwrap_or(&node.name).clone()
 }
 
 /// Arrows from each box to the one below it that reads it.
