@@ -16,6 +16,7 @@ use boxes::{Form, Node, boxes};
 use plexus::explain::Family;
 use plexus_nn::CheckedNetwork;
 use shape_of_u::shape_of_u;
+use std::collections::BTreeMap;
 
 const MARGIN: f32 = 24.0;
 const TOP: f32 = 94.0;
@@ -28,14 +29,14 @@ const THIN: f32 = 21.0;
 const NARROW: f32 = 330.0;
 const WIDE: f32 = 480.0;
 /// Between two columns.
-const BETWEEN: f32 = 28.0;
+const BETWEEN: f32 = 20.0;
 /// More boxes of layers than this in one column are two columns.
 const MOST_IN_A_COLUMN: usize = 10;
 /// Between two skips that go side by side, at most, and the room of all.
 const LANE: f32 = 12.0;
 const LANES: f32 = 96.0;
 /// Between the frame of a box and its letters.
-const INSET: f32 = 8.0;
+const INSET: f32 = 7.5;
 /// Half the width of the head of an arrow.
 const HEAD: f32 = 3.5;
 const ARROW: Stroke = Stroke { color: MUTED, width: 1.3, dash: None };
@@ -126,23 +127,27 @@ fn one_column(title: &str, totals: &str, nodes: &[Node], skips: &[(usize, usize)
     Picture::new(drawing)
 }
 
-/// A lane for each skip: those that go past the same box have different ones, short skips near the boxes.
+/// The lane of each skip: skips from one box share theirs, others that go past the same box do not; short ones near the boxes.
 fn lanes(skips: &[(usize, usize)]) -> Vec<usize> {
-    let mut by_length: Vec<usize> = (0..skips.len()).collect();
-    by_length.sort_by_key(|skip| (skips[*skip].1 - skips[*skip].0, skips[*skip]));
-    let mut lanes = vec![0; skips.len()];
+    let mut farthest: BTreeMap<usize, usize> = BTreeMap::new();
+    for (from, to) in skips {
+        let end = farthest.entry(*from).or_insert(*to);
+        *end = (*end).max(*to);
+    }
+    let mut by_length: Vec<(usize, usize)> = farthest.into_iter().collect();
+    by_length.sort_by_key(|(from, to)| (to - from, *from));
     let mut taken: Vec<Vec<(usize, usize)>> = Vec::new();
-    for skip in by_length {
-        let (from, to) = skips[skip];
+    let mut lane_of = BTreeMap::new();
+    for (from, to) in by_length {
         let is_free = |lane: &Vec<(usize, usize)>| lane.iter().all(|other| to <= other.0 || other.1 <= from);
         let lane = taken.iter().position(is_free).unwrap_or(taken.len());
         if lane == taken.len() {
             taken.push(Vec::new());
         }
         taken[lane].push((from, to));
-        lanes[skip] = lane;
+        lane_of.insert(from, lane);
     }
-    lanes
+    skips.iter().map(|(from, _)| lane_of[from]).collect()
 }
 
 fn two_columns(title: &str, totals: &str, nodes: &[Node]) -> Picture {
