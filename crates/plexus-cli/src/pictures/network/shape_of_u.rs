@@ -30,6 +30,10 @@ pub(super) fn shape_of_u(nodes: &[Node]) -> Option<Levels> {
     if deepest == 0 || up.is_empty() || !goes_down || !up.is_sorted_by(|one, next| one >= next) {
         return None;
     }
+    // On the way up the box in front is below, where no strip can hang on it.
+    if nodes[end + 1..].iter().any(|node| node.form == Form::Strip) {
+        return None;
+    }
     let mut levels = vec![Level::default(); deepest + 1];
     for (index, level) in level_of.iter().enumerate() {
         let level = &mut levels[*level];
