@@ -87,6 +87,7 @@ fn main() -> ExitCode {
             Command::Convert(args) => commands::convert::run(args),
             Command::Shape(args) => commands::shape::run(args),
             Command::CompareConnectivity(args) => commands::compare_connectivity::run(args),
+            Command::Draw(args) => commands::draw::run(args),
             Command::Profile(args) => commands::profile::run(args),
             Command::Features(args) => commands::features::run(args),
             Command::Trace(args) => commands::trace::run(args),

@@ -1,4 +1,4 @@
-//! `plexus shape`, `plexus compare-connectivity`, `plexus profile`, `plexus features`
+//! `plexus shape`, `plexus compare-connectivity`, `plexus profile`, `plexus draw`, `plexus features`
 
 use super::bench::seconds;
 use super::evaluate::Part;
@@ -71,6 +71,33 @@ pub struct CompareArgs {
     /// Print a table with commas between its columns
     #[arg(long)]
     pub csv: bool,
+}
+
+/// `plexus draw`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  plexus draw vgg16 --out vgg16.svg
+  plexus draw 'unet?padding=same' --input 3x128x128 --out unet.png --dark
+  plexus draw runs/digits-1 --out digits.svg
+
+A box is a layer with its kind, its output shape and its parameters; functions, normalizers and poolings stand in or below the box
+of the layer that they follow. In a column of a paper, 240 points wide, the smallest letters are six points or more.")]
+pub struct DrawArgs {
+    /// A model file, a run folder, a TOML file, or a network such as alexnet
+    pub network: String,
+    /// Where to: a file ending in .svg or .png
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// A dark PNG
+    #[arg(long)]
+    pub dark: bool,
+    /// Shape of one input sample, as 784 or 1x28x28 [default: what the network was made for, else 784]
+    #[arg(long, value_name = "SHAPE")]
+    pub input: Option<String>,
+    /// Number of outputs of a network that is named [default: what it was made for, else 10]
+    #[arg(long, value_name = "N")]
+    pub outputs: Option<usize>,
 }
 
 /// `plexus profile`

@@ -15,7 +15,7 @@ pub use bench::{BenchArgs, BenchTask, OptimizerArg, PrecisionArg};
 pub use convert::ConvertArgs;
 pub use data::{DataArgs, TableArgs};
 pub use evaluate::EvaluateArgs;
-pub use explain::{CompareArgs, FeaturesArgs, ProfileArgs, ShapeArgs};
+pub use explain::{CompareArgs, DrawArgs, FeaturesArgs, ProfileArgs, ShapeArgs};
 pub use import::ImportArgs;
 pub use inspect::{KernelsArgs, SummaryArgs, TraceArgs};
 pub use predict::{Format, PredictArgs};
@@ -83,6 +83,8 @@ pub enum Command {
     Shape(ShapeArgs),
     /// Count what it takes to connect maps with maps: fully, locally, by convolution, as a sparse matrix
     CompareConnectivity(CompareArgs),
+    /// Draw a network as a figure: boxes with shapes and parameters, skips as arrows
+    Draw(DrawArgs),
     /// Time each layer of a model: what takes how long, and why
     Profile(ProfileArgs),
     /// Write what a layer of a model makes of data, as a NumPy array or a table

@@ -5,6 +5,7 @@ pub mod compare_connectivity;
 pub mod completions;
 pub mod convert;
 mod describe;
+pub mod draw;
 pub mod evaluate;
 pub mod features;
 pub mod import;

@@ -198,6 +198,7 @@ fn gallery() -> Vec<(String, Picture)> {
     add("importance-zero", importance(title, &unit, 5, &zero));
     add("importance-none", importance(title, &unit, 5, &[]));
     found.extend(of_networks().into_iter().map(|(name, picture)| (name.to_owned(), picture)));
+    found.extend(super::network::tests::examples());
     found
 }
 

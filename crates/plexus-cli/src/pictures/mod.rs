@@ -18,6 +18,7 @@ mod drawing;
 mod font;
 pub mod importance;
 pub mod mask;
+pub mod network;
 mod paint;
 mod plot;
 pub mod profile;
