@@ -90,6 +90,7 @@ fn main() -> ExitCode {
             Command::Draw(args) => commands::draw::run(args),
             Command::Profile(args) => commands::profile::run(args),
             Command::Features(args) => commands::features::run(args),
+            Command::Neuron(args) => commands::neuron::run(args),
             Command::Trace(args) => commands::trace::run(args),
             Command::Kernels(args) => commands::kernels::run(args),
             Command::Bench(args) => commands::bench::run(args),

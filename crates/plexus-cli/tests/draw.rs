@@ -13,7 +13,7 @@ fn figures_are_written_whole() {
     let folder = here();
     let at = folder.path();
     for (name, boxes) in [
-        ("lenet5", &["conv1", "conv2", "fc1", "fc3", "48,120", "max_pool2d 2x2, flatten"][..]),
+        ("lenet5", &["conv1", "conv2", "fc1", "fc3", "48,120", "max 2x2, flatten"][..]),
         ("alexnet", &["conv5", "fc1", "37,752,832"]),
         ("vgg16", &["conv1_1", "conv5_3", "fc2", "102,764,544"]),
         ("unet", &["down1.conv1", "concat3", "up4.conv2", "1024x28x28"]),

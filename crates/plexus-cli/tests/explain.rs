@@ -188,7 +188,22 @@ fn features_are_the_values_behind_a_layer() {
     let told = plexus(at, ["evaluate", "run", "--json"]).well().last_json();
     let measured = told["test_accuracy"].as_f64().expect("a share");
     assert!((accuracy - measured).abs() < 1e-6, "{accuracy}, {measured}");
+    // A neuron of the first layer: its output is the sum of its weights over what it sees.
+    let neuron = plexus(at, ["neuron", "run", "maps", "1,2,0", "--json", "--out", "neuron.png"]).well().last_json();
+    assert_eq!((&neuron["sees"], &neuron["sharing"]), (&json!([[4, 6], [0, 2]]), &json!(9)));
+    assert_eq!(neuron["weights"].as_array().map(Vec::len), Some(9));
+    assert_eq!(neuron["weights"][0]["input"], json!([0, 4, 0]));
+    assert!(at.join("neuron.png").is_file());
+    let text = plexus(at, ["neuron", "run", "scores", "7", "--out", "scores.svg"]).well().stdout;
+    assert!(text.contains("27 weights, bias") && text.contains("the 10 largest of 27"), "{text}");
+    assert!(at.join("scores.svg").is_file());
     for (line, words) in [
+        ("neuron run maps 3,0,0", "up to 2,2,2"),
+        ("neuron run mapz 0", "maps, relu"),
+        ("neuron run relu 0", "linear or conv2d"),
+        ("neuron run maps x", "invalid"),
+        ("neuron run maps", "INDEX"),
+        ("neuron run maps 0 --out x.gif", ".svg or .png"),
         ("features run digits --layer maps --out x.txt", ".npy or .csv"),
         ("features run digits --layer mapz --out x.npy", "maps, relu"),
         ("features run csv:none.csv --layer maps --out x.npy", "none.csv"),

@@ -1,4 +1,4 @@
-//! `plexus shape`, `plexus compare-connectivity`, `plexus profile`, `plexus draw`, `plexus features`
+//! `plexus shape`, `plexus compare-connectivity`, `plexus profile`, `plexus draw`, `plexus features`, `plexus neuron`
 
 use super::bench::seconds;
 use super::evaluate::Part;
@@ -179,6 +179,38 @@ pub struct FeaturesArgs {
     /// Threads [default: one for each processor]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = thread_count)]
     pub threads: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `plexus neuron`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  plexus neuron runs/digits-1 layers.0 5           the neuron 5 of a linear layer
+  plexus neuron model.safetensors conv1 3,10,12    filter 3 of a convolution, at row 10 and column 12
+  plexus neuron model.safetensors conv1 3,10,12 --out neuron.svg
+
+A convolution has a neuron for each number of its output; those of a filter share their weights.")]
+pub struct NeuronArgs {
+    /// A model file, or a run folder
+    pub model: PathBuf,
+    /// A linear or conv2d layer; summary lists them
+    #[arg(value_name = "LAYER")]
+    pub layer: String,
+    /// Its place: OUTPUT, FILTER,ROW,COLUMN, or one number that counts through all
+    #[arg(value_name = "INDEX", value_delimiter = ',', required = true)]
+    pub index: Vec<usize>,
+    /// Print every weight; otherwise the ten largest
+    #[arg(long)]
+    pub all: bool,
+    /// Draw its weights as maps: a file ending in .svg or .png
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// A dark PNG
+    #[arg(long, requires = "out")]
+    pub dark: bool,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -11,7 +11,7 @@ use serde_json::json;
 
 /// Prints and draws what the ways cost.
 pub fn run(args: CompareArgs) -> Result<(), Failure> {
-    let input = parse_shape(&args.input)?;
+    let input = parse_shape("INPUT", &args.input)?;
     let conv = parse(&args.conv)?;
     let ways = compare(&input, &conv).map_err(|wrong| {
         Failure::Input(format!(

@@ -10,6 +10,7 @@ pub mod evaluate;
 pub mod features;
 pub mod import;
 pub mod kernels;
+pub mod neuron;
 pub mod predict;
 pub mod profile;
 mod results;
@@ -98,7 +99,7 @@ pub(crate) fn open_network_with(
         let model = Model::open_with(model_path(Path::new(name))?, options, context)?;
         return Ok((model.network().clone(), Some(model)));
     }
-    let input = input.map(parse_shape).transpose()?;
+    let input = input.map(|text| parse_shape("--input", text)).transpose()?;
     let spec = NetworkSpec::parse(name)?;
     if outputs == Some(0) {
         return Err(Failure::Input("--outputs is 0, but must be at least 1".to_string()));
@@ -112,13 +113,13 @@ pub(crate) fn open_network_with(
     Ok((spec.build(input, &[("output".to_string(), outputs)])?.check()?, None))
 }
 
-/// `784` or `1x28x28`.
-pub(crate) fn parse_shape(text: &str) -> Result<Shape, Failure> {
+/// `784` or `1x28x28`; `what` says where it was written.
+pub(crate) fn parse_shape(what: &str, text: &str) -> Result<Shape, Failure> {
     let axes: Result<Vec<usize>, _> =
         text.trim_matches(['[', ']']).split(['x', ',']).map(|axis| axis.trim().parse()).collect();
     axes.ok().filter(|axes| !axes.contains(&0)).map(Shape::new).ok_or_else(|| {
         Failure::Input(format!(
-            "the shape \"{text}\" must be whole numbers above 0 with x between them, as 784 or 1x28x28"
+            "{what} is \"{text}\", but must be whole numbers above 0 with x between them, as 784 or 1x28x28"
         ))
     })
 }

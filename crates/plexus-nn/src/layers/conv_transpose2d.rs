@@ -227,11 +227,12 @@ impl LayerKind for ConvTranspose2d {
 
     fn slides(&self, _inputs: &[&Shape]) -> Option<Vec<Slide>> {
         let (kernel, dilation, stride) = (self.kernel_size.sizes(), self.dilation.sizes(), self.stride.sizes());
-        let padding = self.sides();
+        let (padding, more) = (self.sides(), self.output_padding.sizes());
         let window = |axis: usize| {
             let span = dilation[axis] * (kernel[axis] - 1);
-            let (before, spread) = (span as i64 - padding[axis] as i64, stride[axis]);
-            Slide { size: span + 1, before, spread, ..Slide::POINT }
+            let cut = |side: usize| span as i64 - padding[side] as i64;
+            let (before, behind) = (cut(axis), cut(axis + 2) + more[axis] as i64);
+            Slide { size: span + 1, before, behind, spread: stride[axis], ..Slide::POINT }
         };
         Some([0, 1].map(window).into())
     }

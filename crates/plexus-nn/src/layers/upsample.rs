@@ -84,7 +84,8 @@ impl LayerKind for Upsample {
             // The pixel before and the pixel behind.
             UpsampleMode::Bilinear => (2 * self.factor, half + factor - 1),
         };
-        Some(vec![Slide { size, before, spread: self.factor, ..Slide::POINT }; 2])
+        let behind = factor + size as i64 - 2 - before;
+        Some(vec![Slide { size, before, behind, spread: self.factor, ..Slide::POINT }; 2])
     }
 
     fn is_identity(&self, _training: bool) -> bool {

@@ -4,11 +4,13 @@
 //! what it takes to go from one layer of numbers to the next fully connected, locally connected, convolutional or sparse. The
 //! counts of whole networks are [`summary`], the arithmetic behind them [`formulas`], the part of the input that a place
 //! of a map depends on [`receptive_fields`]. Where the time goes says [`Model::profile`], and a sentence about it [`Speed::verdict`]. The values
-//! behind a layer gives `Model::latent`.
+//! behind a layer gives `Model::latent`, one of its neurons `Model::neuron`.
 
 mod connectivity;
 #[cfg(feature = "train")]
 mod latent;
+#[cfg(feature = "train")]
+mod neuron;
 mod words;
 
 pub use connectivity::{Connectivity, compare};
@@ -16,6 +18,8 @@ pub use connectivity::{Connectivity, compare};
 pub use latent::Latent;
 #[cfg(feature = "train")]
 pub(crate) use latent::same_numbers;
+#[cfg(feature = "train")]
+pub use neuron::{Connection, Neuron};
 pub use plexus_nn::formulas::{Formula, formulas};
 pub use plexus_nn::layer::Mismatch;
 pub use plexus_nn::profile::{Family, FamilyShare, Profile, ProfiledLayer, Speed};

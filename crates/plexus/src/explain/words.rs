@@ -101,7 +101,8 @@ pub fn layer(word: &str) -> Result<Layer, WordError> {
         };
         let (key, value) = match part.split_once('=') {
             Some((key, text)) => (key.trim().to_string(), value(text.trim())),
-            None => match number(part) {
+            // What stands by its place alone is a size.
+            None => match number(part).filter(|_| !part.starts_with('-')) {
                 Some(value) => match free.next() {
                     Some(key) => (key.to_string(), value),
                     None => {
@@ -250,7 +251,7 @@ mod tests {
             ("conv:64,3,s2,stride=2", "stride is given twice", "Leave one out"),
             ("conv:64,3,strid=2", "strid", "docs/layers.md"),
             ("flatten:3", "3 is a number too many", "no numbers"),
-            ("conv:64,-3", "kernel_size", "docs/layers.md"),
+            ("conv:64,-3", "-3 is no number", "key=value"),
             ("", "no such layer", "conv"),
         ] {
             let error = layer(word).expect_err(word);

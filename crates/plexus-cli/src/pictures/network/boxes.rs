@@ -175,15 +175,20 @@ fn is_small(layer: &Layer) -> bool {
         )
 }
 
-/// Its kind, with its window where it has one: `conv2d 3x3`.
+/// Its kind, with its window where it has one: `conv2d 3x3`. Long kinds are written short: their strip has a name beside it.
 fn kind(layer: &Layer) -> String {
     if let Some(function) = layer.function() {
         return function.name().to_owned();
     }
-    let kind = layer.kind();
+    let (kind, is_of_maps) = match layer.kind() {
+        "max_pool2d" => ("max", true),
+        "avg_pool2d" => ("average", true),
+        "conv_transpose2d" => ("transposed", true),
+        kind => (kind, kind.ends_with("2d")),
+    };
     let keys = serde_json::to_value(layer).unwrap_or_default();
     match &keys["kernel_size"] {
-        serde_json::Value::Number(size) if kind.ends_with("2d") => format!("{kind} {size}x{size}"),
+        serde_json::Value::Number(size) if is_of_maps => format!("{kind} {size}x{size}"),
         serde_json::Value::Number(size) => format!("{kind} {size}"),
         serde_json::Value::Array(sizes) => {
             let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
