@@ -1,5 +1,7 @@
 //! How things are said: numbers, tables, next steps.
 
+pub use plexus_nn::formulas::grouped;
+
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
@@ -25,19 +27,6 @@ pub fn red(text: &str) -> String {
 /// Yellow and bold where colors are shown.
 pub fn yellow(text: &str) -> String {
     if colors() { format!("\u{1b}[1;33m{text}\u{1b}[0m") } else { text.to_string() }
-}
-
-/// Whole numbers in groups of three: `535,818`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Bytes with a unit a person can picture: `2.04 MiB`.

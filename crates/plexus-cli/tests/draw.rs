@@ -2,7 +2,7 @@
 
 mod program;
 
-use program::{plexus, write};
+use program::{plexus, refused, write};
 
 fn here() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
@@ -61,7 +61,7 @@ fn wrong_uses_say_what_to_type() {
     let folder = here();
     let at = folder.path();
     write(&at.join("bad.toml"), "input = [1, 8, 8]\n[[layer]]\nkind = \"linear\"\nout_features = 2\nin_features = 9\n");
-    for (line, words) in [
+    let cases = [
         ("draw", "--out <FILE>"),
         ("draw lenet5", "--out <FILE>"),
         ("draw lenet5 --out figure.gif", "must end in .svg or .png"),
@@ -75,11 +75,7 @@ fn wrong_uses_say_what_to_type() {
         ("draw lenet5 --outputs many --out a.svg", "--outputs"),
         ("draw mlp:0 --out a.svg", "mlp"),
         ("draw . --out a.svg", "is a folder without a model"),
-    ] {
-        let told = plexus(at, line.split_whitespace());
-        assert_eq!(told.code, Some(2), "{line}: {told:?}");
-        assert!(told.stderr.contains(words), "{line}: {}", told.stderr);
-        assert!(!told.stderr.contains("panicked"), "{line}: {}", told.stderr);
-    }
+    ];
+    refused(at, &cases);
     assert!(!at.join("a.svg").exists() && !at.join("figure.gif").exists());
 }

@@ -141,8 +141,8 @@ fn product(axes: &[usize]) -> String {
     }
 }
 
-/// Digits in groups of three.
-fn grouped(value: u64) -> String {
+/// Whole numbers in groups of three: `535,818`.
+pub fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let head = digits.len() % 3;
     let (first, rest) = digits.split_at(head);

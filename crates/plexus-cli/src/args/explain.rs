@@ -6,6 +6,28 @@ use super::{DataArgs, NumberArgs, OpenArgs, thread_count};
 use clap::Args as ClapArgs;
 use std::path::PathBuf;
 
+/// A picture beside what is printed.
+#[derive(Debug, ClapArgs)]
+pub struct PictureArgs {
+    /// Draw it: a file ending in .svg or .png
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// A dark PNG
+    #[arg(long, requires = "out")]
+    pub dark: bool,
+}
+
+/// For people, or for programs.
+#[derive(Debug, ClapArgs)]
+pub struct PrintArgs {
+    /// Print one JSON object
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print a table with commas between its columns
+    #[arg(long)]
+    pub csv: bool,
+}
+
 /// `plexus shape`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
@@ -33,12 +55,9 @@ pub struct ShapeArgs {
     /// Only this layer
     #[arg(long, value_name = "NAME")]
     pub layer: Option<String>,
-    /// Print one JSON object
-    #[arg(long, conflicts_with = "csv")]
-    pub json: bool,
-    /// Print a table with commas between its columns
-    #[arg(long)]
-    pub csv: bool,
+    /// How numbers are printed
+    #[command(flatten)]
+    pub print: PrintArgs,
 }
 
 /// `plexus compare-connectivity`
@@ -59,18 +78,12 @@ pub struct CompareArgs {
     /// The convolution: FILTERS,KERNEL and s2 (stride), p1 (padding), d2 (dilation), g4 (groups)
     #[arg(value_name = "CONV")]
     pub conv: String,
-    /// Draw it: a file ending in .svg or .png
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// A dark PNG
-    #[arg(long, requires = "out")]
-    pub dark: bool,
-    /// Print one JSON object
-    #[arg(long, conflicts_with = "csv")]
-    pub json: bool,
-    /// Print a table with commas between its columns
-    #[arg(long)]
-    pub csv: bool,
+    /// The picture
+    #[command(flatten)]
+    pub picture: PictureArgs,
+    /// How numbers are printed
+    #[command(flatten)]
+    pub print: PrintArgs,
 }
 
 /// `plexus draw`
@@ -135,18 +148,12 @@ pub struct ProfileArgs {
     /// How the model is opened
     #[command(flatten)]
     pub open: OpenArgs,
-    /// Draw it: a file ending in .svg or .png
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// A dark PNG
-    #[arg(long, requires = "out")]
-    pub dark: bool,
-    /// Print one JSON object
-    #[arg(long, conflicts_with = "csv")]
-    pub json: bool,
-    /// Print a table with commas between its columns
-    #[arg(long)]
-    pub csv: bool,
+    /// The picture
+    #[command(flatten)]
+    pub picture: PictureArgs,
+    /// How numbers are printed
+    #[command(flatten)]
+    pub print: PrintArgs,
 }
 
 /// `plexus features`
@@ -205,12 +212,9 @@ pub struct NeuronArgs {
     /// Print every weight; otherwise the ten largest
     #[arg(long)]
     pub all: bool,
-    /// Draw its weights as maps: a file ending in .svg or .png
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// A dark PNG
-    #[arg(long, requires = "out")]
-    pub dark: bool,
+    /// The picture
+    #[command(flatten)]
+    pub picture: PictureArgs,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -19,7 +19,7 @@ pub fn run(args: CompareArgs) -> Result<(), Failure> {
             args.conv, args.input, wrong.compared, wrong.expected, wrong.got, wrong.help
         ))
     })?;
-    if let Some(path) = &args.out {
+    if let Some(path) = &args.picture.out {
         let title = format!("{}, {}", args.input, args.conv);
         let panel = |way: &Connectivity| Panel {
             name: way.name,
@@ -27,10 +27,10 @@ pub fn run(args: CompareArgs) -> Result<(), Failure> {
             macs: written(way.macs),
             per_output: written(way.weights_of_an_output),
         };
-        save_drawing(path, &connectivity(&title, &[0, 1, 2].map(|index| panel(&ways[index]))), args.dark)?;
+        save_drawing(path, &connectivity(&title, &[0, 1, 2].map(|index| panel(&ways[index]))), args.picture.dark)?;
     }
     let least = ways[2].params().max(1);
-    if args.json {
+    if args.print.json {
         let lines = ways.iter().map(|way| {
             let mut line = serde_json::to_value(way).expect("plain data has a JSON form");
             line["parameters"] = json!(way.params());
@@ -40,7 +40,7 @@ pub fn run(args: CompareArgs) -> Result<(), Failure> {
         print_json(&json!({"input_shape": input.axes(), "layer": args.conv, "ways": lines.collect::<Vec<_>>()}));
         return Ok(());
     }
-    if args.csv {
+    if args.print.csv {
         let header =
             ["connectivity", "parameters", "weights", "biases", "weights_of_an_output", "multiply_adds", "bytes_f32"];
         let row = |way: &Connectivity| {

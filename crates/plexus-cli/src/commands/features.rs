@@ -36,12 +36,12 @@ pub fn run(args: FeaturesArgs) -> Result<(), Failure> {
     if let Some(warning) = &warning {
         eprintln!("{}: {warning}", yellow("warning"));
     }
-    let batch = model.rows_per_batch();
+    let rows = Rows { latent: &latent, data: &data, batch: model.rows_per_batch().max(1) };
     files::write_with(&args.out, |file| -> Result<(), Failure> {
         let failed = |error| Failure::from(files::save_failed(&args.out, error));
         match form {
-            Form::Npy => write_npy(&latent, &data, batch, file, &failed),
-            Form::Csv => write_csv(&latent, &data, batch, file, &failed),
+            Form::Npy => write_npy(&rows, file, &failed),
+            Form::Csv => write_csv(&rows, file, &failed),
         }
     })?;
     let shape: Vec<usize> = [data.len()].into_iter().chain(latent.shape().axes().iter().copied()).collect();
@@ -57,34 +57,34 @@ pub fn run(args: FeaturesArgs) -> Result<(), Failure> {
 
 type Failed<'a> = &'a dyn Fn(std::io::Error) -> Failure;
 
-/// Goes through the rows in batches: the number of the first row, and the values.
-fn for_each(
-    latent: &Latent,
-    data: &Dataset,
+/// The rows, and what makes values of them.
+struct Rows<'a> {
+    latent: &'a Latent,
+    data: &'a Dataset,
     batch: usize,
-    mut take: impl FnMut(usize, &[f32]) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let (mut workspace, mut inputs) = (Workspace::default(), Vec::new());
-    let rows: Vec<u64> = (0..data.len() as u64).collect();
-    for (index, chunk) in rows.chunks(batch.max(1)).enumerate() {
-        inputs.resize(chunk.len() * data.row_len(), 0.0);
-        data.copy_rows(chunk, &mut inputs);
-        take(index * batch.max(1), latent.of(&[&inputs], chunk.len(), &mut workspace)?)?;
+}
+
+impl Rows<'_> {
+    /// Goes through them in batches: the number of the first row, and the values.
+    fn for_each(&self, mut take: impl FnMut(usize, &[f32]) -> Result<(), Failure>) -> Result<(), Failure> {
+        let Rows { latent, data, batch } = self;
+        let (mut workspace, mut inputs) = (Workspace::default(), Vec::new());
+        let rows: Vec<u64> = (0..data.len() as u64).collect();
+        for (index, chunk) in rows.chunks(*batch).enumerate() {
+            inputs.resize(chunk.len() * data.row_len(), 0.0);
+            data.copy_rows(chunk, &mut inputs);
+            take(index * batch, latent.of(&[&inputs], chunk.len(), &mut workspace)?)?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// The format of NumPy, version 1.0: a header in the syntax of Python, filled up to 64 bytes, then the numbers.
 ///
 /// # Source
 /// "NumPy Enhancement Proposal 1: A Simple File Format for NumPy Arrays".
-fn write_npy(
-    latent: &Latent,
-    data: &Dataset,
-    batch: usize,
-    file: &mut File,
-    failed: Failed<'_>,
-) -> Result<(), Failure> {
+fn write_npy(rows: &Rows<'_>, file: &mut File, failed: Failed<'_>) -> Result<(), Failure> {
+    let Rows { latent, data, .. } = rows;
     let axes = [data.len()].into_iter().chain(latent.shape().axes().iter().copied());
     let shape: String = axes.map(|axis| format!("{axis}, ")).collect();
     let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
@@ -97,27 +97,20 @@ fn write_npy(
     out.write_all(b"\x93NUMPY\x01\x00").map_err(failed)?;
     out.write_all(&(header.len() as u16).to_le_bytes()).map_err(failed)?;
     out.write_all(header.as_bytes()).map_err(failed)?;
-    for_each(latent, data, batch, |_, values| {
-        values.iter().try_for_each(|value| out.write_all(&value.to_le_bytes())).map_err(failed)
-    })?;
+    rows.for_each(|_, values| values.iter().try_for_each(|value| out.write_all(&value.to_le_bytes())).map_err(failed))?;
     out.flush().map_err(failed)
 }
 
 /// A column a value, and the class of the row where it has one.
-fn write_csv(
-    latent: &Latent,
-    data: &Dataset,
-    batch: usize,
-    file: &mut File,
-    failed: Failed<'_>,
-) -> Result<(), Failure> {
+fn write_csv(rows: &Rows<'_>, file: &mut File, failed: Failed<'_>) -> Result<(), Failure> {
+    let Rows { latent, data, .. } = rows;
     let broken = |error: csv::Error| failed(std::io::Error::other(error));
     let (width, layer) = (latent.shape().len().unwrap_or(0), latent.layer());
     let mut out = csv::Writer::from_writer(BufWriter::new(file));
     let has_classes = !data.is_empty() && data.class_of(0).is_some();
     let header = (0..width).map(|at| format!("{layer}[{at}]")).chain(has_classes.then(|| "class".to_string()));
     out.write_record(header).map_err(broken)?;
-    for_each(latent, data, batch, |first, values| {
+    rows.for_each(|first, values| {
         for (row, values) in values.chunks_exact(width.max(1)).enumerate() {
             let class = has_classes.then(|| data.class_of(first + row).unwrap_or_default().to_string());
             let fields = values.iter().map(f32::to_string).chain(class);

@@ -113,11 +113,15 @@ pub(crate) fn open_network_with(
     Ok((spec.build(input, &[("output".to_string(), outputs)])?.check()?, None))
 }
 
+/// The axes of a shape as it is typed, none of them 0.
+pub(crate) fn axes(text: &str) -> Option<Vec<usize>> {
+    let axes = text.trim_matches(['[', ']']).split(['x', ',']).map(|axis| axis.trim().parse().ok());
+    axes.collect::<Option<Vec<usize>>>().filter(|axes| !axes.contains(&0))
+}
+
 /// `784` or `1x28x28`; `what` says where it was written.
 pub(crate) fn parse_shape(what: &str, text: &str) -> Result<Shape, Failure> {
-    let axes: Result<Vec<usize>, _> =
-        text.trim_matches(['[', ']']).split(['x', ',']).map(|axis| axis.trim().parse()).collect();
-    axes.ok().filter(|axes| !axes.contains(&0)).map(Shape::new).ok_or_else(|| {
+    axes(text).map(Shape::new).ok_or_else(|| {
         Failure::Input(format!(
             "{what} is \"{text}\", but must be whole numbers above 0 with x between them, as 784 or 1x28x28"
         ))

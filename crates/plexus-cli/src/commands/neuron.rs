@@ -19,7 +19,7 @@ const COLUMNS: usize = 8;
 pub fn run(args: NeuronArgs) -> Result<(), Failure> {
     let model = Model::open(model_path(&args.model)?, Context::single())?;
     let neuron = model.neuron(&args.layer, &args.index)?;
-    if let Some(path) = &args.out {
+    if let Some(path) = &args.picture.out {
         let tiles = tiles(&model, &neuron);
         if tiles.is_empty() {
             return Err(Failure::Input(format!(
@@ -29,7 +29,7 @@ pub fn run(args: NeuronArgs) -> Result<(), Failure> {
         }
         let heading = format!("Neuron {} of {}", place(&neuron.place), neuron.layer);
         let subtitle = "its weights on each map that it reads; vermilion adds, blue takes away";
-        save_drawing(path, &sheet((&heading, ""), subtitle, Shades::Signed, &tiles, COLUMNS), args.dark)?;
+        save_drawing(path, &sheet((&heading, ""), subtitle, Shades::Signed, &tiles, COLUMNS), args.picture.dark)?;
     }
     if args.json {
         print_json(&serde_json::to_value(&neuron).expect("plain data has a JSON form"));

@@ -41,11 +41,11 @@ pub fn run(args: ProfileArgs) -> Result<(), Failure> {
     };
     let weights: u64 = profile.layers.iter().map(|layer| layer.weight_bytes).sum();
     let speed = Speed { macs: floors.macs, bytes: floors.bytes_per_second(weights as usize) };
-    if let Some(path) = &args.out {
-        save_drawing(path, &drawn(&args, &profile), args.dark)?;
+    if let Some(path) = &args.picture.out {
+        save_drawing(path, &drawn(&args, &profile), args.picture.dark)?;
     }
     let threads = context.pool().threads();
-    if args.json {
+    if args.print.json {
         let mut line = serde_json::to_value(&profile).expect("plain data has a JSON form");
         line["layer_seconds"] = profile.layer_seconds().into();
         line["families"] = serde_json::to_value(profile.families()).expect("plain data has a JSON form");
@@ -59,7 +59,7 @@ pub fn run(args: ProfileArgs) -> Result<(), Failure> {
         print_json(&line);
         return Ok(());
     }
-    if args.csv {
+    if args.print.csv {
         let header = ["layer", "kind", "with", "seconds", "share", "multiply_adds", "weight_bytes", "floor_seconds"];
         let all = profile.layer_seconds();
         let row = |layer: &ProfiledLayer| {

@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::args::ShapeArgs;
-use crate::commands::{csv_text, is_text, open_network};
+use crate::commands::{axes, csv_text, is_text, open_network};
 use crate::output::{grouped, print_json, say, table};
 use plexus::explain::{Formula, formulas, layer, walk};
 use plexus_nn::{CheckedNetwork, PlanOptions, Shape, ShapeError};
@@ -69,7 +69,7 @@ fn print(
         (index, name, sizes.filter(|line| line.what != "parameters").collect::<Vec<Formula>>())
     });
     let (input, enters) = (network.input(), first_linear(network));
-    if args.json {
+    if args.print.json {
         let steps = lines.map(|(index, name, formulas)| {
             let (kind, axes) = (layers[index].layer.kind(), network.output_shape(index).axes());
             json!({"layer": name, "kind": kind, "output_shape": axes, "formulas": formulas})
@@ -81,7 +81,7 @@ fn print(
         }));
         return Ok(());
     }
-    if args.csv {
+    if args.print.csv {
         let cells = |(index, name, _): (usize, &str, _)| {
             let output = network.output_shape(index);
             vec![name.to_string(), shown(output), output.len().unwrap_or(0).to_string()]
@@ -132,9 +132,7 @@ fn shown(shape: &Shape) -> String {
 
 /// The batch, where there are four axes, and the shape of a sample.
 fn shape(text: &str) -> Option<(Option<usize>, Shape)> {
-    let axes: Option<Vec<usize>> =
-        text.trim_matches(['[', ']']).split(['x', ',']).map(|axis| axis.trim().parse().ok()).collect();
-    let axes = axes.filter(|axes| !axes.contains(&0))?;
+    let axes = axes(text)?;
     match axes.as_slice() {
         [batch, rest @ ..] if rest.len() == 3 => Some((Some(*batch), Shape::new(rest))),
         _ => Some((None, Shape::new(axes))),

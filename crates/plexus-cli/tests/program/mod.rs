@@ -92,6 +92,16 @@ pub fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
+/// Command lines that must be refused, each with words of its message.
+pub fn refused(at: &Path, cases: &[(&str, &str)]) {
+    for (line, words) in cases {
+        let told = plexus(at, line.split_whitespace());
+        assert_eq!(told.code, Some(2), "{line}: {told:?}");
+        assert!(told.stderr.contains(words), "{line}: {}", told.stderr);
+        assert!(!told.stderr.contains("panicked"), "{line}: {}", told.stderr);
+    }
+}
+
 /// Writes a file and the folders above it.
 pub fn write(path: &Path, contents: impl AsRef<[u8]>) {
     std::fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("the folder is made");

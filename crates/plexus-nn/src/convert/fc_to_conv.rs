@@ -67,15 +67,10 @@ pub(super) fn rewrite<'a>(mut to: Rewrite<'a>, form: KernelForm, named: &[usize]
             }
             // A row of a row.
             Layer::Flatten(_) if input.axes().len() == 1 => to.alias(value, first),
-            layer => match carried(&to, layer, index) {
-                Some((layer, shape, order)) => {
-                    let inputs =
-                        reads.iter().map(|read| to.other(*read).expect("it is carried").name.clone()).collect();
-                    let name = to.push(&to.layer(index).name, inputs, layer);
-                    to.set_other(value, Other { name, shape, order });
-                }
-                None => to.keep(index),
-            },
+            layer => {
+                let carried = carried(&to, layer, index);
+                to.carry(index, carried);
+            }
         }
     }
     to.finish(false)
@@ -109,10 +104,8 @@ fn convolution(to: &mut Rewrite<'_>, index: usize, linear: &Linear, maps: &Other
 /// The layer that does to maps what a layer does to the rows that they stand for, and the shape and order of what it gives;
 /// `None` where the values are not there as maps, or there is no such layer.
 fn carried(to: &Rewrite<'_>, layer: &Layer, index: usize) -> Option<(Layer, Shape, Order)> {
-    let reads = to.network.reads(index);
-    let all: Vec<&Other> = reads.iter().map(|read| to.other(*read)).collect::<Option<_>>()?;
+    let (all, pixels) = to.others(index)?;
     let Other { shape, order, .. } = *all.first()?;
-    let pixels = reads.iter().zip(&all).all(|(read, other)| other.is_one_pixel(to.network.shape(*read)));
     let same = |layer: Layer| Some((layer, shape.clone(), *order));
     match layer {
         Layer::Activation(_) | Layer::Dropout(_) => same(layer.clone()),

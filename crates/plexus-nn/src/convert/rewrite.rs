@@ -129,6 +129,24 @@ impl<'a> Rewrite<'a> {
         self.names[value.index()].other = Some(other);
     }
 
+    /// The same numbers with other axes of all that a layer reads, where all are there, and whether all are maps of one pixel.
+    pub fn others(&self, index: usize) -> Option<(Vec<&Other>, bool)> {
+        let reads = self.network.reads(index);
+        let all: Vec<&Other> = reads.iter().map(|read| self.other(*read)).collect::<Option<_>>()?;
+        let pixels = reads.iter().zip(&all).all(|(read, other)| other.is_one_pixel(self.network.shape(*read)));
+        Some((all, pixels))
+    }
+
+    /// Writes a layer that does to other axes what it did before, with the axes and the order that it gives; as it was where there
+    /// is none.
+    pub fn carry(&mut self, index: usize, carried: Option<(Layer, Shape, Order)>) {
+        let Some((layer, shape, order)) = carried else { return self.keep(index) };
+        let reads = self.network.reads(index).iter();
+        let inputs = reads.map(|read| self.other(*read).expect("it is carried").name.clone()).collect();
+        let name = self.push(&self.layer(index).name.clone(), inputs, layer);
+        self.set_other(self.network.value_of(index), Other { name, shape, order });
+    }
+
     /// Gives a value the names of another, whose numbers and axes it has.
     pub fn alias(&mut self, value: ValueId, of: ValueId) {
         self.names[value.index()] = self.names[of.index()].clone();

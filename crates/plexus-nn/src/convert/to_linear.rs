@@ -88,15 +88,10 @@ pub(super) fn rewrite<'a>(mut to: Rewrite<'a>, way: Way, named: &[usize]) -> Res
                 Some(other) if other.order == flatten.order || other.is_one_pixel(input) => to.set(value, other.name),
                 _ => to.keep(index),
             },
-            layer => match carried(&to, layer, index) {
-                Some((layer, shape, order)) => {
-                    let inputs =
-                        reads.iter().map(|read| to.other(*read).expect("it is carried").name.clone()).collect();
-                    let name = to.push(&to.layer(index).name, inputs, layer);
-                    to.set_other(value, Other { name, shape, order });
-                }
-                None => to.keep(index),
-            },
+            layer => {
+                let carried = carried(&to, layer, index);
+                to.carry(index, carried);
+            }
         }
     }
     to.finish(!matches!(way, Way::Covering(_)))
@@ -220,10 +215,8 @@ fn matrix(to: &mut Rewrite<'_>, index: usize, conv: &Conv2d, row: &Other, storag
 /// The layer that does to rows what a layer does to the maps that they stand for, and the shape and order of what it gives;
 /// `None` where the values are not there as rows, or there is no such layer.
 fn carried(to: &Rewrite<'_>, layer: &Layer, index: usize) -> Option<(Layer, Shape, Order)> {
-    let reads = to.network.reads(index);
-    let all: Vec<&Other> = reads.iter().map(|read| to.other(*read)).collect::<Option<_>>()?;
+    let (all, pixels) = to.others(index)?;
     let Other { shape, order, .. } = *all.first()?;
-    let pixels = reads.iter().zip(&all).all(|(read, other)| other.is_one_pixel(to.network.shape(*read)));
     let alike = pixels || all.iter().all(|other| other.order == *order);
     let same = |layer: Layer| Some((layer, shape.clone(), *order));
     match layer {
