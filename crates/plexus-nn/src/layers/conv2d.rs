@@ -5,7 +5,7 @@ use crate::layer::{
     Backward, Cost, Forward, GradInput, LayerKind, Maps, Mismatch, ParamSpec, Pass, Prepare, Products, Reads, one,
     weights_bytes,
 };
-use crate::layers::sides::{Padding, Pair, check_sizes, maps, sliding, too_large};
+use crate::layers::sides::{Padding, Pair, check_border, check_sizes, maps, sliding, too_large};
 use crate::prepared::Prepared;
 use crate::shape::Shape;
 use crate::window::Slide;
@@ -184,6 +184,7 @@ impl LayerKind for Conv2d {
         let geometry = self.geometry(input);
         let Geometry { kernel, stride, padding, dilation, .. } = geometry;
         check_sizes(kernel, stride, padding, dilation)?;
+        check_border([channels, height, width], padding)?;
         match geometry.output() {
             Some([rows, cols]) => Ok(Shape::new([self.out_channels, rows, cols])),
             None => Err(too_large([channels, height, width], kernel, padding, dilation)),
@@ -328,6 +329,14 @@ mod tests {
         let mismatch = Conv2d::new(6, 5).infer(&[&Shape::new([1, 4, 9])]).unwrap_err();
         assert!(mismatch.expected.contains("4 x 9") && mismatch.got.contains("5 x 5"), "{mismatch:?}");
         assert!(Conv2d::new(6, 5).with_padding(1).infer(&[&Shape::new([1, 4, 9])]).is_ok());
+    }
+
+    #[test]
+    fn a_border_that_takes_far_more_memory_than_the_map_is_refused() {
+        let wide = |padding: usize| Conv2d::new(1, 3).with_stride(1 << 20).with_padding(padding);
+        let mismatch = wide(1 << 18).infer(&[&Shape::new([3, 4, 9])]).unwrap_err();
+        assert!(mismatch.compared == "padding" && mismatch.expected.contains("padded map"), "{mismatch:?}");
+        assert!(wide(1 << 12).infer(&[&Shape::new([3, 4, 9])]).is_ok());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::check::MAX_ELEMENTS;
 use crate::init::Init;
 use crate::layer::{Backward, Cost, Forward, GradInput, LayerKind, Maps, Mismatch, ParamSpec, Reads, one};
-use crate::layers::sides::{Pair, check_sizes, maps, too_large};
+use crate::layers::sides::{Pair, check_border, check_sizes, maps, too_large};
 use crate::scratch::Scratch;
 use crate::shape::Shape;
 use plexus_kernels::conv::{
@@ -113,6 +113,7 @@ impl LayerKind for Conv2dTable {
         let geometry = self.geometry(input);
         let Geometry { kernel, stride, padding, dilation, filters, .. } = geometry;
         check_sizes(kernel, stride, padding, dilation)?;
+        check_border([channels, height, width], padding)?;
         let Some([rows, cols]) = geometry.output() else {
             return Err(too_large([channels, height, width], kernel, padding, dilation));
         };

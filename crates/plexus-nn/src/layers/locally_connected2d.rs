@@ -3,7 +3,7 @@
 use crate::check::MAX_ELEMENTS;
 use crate::init::Init;
 use crate::layer::{Backward, Cost, Forward, LayerKind, Maps, Mismatch, ParamSpec, Reads, one};
-use crate::layers::sides::{Padding, Pair, check_sizes, maps, sliding, too_large};
+use crate::layers::sides::{Padding, Pair, check_border, check_sizes, maps, sliding, too_large};
 use crate::shape::Shape;
 use crate::window::Slide;
 use plexus_kernels::conv::Geometry;
@@ -116,6 +116,7 @@ impl LayerKind for LocallyConnected2d {
         let geometry = self.geometry(input);
         let Geometry { kernel, stride, padding, dilation, .. } = geometry;
         check_sizes(kernel, stride, padding, dilation)?;
+        check_border(size, padding)?;
         let Some([rows, cols]) = geometry.output() else {
             return Err(too_large(size, kernel, padding, dilation));
         };

@@ -161,6 +161,28 @@ pub(crate) fn check_sizes(
     Ok(())
 }
 
+/// The most numbers of a padded map that is much larger than the map: kernels copy its rows, and nobody means such a border.
+const MOST_PADDED: usize = 1 << 28;
+
+/// Refuses a border that would take more memory than the map by far.
+///
+/// # Errors
+/// [`Mismatch`] naming the padding.
+pub(crate) fn check_border([channels, height, width]: [usize; 3], padding: [usize; 4]) -> Result<(), Mismatch> {
+    let [top, left, bottom, right] = padding;
+    let count = |rows: usize, cols: usize| channels.saturating_mul(rows).saturating_mul(cols);
+    let (map, padded) = (count(height, width), count(height + top + bottom, width + left + right));
+    if padded <= MOST_PADDED.max(map.saturating_mul(4)) {
+        return Ok(());
+    }
+    Err(Mismatch::new(
+        "padding",
+        format!("a padded map of at most {MOST_PADDED} numbers, or four times the map"),
+        format!("{padding:?}, which makes {padded} numbers of {map}"),
+        "Is a digit too many? Half of the kernel keeps the size.",
+    ))
+}
+
 /// The message for a kernel that is larger than what it slides over.
 pub(crate) fn too_large(
     [_, height, width]: [usize; 3],
