@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// A bar is drawn this often: more often nobody can read, and watching must cost nothing.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Who waits longer than this for something sees a bar.
+pub const PATIENCE: Duration = Duration::from_secs(1);
+
 /// What a person looks at, and the time.
 pub trait Screen {
     /// The time since the work began.
@@ -216,6 +219,15 @@ impl<S: Screen> Bar<S> {
             self.screen.draw("");
         }
     }
+}
+
+/// What a bar says about rows, some of which are done.
+pub fn rows_done(name: &str, done: usize, count: usize, elapsed: Duration) -> (f64, Vec<Part>, Vec<Part>) {
+    let share = done as f64 / count as f64;
+    let left = clock(elapsed.as_secs_f64() * (1.0 - share) / share);
+    let rows = format!("{} of {} rows", output::grouped(done as u64), output::grouped(count as u64));
+    let after = vec![Part::new(rows, [(2, "")]), Part::new(format!("{left} left"), [(3, "")])];
+    (share, vec![Part::new(name, [(1, "")])], after)
 }
 
 /// Seconds as a person says them: `12 s`, `3:05 min`, `1:02:03 h`.

@@ -1,4 +1,5 @@
-//! `plexus shape`, `plexus compare-connectivity`, `plexus profile`, `plexus draw`, `plexus features`, `plexus neuron`
+//! `plexus shape`, `plexus compare-connectivity`, `plexus profile`, `plexus draw`, `plexus features`, `plexus neuron`,
+//! `plexus diff`
 
 use super::bench::seconds;
 use super::evaluate::Part;
@@ -218,4 +219,45 @@ pub struct NeuronArgs {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// `plexus diff`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  plexus diff runs/digits-1 runs/digits-2
+  plexus diff before.safetensors after.safetensors --data digits    the first layer whose outputs differ
+  plexus diff vgg16.safetensors conv.safetensors --data images:photos --tolerance 1e-4 --json
+
+Layers belong together by their names; where no names are the same but the kinds are, by their order. With --data both models run
+layer by layer on the same rows, as their files describe them.")]
+pub struct DiffArgs {
+    /// A model file, or a run folder
+    pub a: PathBuf,
+    /// Another
+    pub b: PathBuf,
+    /// Compare the values behind each layer on this data, as for evaluate: digits, csv:FILE, images:DIR and others
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<String>,
+    /// What counts as rounding: a share of the largest number of the layer
+    #[arg(long, value_name = "SHARE", default_value_t = 1e-5, value_parser = tolerance, requires = "data")]
+    pub tolerance: f64,
+    /// Which rows [default: those held out in the training of A; of other tables all]
+    #[arg(long, value_enum, requires = "data")]
+    pub part: Option<Part>,
+    /// Options of the data source
+    #[command(flatten)]
+    pub source: DataArgs,
+    /// Threads [default: one for each processor]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = thread_count)]
+    pub threads: usize,
+    /// How numbers are printed
+    #[command(flatten)]
+    pub print: PrintArgs,
+}
+
+/// A share from 0 to 1.
+fn tolerance(text: &str) -> Result<f64, String> {
+    let value: Option<f64> = text.parse().ok().filter(|value| (0.0..=1.0).contains(value));
+    value.ok_or_else(|| "must be a number from 0 to 1, as 1e-5".to_string())
 }

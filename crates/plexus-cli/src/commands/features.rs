@@ -3,6 +3,7 @@
 use crate::Failure;
 use crate::args::FeaturesArgs;
 use crate::commands::model_path;
+use crate::commands::rows::each_batch;
 use crate::output::{grouped, print_json, say, yellow};
 use plexus::explain::Latent;
 use plexus::{Chosen, Context, Model, Pool, Workspace, files};
@@ -67,15 +68,10 @@ struct Rows<'a> {
 impl Rows<'_> {
     /// Goes through them in batches: the number of the first row, and the values.
     fn for_each(&self, mut take: impl FnMut(usize, &[f32]) -> Result<(), Failure>) -> Result<(), Failure> {
-        let Rows { latent, data, batch } = self;
-        let (mut workspace, mut inputs) = (Workspace::default(), Vec::new());
-        let rows: Vec<u64> = (0..data.len() as u64).collect();
-        for (index, chunk) in rows.chunks(*batch).enumerate() {
-            inputs.resize(chunk.len() * data.row_len(), 0.0);
-            data.copy_rows(chunk, &mut inputs);
-            take(index * batch, latent.of(&[&inputs], chunk.len(), &mut workspace)?)?;
-        }
-        Ok(())
+        let mut workspace = Workspace::default();
+        each_batch(self.data, self.batch, |first, values, count| {
+            take(first, self.latent.of(&[values], count, &mut workspace)?)
+        })
     }
 }
 

@@ -4,9 +4,11 @@
 //! what it takes to go from one layer of numbers to the next fully connected, locally connected, convolutional or sparse. The
 //! counts of whole networks are [`summary`], the arithmetic behind them [`formulas`], the part of the input that a place
 //! of a map depends on [`receptive_fields`]. Where the time goes says [`Model::profile`], and a sentence about it [`Speed::verdict`]. The values
-//! behind a layer gives `Model::latent`, one of its neurons `Model::neuron`.
+//! behind a layer gives `Model::latent`, one of its neurons `Model::neuron`. Where two models differ says `diff`.
 
 mod connectivity;
+#[cfg(feature = "train")]
+mod diff;
 #[cfg(feature = "train")]
 mod latent;
 #[cfg(feature = "train")]
@@ -14,6 +16,8 @@ mod neuron;
 mod words;
 
 pub use connectivity::{Connectivity, compare};
+#[cfg(feature = "train")]
+pub use diff::{Change, Diff, Gap, LayerDiff, TensorDiff, ValueDiff, Values, diff};
 #[cfg(feature = "train")]
 pub use latent::Latent;
 #[cfg(feature = "train")]

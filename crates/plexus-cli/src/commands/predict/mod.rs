@@ -9,17 +9,13 @@ use crate::Failure;
 use crate::args::{Format, PredictArgs};
 use crate::commands::model_path;
 use crate::output::{self, grouped, number, percent, say};
-use crate::progress::{Bar, Part, Streams, clock};
+use crate::progress::{Bar, PATIENCE, Streams, rows_done};
 use answer::{Answered, Answers};
 use input::Input;
 use plexus::{Model, Workspace, files};
 use plexus_train::data::Targets;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::Path;
-use std::time::Duration;
-
-/// A bar is for what takes longer.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Answers every row of every input.
 pub fn run(args: PredictArgs) -> Result<(), Failure> {
@@ -163,7 +159,7 @@ impl<W: Write> Answering<'_, W> {
             }
             self.answers.flush().map_err(self.failed)?;
             if let Some(bar) = &bar {
-                bar.update(|| progress(&input.name, batch.end, count, started.elapsed()));
+                bar.update(|| rows_done(&input.name, batch.end, count, started.elapsed()));
             }
         }
         if let Some(bar) = &bar {
@@ -213,15 +209,6 @@ fn at_its_row(error: plexus::Error, input: &Input, first: usize) -> Failure {
     let plexus::Error::Input { row, column, value, .. } = error else { return error.into() };
     let place = input.place(first + row);
     Failure::Input(format!("{place}: number {} is {value}, and a prediction takes finite numbers only", column + 1))
-}
-
-/// What the bar says.
-fn progress(name: &str, done: usize, count: usize, elapsed: Duration) -> (f64, Vec<Part>, Vec<Part>) {
-    let share = done as f64 / count as f64;
-    let left = clock(elapsed.as_secs_f64() * (1.0 - share) / share);
-    let rows = format!("{} of {} rows", grouped(done as u64), grouped(count as u64));
-    let after = vec![Part::new(rows, [(2, "")]), Part::new(format!("{left} left"), [(3, "")])];
-    (share, vec![Part::new(name, [(1, "")])], after)
 }
 
 /// A gray image as characters, two pixels high each.

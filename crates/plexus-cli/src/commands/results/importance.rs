@@ -6,7 +6,7 @@ use crate::commands::save_picture;
 use crate::output::{decimals, fixed, say, shown, table};
 use crate::pictures::Theme;
 use crate::pictures::importance::{Bar, importance};
-use crate::progress::{self, Part, Streams};
+use crate::progress::{self, PATIENCE, Part, Streams};
 use plexus::Model;
 use plexus_train::data::{Dataset, Targets};
 use plexus_train::evaluate::Answers;
@@ -14,12 +14,9 @@ use plexus_train::importance::{Importance, permutation_importance};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::path::Path;
-use std::time::Duration;
 
 /// Shuffles of each column.
 const REPEATS: usize = 5;
-/// Who waits longer than this sees a bar.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The importance of each column, the most important first.
 pub(crate) struct Importances {
