@@ -71,7 +71,7 @@ fn wrong_uses_say_what_to_do() {
         ("diff a b --data nowhere.csv", vec!["nowhere.csv"]),
         ("diff a b --data table.csv", vec!["[2]", "[1, 8, 8]"]),
         ("diff a b --tolerance 1e-4", vec!["--data"]),
-        ("diff a b --data digits --tolerance -1", vec!["from 0 to 1"]),
+        ("diff a b --data digits --tolerance 2", vec!["from 0 to 1"]),
         ("diff a b --part test", vec!["--data"]),
         ("diff a b --json --csv", vec!["cannot be used with"]),
         ("diff a table.csv", vec!["table.csv"]),

@@ -550,21 +550,61 @@ pub trait LayerKind {
     /// Computes the gradients.
     fn backward(&self, cx: Backward<'_, '_>);
 
-    /// Runs forward and returns the primitives it consists of, for a trace; the last result is the output.
-    ///
-    /// The default is one primitive named after the kind, or after its function. Maps are channels first here.
-    fn primitives(&self, mut cx: Forward<'_>) -> Vec<Primitive> {
-        self.forward(cx.again());
+    /// The steps of a prediction for a trace: what is done, and its formula in words with the names of inputs and tensors. Of two,
+    /// the first is without the bias, which the second adds. The default is one step named after the kind.
+    fn arithmetic(&self, inputs: &[&Shape]) -> Vec<(&'static str, String)> {
         let operation = self.function().map_or(self.kind(), Function::name);
-        let name = |index: usize| if cx.inputs.len() == 1 { "input".to_string() } else { format!("input {index}") };
-        let names: Vec<String> = (0..cx.inputs.len()).map(name).collect();
-        let operand =
-            |(name, view): (&String, &View<'_>)| Operand::new(name, view.shape.axes(), &view.channels_first());
-        vec![Primitive {
-            operation: operation.to_string(),
-            formula: format!("output = {operation}({})", names.join(", ")),
-            operands: names.iter().zip(cx.inputs).map(operand).collect(),
-            result: Operand::new("output", cx.output.shape.axes(), &cx.output.view().channels_first()),
-        }]
+        let name = |index: usize| if inputs.len() == 1 { "input".to_string() } else { format!("input {index}") };
+        let names: Vec<String> = (0..inputs.len()).map(name).collect();
+        vec![(operation, format!("output = {operation}({})", names.join(", ")))]
+    }
+
+    /// Runs forward and returns the primitives it consists of, for a trace: those of [`LayerKind::arithmetic`] with what goes in and
+    /// comes out. The last result is the output. Maps are channels first here.
+    fn primitives(&self, mut cx: Forward<'_>) -> Vec<Primitive> {
+        let shapes: Vec<&Shape> = cx.inputs.iter().map(|input| input.shape).collect();
+        let (specs, mut steps) = (self.params(&shapes), self.arithmetic(&shapes).into_iter());
+        let state = match &cx.pass {
+            Pass::Training { state, .. } => state.to_vec(),
+            Pass::Inference { state } => state.to_vec(),
+        };
+        let tensors = |trainable: bool, mut values: &[f32]| {
+            let specs = specs.iter().filter(|spec| spec.trainable == trainable);
+            let cut =
+                specs.map(|spec| Operand::new(spec.role, &spec.shape, values.split_off(..spec.len()).unwrap_or(&[])));
+            cut.collect::<Vec<Operand>>()
+        };
+        let mut operands: Vec<Operand> = Vec::new();
+        for (index, view) in cx.inputs.iter().enumerate() {
+            let name = if cx.inputs.len() == 1 { "input".to_string() } else { format!("input {index}") };
+            operands.push(Operand::new(&name, view.shape.axes(), &view.channels_first()));
+        }
+        operands.extend(tensors(true, cx.weights));
+        operands.extend(tensors(false, &state));
+        let mut primitives = Vec::new();
+        if steps.len() == 2
+            && let Some(at) = operands.iter().position(|operand| operand.name == "bias")
+            && let Some((operation, formula)) = steps.next()
+        {
+            let bias = operands.remove(at);
+            let behind: usize = specs
+                .iter()
+                .filter(|spec| spec.trainable)
+                .skip_while(|spec| spec.role != "bias")
+                .map(ParamSpec::len)
+                .sum();
+            let mut without = cx.weights.to_vec();
+            let start = without.len() - behind;
+            without[start..][..bias.values.len()].fill(0.0);
+            self.forward(Forward { weights: &without, ..cx.again() });
+            let product = Operand::new("product", cx.output.shape.axes(), &cx.output.view().channels_first());
+            primitives.push(Primitive { operation: operation.to_string(), formula, operands, result: product.clone() });
+            operands = vec![product, bias];
+        }
+        self.forward(cx.again());
+        let result = Operand::new("output", cx.output.shape.axes(), &cx.output.view().channels_first());
+        let (operation, formula) = steps.next().unwrap_or_default();
+        primitives.push(Primitive { operation: operation.to_string(), formula, operands, result });
+        primitives
     }
 }

@@ -55,14 +55,41 @@ pub fn run(args: TraceArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Numbers shown of a row, and rows shown, unless all are asked for.
+/// Numbers shown of a row, rows shown, and maps shown, unless all are asked for.
 const SHOWN: usize = 8;
+const SHOWN_MAPS: usize = 2;
 
 fn print_operand(direction: &str, operand: &Operand, full: bool) {
     let shape = Shape::new(operand.shape.clone());
+    let (label, axes) = (format!("{} {shape}", operand.name), shape.axes());
     let width = shape.last().unwrap_or(1).max(1);
+    let Some((leading, &[height, _])) = axes.split_last_chunk::<2>().filter(|(leading, _)| !leading.is_empty()) else {
+        print_rows(&format!("     {direction} {label:<22}"), &operand.values, width, full);
+        return;
+    };
+    // Maps, each behind its place on the axes in front.
+    say!("     {direction} {label}");
+    let maps: Vec<&[f32]> = operand.values.chunks((height * width).max(1)).collect();
+    let shown = if full { maps.len() } else { SHOWN_MAPS };
+    for (index, map) in maps.iter().enumerate().take(shown) {
+        let mut rest = index;
+        let mut place: Vec<String> = Vec::new();
+        for axis in leading.iter().rev() {
+            place.push((rest % axis).to_string());
+            rest /= axis;
+        }
+        place.reverse();
+        print_rows(&format!("         {:<22}", format!("[{}]", place.join(", "))), map, width, full);
+    }
+    if maps.len() > shown {
+        say!("         … {} more maps; --full prints all", grouped((maps.len() - shown) as u64));
+    }
+}
+
+/// Rows of numbers; the label stands in front of the first.
+fn print_rows(label: &str, values: &[f32], width: usize, full: bool) {
     let shown = if full { usize::MAX } else { SHOWN };
-    let rows = operand.values.chunks(width).collect::<Vec<_>>();
+    let rows = values.chunks(width).collect::<Vec<_>>();
     let row_text = |row: &[f32]| {
         let mut text = row.iter().take(shown).map(|value| format!("{value:>9.4}")).collect::<Vec<_>>().join(" ");
         if row.len() > shown {
@@ -70,13 +97,11 @@ fn print_operand(direction: &str, operand: &Operand, full: bool) {
         }
         text
     };
-    let label = format!("{} {shape}", operand.name);
+    let indent = " ".repeat(label.chars().count());
     for (index, row) in rows.iter().take(shown).enumerate() {
-        let label = if index == 0 { label.as_str() } else { "" };
-        let direction = if index == 0 { direction } else { "   " };
-        say!("     {direction} {label:<22} {}", row_text(row));
+        say!("{} {}", if index == 0 { label } else { &indent }, row_text(row));
     }
     if rows.len() > shown {
-        say!("     {:>26} … {} more rows; --full prints all", "", rows.len() - shown);
+        say!("{indent} … {} more rows; --full prints all", rows.len() - shown);
     }
 }

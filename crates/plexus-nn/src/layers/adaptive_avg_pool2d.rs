@@ -1,6 +1,7 @@
 //! Adaptive average pooling: means of as many windows as the output has pixels.
 
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
+use crate::layers::formula::Steps;
 use crate::layers::sides::{Pair, maps};
 use crate::shape::Shape;
 use plexus_kernels::pool::{Bins, adaptive_avg_pool, adaptive_avg_pool_backward};
@@ -43,6 +44,15 @@ impl AdaptiveAvgPool2d {
 impl LayerKind for AdaptiveAvgPool2d {
     fn kind(&self) -> &'static str {
         "adaptive_avg_pool2d"
+    }
+
+    fn arithmetic(&self, inputs: &[&Shape]) -> Steps {
+        let ([_, height, width], [rows, cols]) = (maps(inputs[0]).unwrap_or_default(), self.output_size.sizes());
+        let range = |letter: &str, at: &str, all: usize, parts: usize| {
+            format!("floor({at} * {all} / {parts}) <= {letter} < ceil(({at} + 1) * {all} / {parts})")
+        };
+        let (r, q) = (range("r", "y", height, rows), range("q", "x", width, cols));
+        vec![(self.kind(), format!("output[c, y, x] = mean of input[c, r, q] over {r}, {q}"))]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

@@ -1,6 +1,7 @@
 //! Add: several values of one shape, element by element.
 
 use crate::layer::{Backward, Forward, GradInput, LayerKind, Maps, Mismatch, Reads};
+use crate::layers::formula::Steps;
 use crate::shape::Shape;
 use crate::window::{Slide, points};
 use plexus_kernels::reduce;
@@ -36,6 +37,11 @@ impl Add {
 impl LayerKind for Add {
     fn kind(&self) -> &'static str {
         "add"
+    }
+
+    fn arithmetic(&self, inputs: &[&Shape]) -> Steps {
+        let terms: Vec<String> = (0..inputs.len()).map(|index| format!("input {index}[e]")).collect();
+        vec![(self.kind(), format!("output[e] = {}", terms.join(" + ")))]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

@@ -1,6 +1,7 @@
 //! Average pooling: the mean of each window.
 
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
+use crate::layers::formula::{Steps, places};
 use crate::layers::max_pool2d::{infer, pooling};
 use crate::layers::sides::{Padding, Pair, maps};
 use crate::shape::Shape;
@@ -75,6 +76,14 @@ with_keys! { AvgPool2d {
 impl LayerKind for AvgPool2d {
     fn kind(&self) -> &'static str {
         "avg_pool2d"
+    }
+
+    fn arithmetic(&self, inputs: &[&Shape]) -> Steps {
+        let [y, x] = places(&pooling(self.window(inputs[0])), [1; 2]);
+        let [rows, cols] = self.kernel_size.sizes();
+        let counted = if self.count_include_pad { "" } else { ", of those inside the map" };
+        let formula = format!("output[c, y, x] = mean over i < {rows}, j < {cols} of input[c, {y}, {x}]{counted}");
+        vec![(self.kind(), formula)]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

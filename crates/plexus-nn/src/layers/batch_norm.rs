@@ -2,6 +2,7 @@
 
 use crate::init::Init;
 use crate::layer::{Affine, Along, Backward, Forward, LayerKind, Maps, Mismatch, ParamSpec, Pass, Reads, Saved, one};
+use crate::layers::formula::Steps;
 use crate::shape::Shape;
 use crate::view::View;
 use crate::window::{Slide, points};
@@ -103,6 +104,18 @@ with_keys! { BatchNorm {
 impl LayerKind for BatchNorm {
     fn kind(&self) -> &'static str {
         "batch_norm"
+    }
+
+    fn arithmetic(&self, _inputs: &[&Shape]) -> Steps {
+        let weight = if self.scale { " * weight[j]" } else { "" };
+        let bias = if self.center { " + bias[j]" } else { "" };
+        vec![(
+            self.kind(),
+            format!(
+                "output[j] = (input[j] - running_mean[j]) / sqrt(running_variance[j] + {}){weight}{bias}",
+                self.epsilon
+            ),
+        )]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

@@ -1,6 +1,7 @@
 //! Center crop: the middle of maps.
 
 use crate::layer::{Backward, Forward, LayerKind, Layout, Maps, Mismatch, Reads, one};
+use crate::layers::formula::{Steps, places};
 use crate::layers::pad::bordered;
 use crate::layers::sides::{Pair, maps};
 use crate::shape::Shape;
@@ -48,6 +49,11 @@ impl CenterCrop {
 impl LayerKind for CenterCrop {
     fn kind(&self) -> &'static str {
         "center_crop"
+    }
+
+    fn arithmetic(&self, inputs: &[&Shape]) -> Steps {
+        let [y, x] = places(&self.slides(inputs).unwrap_or_default(), [1; 2]);
+        vec![(self.kind(), format!("output[c, y, x] = input[c, {y}, {x}]"))]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

@@ -1,6 +1,7 @@
 //! Concat: several values side by side.
 
 use crate::layer::{Backward, Forward, LayerKind, Layout, Maps, Mismatch, Reads};
+use crate::layers::formula::Steps;
 use crate::shape::Shape;
 use crate::window::{Slide, points};
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,11 @@ with_keys! { Concat {
 impl LayerKind for Concat {
     fn kind(&self) -> &'static str {
         "concat"
+    }
+
+    fn arithmetic(&self, inputs: &[&Shape]) -> Steps {
+        let names: Vec<String> = (0..inputs.len()).map(|index| format!("input {index}")).collect();
+        vec![(self.kind(), format!("output = {}, one behind the other along axis {}", names.join(", "), self.axis))]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

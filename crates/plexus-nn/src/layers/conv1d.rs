@@ -2,6 +2,7 @@
 
 use crate::init::Init;
 use crate::layer::{Backward, Cost, Forward, LayerKind, Mismatch, ParamSpec, Prepare, Reads, one};
+use crate::layers::formula::{Steps, channel_of_group, outside, place, with_bias};
 use crate::layers::{Conv2d, Pair};
 use crate::prepared::Prepared;
 use crate::scratch::Scratch;
@@ -166,6 +167,16 @@ with_keys! { Conv1d {
 impl LayerKind for Conv1d {
     fn kind(&self) -> &'static str {
         "conv1d"
+    }
+
+    fn arithmetic(&self, inputs: &[&Shape]) -> Steps {
+        let (windows, dilation) = (self.slides(inputs).unwrap_or_default(), self.dilation);
+        let channels = inputs[0].axes().first().copied().unwrap_or(0);
+        let channel = channel_of_group(self.groups, channels, self.out_channels);
+        let t = windows.first().map_or_else(String::new, |window| place("t", "i", window, dilation));
+        let outside = outside([self.padding; 4]);
+        let product = format!("sum over c, i of weight[o, c, i] * input[{channel}, {t}]{outside}");
+        with_bias(self.bias, "[o, t]", &product, "[o]")
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

@@ -5,6 +5,7 @@ use crate::layer::{
     Backward, Cost, Forward, GradInput, LayerKind, Maps, Mismatch, ParamSpec, Pass, Prepare, Products, Reads, one,
     weights_bytes,
 };
+use crate::layers::formula::{Steps, channel_of_group, outside, places, with_bias};
 use crate::layers::sides::{Padding, Pair, check_border, check_sizes, maps, sliding, too_large};
 use crate::prepared::Prepared;
 use crate::shape::Shape;
@@ -152,6 +153,15 @@ with_keys! { Conv2d {
 impl LayerKind for Conv2d {
     fn kind(&self) -> &'static str {
         "conv2d"
+    }
+
+    fn arithmetic(&self, inputs: &[&Shape]) -> Steps {
+        let Geometry { channels, kernel, stride, padding, dilation, groups, .. } = self.geometry(inputs[0]);
+        let [y, x] = places(&sliding(kernel, stride, padding, dilation, true), dilation);
+        let channel = channel_of_group(groups, channels, self.out_channels);
+        let product =
+            format!("sum over c, i, j of weight[o, c, i, j] * input[{channel}, {y}, {x}]{}", outside(padding));
+        with_bias(self.bias, "[o, y, x]", &product, "[o]")
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

@@ -3,6 +3,7 @@
 use crate::check::MAX_ELEMENTS;
 use crate::init::Init;
 use crate::layer::{Backward, Cost, Forward, GradInput, LayerKind, Maps, Mismatch, ParamSpec, Reads, one};
+use crate::layers::formula::{Steps, with_bias};
 use crate::layers::sides::{Pair, check_border, check_sizes, maps, too_large};
 use crate::scratch::Scratch;
 use crate::shape::Shape;
@@ -104,6 +105,11 @@ impl Conv2dTable {
 impl LayerKind for Conv2dTable {
     fn kind(&self) -> &'static str {
         "conv2d_table"
+    }
+
+    fn arithmetic(&self, _inputs: &[&Shape]) -> Steps {
+        let product = "sum over n, i, j of weight[first(o) + n, i, j] * input[connections[o][n], y + i, x + j]";
+        with_bias(true, "[o, y, x]", product, "[o]")
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

@@ -2,7 +2,8 @@
 
 use crate::init::Init;
 use crate::layer::{Backward, Cost, Forward, GradInput, LayerKind, Maps, Mismatch, ParamSpec, Reads, one};
-use crate::layers::sides::{Padding, Pair, check_sizes, maps};
+use crate::layers::formula::{Steps, place, with_bias};
+use crate::layers::sides::{Padding, Pair, check_sizes, maps, sliding};
 use crate::shape::Shape;
 use crate::window::Slide;
 use plexus_kernels::conv::{
@@ -180,6 +181,28 @@ with_keys! { ConvTranspose2d {
 impl LayerKind for ConvTranspose2d {
     fn kind(&self) -> &'static str {
         "conv_transpose2d"
+    }
+
+    fn arithmetic(&self, inputs: &[&Shape]) -> Steps {
+        let channels = inputs[0].axes().first().copied().unwrap_or(0);
+        let (dilation, [top, left, bottom, right]) = (self.dilation.sizes(), self.sides());
+        let windows =
+            sliding(self.kernel_size.sizes(), self.stride.sizes(), [top, left, bottom, right], dilation, true);
+        let y = place("r", "i", &windows[0], dilation[0]);
+        let x = place("q", "j", &windows[1], dilation[1]);
+        // Each group of channels makes filters of its own.
+        let weight = match self.groups {
+            1 => "c, o".to_string(),
+            groups => format!("c, o % {}", self.out_channels / groups),
+        };
+        let seen = match self.groups {
+            1 => String::new(),
+            groups => format!(", c / {} = o / {}", channels / groups, self.out_channels / groups),
+        };
+        let product = format!(
+            "sum of weight[{weight}, i, j] * input[c, r, q] over all c, r, q, i, j with {y} = y, {x} = x{seen}"
+        );
+        with_bias(self.bias, "[o, y, x]", &product, "[o]")
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

@@ -1,8 +1,9 @@
 //! Dropout: in training some elements become zero, chosen at random.
 
-#[cfg(feature = "train")]
 use crate::layer::Pass;
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, Saved, one};
+#[cfg(feature = "train")]
+use crate::layers::formula::Steps;
 use crate::shape::Shape;
 use crate::window::{Slide, points};
 #[cfg(feature = "train")]
@@ -54,6 +55,10 @@ impl Default for Dropout {
 impl LayerKind for Dropout {
     fn kind(&self) -> &'static str {
         "dropout"
+    }
+
+    fn arithmetic(&self, _inputs: &[&Shape]) -> Steps {
+        vec![(self.kind(), "output[e] = input[e]: nothing is dropped in a prediction".to_string())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

@@ -1,6 +1,7 @@
 //! Flatten: one axis out of all.
 
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
+use crate::layers::formula::Steps;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +72,17 @@ with_keys! { Flatten {
 impl LayerKind for Flatten {
     fn kind(&self) -> &'static str {
         "flatten"
+    }
+
+    fn arithmetic(&self, inputs: &[&Shape]) -> Steps {
+        let &[channels, height, width] = inputs[0].axes() else {
+            return vec![(self.kind(), "output = input, the same numbers in the same order".to_string())];
+        };
+        let formula = match self.order {
+            Order::ChannelsFirst => format!("output[(c * {height} + y) * {width} + x] = input[c, y, x]"),
+            Order::ChannelsLast => format!("output[(y * {width} + x) * {channels} + c] = input[c, y, x]"),
+        };
+        vec![(self.kind(), formula)]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

@@ -1,6 +1,7 @@
 //! Global average pooling: the mean of each map.
 
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
+use crate::layers::formula::Steps;
 use crate::layers::sides::maps;
 use crate::shape::Shape;
 use plexus_kernels::pool::{global_avg_pool, global_avg_pool_backward};
@@ -33,6 +34,10 @@ impl GlobalAvgPool {
 impl LayerKind for GlobalAvgPool {
     fn kind(&self) -> &'static str {
         "global_avg_pool"
+    }
+
+    fn arithmetic(&self, _inputs: &[&Shape]) -> Steps {
+        vec![(self.kind(), "output[c] = mean over y, x of input[c, y, x]".to_string())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

@@ -1,6 +1,7 @@
 //! Global max pooling: the largest number of each map.
 
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Pass, Reads, Saved, one};
+use crate::layers::formula::Steps;
 use crate::layers::sides::maps;
 use crate::shape::Shape;
 use crate::view::DType;
@@ -42,6 +43,10 @@ fn window(input: &Shape) -> Window {
 impl LayerKind for GlobalMaxPool {
     fn kind(&self) -> &'static str {
         "global_max_pool"
+    }
+
+    fn arithmetic(&self, _inputs: &[&Shape]) -> Steps {
+        vec![(self.kind(), "output[c] = max over y, x of input[c, y, x]".to_string())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

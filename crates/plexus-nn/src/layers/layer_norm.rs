@@ -2,6 +2,7 @@
 
 use crate::layer::{Backward, Forward, LayerKind, Mismatch, ParamSpec, Pass, Reads, Saved, one};
 use crate::layers::batch_norm::{affine, split_affine, split_affine_mut};
+use crate::layers::formula::Steps;
 use crate::layers::rows_and_cols;
 use crate::shape::Shape;
 use plexus_kernels::norm;
@@ -65,6 +66,18 @@ with_keys! { LayerNorm {
 impl LayerKind for LayerNorm {
     fn kind(&self) -> &'static str {
         "layer_norm"
+    }
+
+    fn arithmetic(&self, _inputs: &[&Shape]) -> Steps {
+        let weight = if self.scale { " * weight[j]" } else { "" };
+        let bias = if self.center { " + bias[j]" } else { "" };
+        vec![(
+            self.kind(),
+            format!(
+                "output[j] = (input[j] - mean) / sqrt(variance + {}){weight}{bias}, mean and variance those of the row",
+                self.epsilon
+            ),
+        )]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

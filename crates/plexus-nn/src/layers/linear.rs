@@ -2,9 +2,9 @@
 
 use crate::init::Init;
 use crate::layer::{
-    Backward, Cost, Forward, GradInput, LayerKind, Mismatch, Operand, ParamSpec, Prepare, Primitive, Products, Reads,
-    one, weights_bytes,
+    Backward, Cost, Forward, GradInput, LayerKind, Mismatch, ParamSpec, Prepare, Products, Reads, one, weights_bytes,
 };
+use crate::layers::formula::{Steps, with_bias};
 use crate::prepared::Prepared;
 use crate::shape::Shape;
 use plexus_kernels::Context;
@@ -88,37 +88,6 @@ impl Linear {
         let (weight, bias) = weights.split_at(weights.len() - if self.bias { self.out_features } else { 0 });
         (weight, self.bias.then_some(bias))
     }
-
-    /// The one product that every fully connected layer goes through.
-    fn multiply(&self, cx: Forward<'_>, with_bias: bool) {
-        let (in_features, rows) = (last(cx.input_shape()), rows(cx.rows, cx.input_shape()));
-        let a = View::row_major(cx.input(), rows, in_features);
-        let to = |values| MatrixMut { values, rows, cols: self.out_features, stride: self.out_features };
-        let (b, bias) = match cx.prepared {
-            Some(Prepared::Rounded { weight, bias }) => {
-                let bias = (with_bias && !bias.is_empty()).then_some(&bias[..]);
-                let call = Multiply { a, b: weight, c: to(cx.output.into_f32()), bias, function: cx.function };
-                return weight_only::multiply(call, &mut cx.scratch.gemm, cx.context);
-            }
-            Some(Prepared::Gemm { weight, bias }) => {
-                (gemm::Operand::Packed(weight), (!bias.is_empty()).then_some(&bias[..]))
-            }
-            _ => {
-                let (weight, bias) = self.split(cx.weights);
-                let weight = View::row_major(weight, self.out_features, in_features).transposed();
-                (gemm::Operand::Plain(weight), bias)
-            }
-        };
-        let call = Gemm {
-            a,
-            b,
-            c: to(cx.output.into_f32()),
-            accumulate: false,
-            bias: if with_bias { bias } else { None },
-            function: cx.function,
-        };
-        gemm(call, &mut cx.scratch.gemm, cx.context);
-    }
 }
 
 with_keys! { Linear {
@@ -131,6 +100,10 @@ with_keys! { Linear {
 impl LayerKind for Linear {
     fn kind(&self) -> &'static str {
         "linear"
+    }
+
+    fn arithmetic(&self, _inputs: &[&Shape]) -> Steps {
+        with_bias(self.bias, "[o]", "sum over i of input[i] * weight[o, i]", "[o]")
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
@@ -238,7 +211,27 @@ impl LayerKind for Linear {
     }
 
     fn forward(&self, cx: Forward<'_>) {
-        self.multiply(cx, true);
+        let (in_features, rows) = (last(cx.input_shape()), rows(cx.rows, cx.input_shape()));
+        let a = View::row_major(cx.input(), rows, in_features);
+        let to = |values| MatrixMut { values, rows, cols: self.out_features, stride: self.out_features };
+        let (b, bias) = match cx.prepared {
+            Some(Prepared::Rounded { weight, bias }) => {
+                let bias = (!bias.is_empty()).then_some(&bias[..]);
+                let call = Multiply { a, b: weight, c: to(cx.output.into_f32()), bias, function: cx.function };
+                return weight_only::multiply(call, &mut cx.scratch.gemm, cx.context);
+            }
+            Some(Prepared::Gemm { weight, bias }) => {
+                (gemm::Operand::Packed(weight), (!bias.is_empty()).then_some(&bias[..]))
+            }
+            _ => {
+                let (weight, bias) = self.split(cx.weights);
+                let weight = View::row_major(weight, self.out_features, in_features).transposed();
+                (gemm::Operand::Plain(weight), bias)
+            }
+        };
+        let (c, function) = (to(cx.output.into_f32()), cx.function);
+        let call = Gemm { a, b, c, accumulate: false, bias, function };
+        gemm(call, &mut cx.scratch.gemm, cx.context);
     }
 
     fn backward(&self, cx: Backward<'_, '_>) {
@@ -272,37 +265,6 @@ impl LayerKind for Linear {
             };
             gemm(call, &mut cx.scratch.gemm, cx.context);
         }
-    }
-
-    fn primitives(&self, mut cx: Forward<'_>) -> Vec<Primitive> {
-        self.multiply(cx.again(), false);
-        let (input, input_shape) = (cx.input(), cx.input_shape());
-        let Forward { output, weights, context, .. } = cx;
-        let output = output.into_f32();
-        let (weight, bias) = self.split(weights);
-        let shape = input_shape.with_last(self.out_features);
-        let product = Operand::new("product", shape.axes(), output);
-        let mut primitives = vec![Primitive {
-            operation: "multiply".to_string(),
-            formula: "product[o] = sum over i of input[i] * weight[o, i]".to_string(),
-            operands: vec![
-                Operand::new("input", input_shape.axes(), input),
-                Operand::new("weight", &[self.out_features, last(input_shape)], weight),
-            ],
-            result: product.clone(),
-        }];
-        if let Some(bias) = bias {
-            for row in output.chunks_exact_mut(self.out_features.max(1)) {
-                reduce::add_assign(row, bias, context);
-            }
-            primitives.push(Primitive {
-                operation: "add".to_string(),
-                formula: "output[o] = product[o] + bias[o]".to_string(),
-                operands: vec![product, Operand::new("bias", &[self.out_features], bias)],
-                result: Operand::new("output", shape.axes(), output),
-            });
-        }
-        primitives
     }
 }
 

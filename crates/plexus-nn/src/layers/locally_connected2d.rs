@@ -3,6 +3,7 @@
 use crate::check::MAX_ELEMENTS;
 use crate::init::Init;
 use crate::layer::{Backward, Cost, Forward, LayerKind, Maps, Mismatch, ParamSpec, Reads, one};
+use crate::layers::formula::{Steps, outside, places, with_bias};
 use crate::layers::sides::{Padding, Pair, check_border, check_sizes, maps, sliding, too_large};
 use crate::shape::Shape;
 use crate::window::Slide;
@@ -103,6 +104,16 @@ with_keys! { LocallyConnected2d {
 impl LayerKind for LocallyConnected2d {
     fn kind(&self) -> &'static str {
         "locally_connected2d"
+    }
+
+    fn arithmetic(&self, inputs: &[&Shape]) -> Steps {
+        let Geometry { kernel, stride, padding, dilation, .. } = self.geometry(inputs[0]);
+        let [y, x] = places(&sliding(kernel, stride, padding, dilation, true), dilation);
+        let columns = self.geometry(inputs[0]).output().map_or(0, |[_, columns]| columns);
+        let product = format!("sum over i, j, c of weight[e, i, j, c] * input[c, {y}, {x}]{}", outside(padding));
+        let mut lines = with_bias(self.bias, "[o, y, x]", &product, "[e]");
+        lines[0].1 += &format!("; e = (y * {columns} + x) * {} + o", self.out_channels);
+        lines
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

@@ -1,6 +1,7 @@
 //! Local response normalization: channels are divided by a power of the squares around them.
 
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Pass, Saved, one};
+use crate::layers::formula::Steps;
 use crate::layers::sides::maps;
 use crate::shape::Shape;
 use crate::window::{Slide, points};
@@ -83,6 +84,16 @@ with_keys! { Lrn {
 impl LayerKind for Lrn {
     fn kind(&self) -> &'static str {
         "lrn"
+    }
+
+    fn arithmetic(&self, _inputs: &[&Shape]) -> Steps {
+        let alpha = if self.divide_by_size { self.alpha / self.size as f32 } else { self.alpha };
+        let (before, behind) = ((self.size.max(1) - 1) / 2, self.size / 2);
+        let formula = format!(
+            "output[c] = input[c] / ({} + {alpha} * sum of input[j]^2 over c - {before} <= j <= c + {behind})^{}",
+            self.k, self.beta
+        );
+        vec![(self.kind(), formula)]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

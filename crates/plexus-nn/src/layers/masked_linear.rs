@@ -3,6 +3,7 @@
 use crate::init::Init;
 use crate::layer::{Backward, Cost, Forward, LayerKind, Mismatch, ParamSpec, Pass, Reads, one};
 use crate::layers::Linear;
+use crate::layers::formula::{Steps, with_bias};
 use crate::shape::Shape;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::reduce;
@@ -86,6 +87,10 @@ fn masked(weights: &[f32], mask: &[f32], to: &mut [f32], cx: &plexus_kernels::Co
 impl LayerKind for MaskedLinear {
     fn kind(&self) -> &'static str {
         "masked_linear"
+    }
+
+    fn arithmetic(&self, _inputs: &[&Shape]) -> Steps {
+        with_bias(self.bias, "[o]", "sum over i of input[i] * mask[o, i] * weight[o, i]", "[o]")
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

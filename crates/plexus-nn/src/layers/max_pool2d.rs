@@ -1,6 +1,7 @@
 //! Max pooling: the largest number of each window.
 
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Pass, Reads, Saved, one};
+use crate::layers::formula::{Steps, places};
 use crate::layers::sides::{Padding, Pair, check_sizes, maps, sliding, too_large};
 use crate::shape::Shape;
 use crate::view::DType;
@@ -92,6 +93,12 @@ pub(super) fn pooling(window: Window) -> Vec<Slide> {
 impl LayerKind for MaxPool2d {
     fn kind(&self) -> &'static str {
         "max_pool2d"
+    }
+
+    fn arithmetic(&self, inputs: &[&Shape]) -> Steps {
+        let [y, x] = places(&pooling(self.window(inputs[0])), self.dilation.sizes());
+        let [rows, cols] = self.kernel_size.sizes();
+        vec![(self.kind(), format!("output[c, y, x] = max over i < {rows}, j < {cols} of input[c, {y}, {x}]"))]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

@@ -39,6 +39,7 @@ mod conv_transpose2d;
 mod dense;
 mod dropout;
 mod flatten;
+mod formula;
 mod global_avg_pool;
 mod global_max_pool;
 mod layer_norm;

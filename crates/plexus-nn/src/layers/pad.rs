@@ -1,6 +1,7 @@
 //! Pad: maps with a border.
 
 use crate::layer::{Backward, Forward, LayerKind, Layout, Maps, Mismatch, Reads, one};
+use crate::layers::formula::{Steps, places};
 use crate::layers::sides::{Padding, check_sizes, maps};
 use crate::shape::Shape;
 use crate::window::Slide;
@@ -92,6 +93,18 @@ with_keys! { Pad {
 impl LayerKind for Pad {
     fn kind(&self) -> &'static str {
         "pad"
+    }
+
+    fn arithmetic(&self, _inputs: &[&Shape]) -> Steps {
+        let [top, left, bottom, right] = self.padding.sides([1; 2], [1; 2]);
+        let windows = [[top, bottom], [left, right]].map(|sides| Slide::sliding(1, 1, sides));
+        let [y, x] = places(&windows, [1; 2]);
+        let border = match self.mode {
+            PadMode::Constant => format!("{} around the map", self.value),
+            PadMode::Reflect => "around the map it is mirrored".to_string(),
+            PadMode::Replicate => "around the map its outermost pixels".to_string(),
+        };
+        vec![(self.kind(), format!("output[c, y, x] = input[c, {y}, {x}]; {border}"))]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

@@ -2,6 +2,7 @@
 
 use crate::layer::{Backward, Forward, LayerKind, Mismatch, Pass, Reads, Saved, one};
 use crate::layers::conv1d::sequences;
+use crate::layers::formula::{Steps, place};
 use crate::layers::max_pool2d::{infer, pooling};
 use crate::shape::Shape;
 use crate::view::DType;
@@ -156,6 +157,12 @@ impl LayerKind for MaxPool1d {
         "max_pool1d"
     }
 
+    fn arithmetic(&self, inputs: &[&Shape]) -> Steps {
+        let windows = self.slides(inputs).unwrap_or_default();
+        let t = windows.first().map_or_else(String::new, |window| place("t", "i", window, self.dilation));
+        vec![(self.kind(), format!("output[c, t] = max over i < {} of input[c, {t}]", self.kernel_size))]
+    }
+
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
         let input = one(inputs)?;
         pooled(input, self.window(input))
@@ -197,6 +204,12 @@ impl LayerKind for MaxPool1d {
 impl LayerKind for AvgPool1d {
     fn kind(&self) -> &'static str {
         "avg_pool1d"
+    }
+
+    fn arithmetic(&self, inputs: &[&Shape]) -> Steps {
+        let windows = self.slides(inputs).unwrap_or_default();
+        let t = windows.first().map_or_else(String::new, |window| place("t", "i", window, 1));
+        vec![(self.kind(), format!("output[c, t] = mean over i < {} of input[c, {t}]", self.kernel_size))]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

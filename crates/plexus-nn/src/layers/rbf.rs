@@ -2,6 +2,7 @@
 
 use crate::init::Init;
 use crate::layer::{Backward, Cost, Forward, LayerKind, Mismatch, ParamSpec, Pass, Reads, one};
+use crate::layers::formula::Steps;
 use crate::shape::Shape;
 use crate::view::View;
 use plexus_kernels::rbf::{self, Size};
@@ -70,6 +71,10 @@ with_keys! { Rbf {
 impl LayerKind for Rbf {
     fn kind(&self) -> &'static str {
         "rbf"
+    }
+
+    fn arithmetic(&self, _inputs: &[&Shape]) -> Steps {
+        vec![(self.kind(), "output[o] = -(sum over i of (input[i] - center[o, i])^2)".to_string())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

@@ -1,6 +1,7 @@
 //! Reshape: other axes for the same numbers.
 
 use crate::layer::{Backward, Forward, LayerKind, Mismatch, Reads, one};
+use crate::layers::formula::Steps;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,10 @@ impl Reshape {
 impl LayerKind for Reshape {
     fn kind(&self) -> &'static str {
         "reshape"
+    }
+
+    fn arithmetic(&self, _inputs: &[&Shape]) -> Steps {
+        vec![(self.kind(), "output = input, the same numbers in the same order".to_string())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

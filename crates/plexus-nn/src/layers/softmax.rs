@@ -2,6 +2,7 @@
 
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
 use crate::layers::axis::{maps_of, row_axis, rows_of};
+use crate::layers::formula::Steps;
 use crate::shape::Shape;
 use crate::window::{Slide, points};
 use plexus_kernels::softmax;
@@ -41,6 +42,13 @@ with_keys! { Softmax {
 impl LayerKind for Softmax {
     fn kind(&self) -> &'static str {
         "softmax"
+    }
+
+    fn arithmetic(&self, _inputs: &[&Shape]) -> Steps {
+        vec![(
+            self.kind(),
+            "output[j] = exp(input[j] - m) / sum over k of exp(input[k] - m), m = max over k of input[k]".to_string(),
+        )]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

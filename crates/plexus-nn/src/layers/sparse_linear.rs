@@ -3,6 +3,7 @@
 use crate::check::MAX_ELEMENTS;
 use crate::init::Init;
 use crate::layer::{Backward, Cost, Forward, LayerKind, Mismatch, ParamSpec, Pass, Reads, one};
+use crate::layers::formula::{Steps, with_bias};
 use crate::shape::Shape;
 use plexus_kernels::reduce;
 use plexus_kernels::sparse::{Sparse, Structure, sparse, sparse_backward_input, sparse_backward_weight};
@@ -91,6 +92,11 @@ fn rows(batch: usize, input: &Shape) -> usize {
 impl LayerKind for SparseLinear {
     fn kind(&self) -> &'static str {
         "sparse_linear"
+    }
+
+    fn arithmetic(&self, _inputs: &[&Shape]) -> Steps {
+        let product = "sum over n of weight[n] * input[columns[n]], over the row_lengths[o] weights of the row";
+        with_bias(self.bias, "[o]", product, "[o]")
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

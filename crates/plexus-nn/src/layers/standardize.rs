@@ -2,6 +2,7 @@
 
 use crate::init::Init;
 use crate::layer::{Affine, Along, Backward, Forward, LayerKind, Maps, Mismatch, ParamSpec, Pass, Reads, one};
+use crate::layers::formula::Steps;
 use crate::shape::Shape;
 use crate::window::{Slide, points};
 use plexus_kernels::norm;
@@ -45,6 +46,10 @@ with_keys! { Standardize {
 impl LayerKind for Standardize {
     fn kind(&self) -> &'static str {
         "standardize"
+    }
+
+    fn arithmetic(&self, _inputs: &[&Shape]) -> Steps {
+        vec![(self.kind(), "output[e] = (input[e] - mean[e]) * scale[e]".to_string())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

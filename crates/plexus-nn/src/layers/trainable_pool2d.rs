@@ -2,6 +2,7 @@
 
 use crate::init::Init;
 use crate::layer::{Backward, Cost, Forward, LayerKind, Maps, Mismatch, ParamSpec, Pass, Reads, Saved, one};
+use crate::layers::formula::{Steps, places, with_bias};
 use crate::layers::max_pool2d::infer;
 use crate::layers::max_pool2d::pooling;
 use crate::layers::sides::{Pair, maps};
@@ -76,6 +77,13 @@ with_keys! { TrainablePool2d {
 impl LayerKind for TrainablePool2d {
     fn kind(&self) -> &'static str {
         "trainable_pool2d"
+    }
+
+    fn arithmetic(&self, inputs: &[&Shape]) -> Steps {
+        let [y, x] = places(&self.slides(inputs).unwrap_or_default(), [1; 2]);
+        let [rows, cols] = self.kernel_size.sizes();
+        let product = format!("weight[c] * sum over i < {rows}, j < {cols} of input[c, {y}, {x}]");
+        with_bias(true, "[c, y, x]", &product, "[c]")
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

@@ -2,6 +2,7 @@
 
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
 use crate::layers::flatten::Order;
+use crate::layers::formula::Steps;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,17 @@ with_keys! { Unflatten {
 impl LayerKind for Unflatten {
     fn kind(&self) -> &'static str {
         "unflatten"
+    }
+
+    fn arithmetic(&self, _inputs: &[&Shape]) -> Steps {
+        let &[channels, height, width] = self.shape.axes() else {
+            return vec![(self.kind(), "output = input, the same numbers in the same order".to_string())];
+        };
+        let formula = match self.order {
+            Order::ChannelsFirst => format!("output[c, y, x] = input[(c * {height} + y) * {width} + x]"),
+            Order::ChannelsLast => format!("output[c, y, x] = input[(y * {width} + x) * {channels} + c]"),
+        };
+        vec![(self.kind(), formula)]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {

@@ -1,6 +1,7 @@
 //! Upsample: maps of a multiple of the size.
 
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
+use crate::layers::formula::Steps;
 use crate::layers::sides::maps;
 use crate::shape::Shape;
 use crate::window::Slide;
@@ -65,6 +66,17 @@ with_keys! { Upsample {
 impl LayerKind for Upsample {
     fn kind(&self) -> &'static str {
         "upsample"
+    }
+
+    fn arithmetic(&self, _inputs: &[&Shape]) -> Steps {
+        let factor = self.factor;
+        let formula = match self.mode {
+            UpsampleMode::Nearest => format!("output[c, y, x] = input[c, floor(y / {factor}), floor(x / {factor})]"),
+            _ => format!(
+                "output[c, y, x] = input[c, (y + 1/2) / {factor} - 1/2, (x + 1/2) / {factor} - 1/2], between its four neighbors"
+            ),
+        };
+        vec![(self.kind(), formula)]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
