@@ -148,7 +148,7 @@ fn values_and_dead_units_are_told_of_an_image_and_of_many_rows() {
     let text = ask("inspect zeros.toml --layer hidden").stdout;
     assert!(text.contains("all 12 weights are 0"), "{text}");
     let text = ask("inspect zeros.toml [[1,2,3],[4,5,6]] --layer relu").stdout;
-    assert!(text.contains("4 of 4: 0, 1, 2, 3") && text.contains("dead units, always 0: 0, 1, 2, 3"), "{text}");
+    assert!(text.contains("4 of 4") && text.contains("relu, units that are always 0: 0, 1, 2, 3"), "{text}");
 }
 
 #[test]

@@ -234,8 +234,8 @@ Examples:
   plexus inspect mlp:64,32 --input 1x8x8 --data digits --json
 
 A unit is a feature of a vector, or a map. It is dead where its value behind an activation function is exactly the same on every row,
-and of maps at every place: behind a relu 0. Of a unit with one value only, as on one row, nothing but 0 counts. Every layer is
-computed by itself, as predict --no-fold does.")]
+and of maps at every place: behind a relu 0. Of a unit with one value only, as on one row, nothing but 0 counts. A map of a
+convolution is marked dead where it is behind the function that follows. Every layer is computed by itself, as predict --no-fold does.")]
 pub struct InspectArgs {
     /// A model file, a run folder, a TOML file, or a network such as lenet5 (then with seeded weights)
     pub model: String,

@@ -8,7 +8,7 @@ use crate::output::{decimals, fixed, grouped, percent, print_json, say, table, y
 use crate::pictures::Picture;
 use crate::pictures::histograms::{MOST as MOST_PLOTS, Panel, histograms};
 use crate::pictures::sheet::{Grid, Shades, Tile, sheet};
-use plexus::explain::{Histogram, InspectedWeights, Inspection, LayerActivations, LayerWeights, Statistics};
+use plexus::explain::{Histogram, InspectedWeights, Inspection, LayerActivations, LayerWeights, Statistics, Units};
 use plexus::{Chosen, Context, Model, OutputTask, Params, Pool, Task};
 use plexus_nn::layers::Layer;
 use plexus_nn::{CheckedNetwork, PlanOptions, Shape};
@@ -17,8 +17,8 @@ use std::path::Path;
 
 /// Filters and maps that are drawn.
 const MOST_TILES: usize = 64;
-/// Dead units that are named in a table.
-const NAMED: usize = 4;
+/// Units that are named of a layer, unless it is the only one that is shown.
+const NAMED: usize = 8;
 /// The steps of a small histogram and of the bars of a large one.
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// The longest bar of a large histogram, in letters.
@@ -81,6 +81,11 @@ fn weights(args: &InspectArgs, model: &Model) -> Result<(), Failure> {
         let alone = args.layer.as_deref();
         let picture = alone.and_then(|layer| filters(model, layer)).unwrap_or_else(|| spread(args, &found));
         save_drawing(path, &picture, args.picture.dark)?;
+    }
+    for tensor in &found.not_finite {
+        let (count, first) = (grouped(tensor.count), joined(&tensor.first, ","));
+        let (name, warning) = (&tensor.tensor, yellow("warning"));
+        eprintln!("{warning}: numbers of {name} that are NaN or infinite: {count}, the first at {first}");
     }
     if args.print.json {
         print_json(&serde_json::to_value(&found).expect("plain data has a JSON form"));
@@ -188,11 +193,6 @@ fn print_weights(args: &InspectArgs, found: &InspectedWeights) {
             let (units, word) = (list(&layer.unused), outputs_word(layer));
             say!("{name}: the next layer gives these {word} no weight but zero: {units}");
         }
-    }
-    for tensor in &found.not_finite {
-        let (count, first) = (grouped(tensor.count), joined(&tensor.first, ","));
-        let (name, warning) = (&tensor.tensor, yellow("warning"));
-        eprintln!("{warning}: numbers of {name} that are NaN or infinite: {count}, the first at {first}");
     }
 }
 
@@ -425,15 +425,16 @@ fn maps(
 ) -> Picture {
     let &[count, height, width] = network.output_shape(layer).axes() else { unreachable!("only maps are drawn") };
     let name = &network.network().layers[layer].name;
-    let units = found[layer].units.as_ref().or_else(|| found[function_behind(network, layer)?].units.as_ref());
-    let is_dead = |map: usize| units.is_some_and(|units| units.dead.iter().any(|dead| dead.unit == map));
+    let function = found[layer].units.is_none().then(|| function_behind(network, layer)).flatten();
+    let units = found[function.unwrap_or(layer)].units.as_ref();
+    let dead: Vec<usize> = units.iter().flat_map(|units| &units.dead).map(|dead| dead.unit).collect();
     let shown = count.min(MOST_TILES);
     // As many dots as can be seen.
     let most = if shown > 16 { 32 } else { 64 };
     let factor = height.max(width).div_ceil(most).max(1);
     let tiles = values.chunks((height * width).max(1)).take(shown).enumerate().map(|(map, values)| {
         let (height, width, values) = smaller(values, [height, width], factor);
-        let caption = if is_dead(map) { format!("{map}: dead") } else { map.to_string() };
+        let caption = if dead.contains(&map) { format!("{map}: dead") } else { map.to_string() };
         Tile { caption, height, width, values }
     });
     let tiles: Vec<Tile> = tiles.collect();
@@ -443,7 +444,11 @@ fn maps(
     };
     let means = if factor > 1 { format!(", means of {factor} x {factor}") } else { String::new() };
     let of = if shown < count { format!("{shown} of {count} maps") } else { format!("{count} maps") };
-    let subtitle = format!("{of} of {height} x {width}{means}; each faint where least, strong where most");
+    let shades = match function.filter(|_| dead.iter().any(|map| *map < shown)) {
+        Some(function) => format!("dead: constant behind {}", found[function].layer),
+        None => "faint is least, strong most".to_string(),
+    };
+    let subtitle = format!("{of} of {height} x {width}{means}; {shades}");
     let heading = format!("Maps behind {name}");
     let heading = if what.starts_with(['[', '{']) { heading } else { format!("{heading}: {what}") };
     sheet((&heading, ""), &subtitle, Shades::Gray, &tiles, Grid::column(shown))
@@ -494,19 +499,15 @@ fn values_csv(found: &[LayerActivations]) -> String {
 }
 
 fn print_values(args: &InspectArgs, rows: &Rows, found: &[LayerActivations]) {
-    let header = ["layer", "kind", "shape", "mean", "std", "min", "max", "zeros", "dead units"];
-    let mut lines = table(&header, &[3, 4, 5, 6, 7]);
+    let header = ["layer", "shape", "mean", "std", "min", "max", "zeros", "dead units"];
+    let mut lines = table(&header, &[2, 3, 4, 5, 6]);
     for layer in found {
         let [mean, deviation, min, max, zeros] = cells(&layer.values);
-        let dead = layer.units.as_ref().map_or(NOTHING.to_string(), |units| {
-            let dead: Vec<usize> = units.dead.iter().map(|dead| dead.unit).collect();
-            let more = if dead.len() > NAMED { ", …" } else { "" };
-            let named =
-                if dead.is_empty() { "" } else { &format!(": {}{more}", joined(&dead[..dead.len().min(NAMED)], ", ")) };
-            format!("{} of {}{named}", grouped(dead.len() as u64), grouped(units.count as u64))
-        });
-        let (name, kind, shape) = (layer.layer.clone(), layer.kind.clone(), joined(&layer.shape, "x"));
-        lines.add_row([name, kind, shape, mean, deviation, min, max, zeros, dead]);
+        let count = |number: usize| grouped(number as u64);
+        let dead = |units: &Units| format!("{} of {}", count(units.dead.len()), count(units.count));
+        let dead = layer.units.as_ref().map_or(NOTHING.to_string(), dead);
+        let (name, shape) = (layer.layer.clone(), joined(&layer.shape, "x"));
+        lines.add_row([name, shape, mean, deviation, min, max, zeros, dead]);
     }
     say!("{lines}");
     for layer in found {
@@ -514,10 +515,9 @@ fn print_values(args: &InspectArgs, rows: &Rows, found: &[LayerActivations]) {
             let count = grouped(layer.values.not_finite);
             say!("{}: {count} values are NaN or infinite", layer.layer);
         }
-        if args.layer.is_none() {
-            continue;
+        if args.layer.is_some() {
+            print_histogram(&layer.values.histogram, "values");
         }
-        print_histogram(&layer.values.histogram, "values");
         // Nearly always there is one value: 0.
         let mut by_value: Vec<(f32, Vec<usize>)> = Vec::new();
         for dead in layer.units.iter().flat_map(|units| &units.dead) {
@@ -527,7 +527,8 @@ fn print_values(args: &InspectArgs, rows: &Rows, found: &[LayerActivations]) {
             }
         }
         for (value, units) in by_value {
-            say!("dead units, always {value}: {}", joined(&units, ", "));
+            let units = if args.layer.is_some() { joined(&units, ", ") } else { few(&units) };
+            say!("{}, units that are always {value}: {units}", layer.layer);
         }
     }
     let of = rows.part.map_or(String::new(), |part| format!(" ({part})"));
