@@ -190,6 +190,8 @@ fn pictures_are_written_light_and_dark() {
         plexus(at, format!("inspect dead.toml digit.pgm {layer} --out dead.svg").split_whitespace()).well();
         let drawn = std::fs::read_to_string(at.join("dead.svg")).expect("it is drawn");
         assert!(drawn.contains(">0: dead<") && drawn.contains(">1: dead<"), "{layer}: {drawn}");
+        // A convolution has no dead maps itself: they are told by the function behind it.
+        assert_eq!(drawn.contains("dead: constant behind r"), layer == "--layer c", "{layer}: {drawn}");
     }
 }
 

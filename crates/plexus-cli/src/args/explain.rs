@@ -266,13 +266,13 @@ pub struct InspectArgs {
     /// The picture
     #[command(flatten)]
     pub picture: PictureArgs,
-    /// Options of the data source
-    #[command(flatten)]
-    pub source: DataArgs,
     /// Threads [default: one for each processor]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = thread_count)]
     pub threads: usize,
     /// How numbers are printed
     #[command(flatten)]
     pub print: PrintArgs,
+    /// Options of the data source
+    #[command(flatten)]
+    pub source: DataArgs,
 }

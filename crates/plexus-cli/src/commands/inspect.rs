@@ -538,3 +538,24 @@ fn print_values(args: &InspectArgs, rows: &Rows, found: &[LayerActivations]) {
         say!("{} rows{of}", grouped(rows.count));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_become_smaller_by_means_of_squares_and_of_what_is_left_at_the_edges() {
+        let values = [1.0, 3.0, 5.0, 5.0, 7.0, 9.0, 2.0, 4.0, 8.0];
+        assert_eq!(smaller(&values, [3, 3], 1), (3, 3, values.to_vec()));
+        assert_eq!(smaller(&values, [3, 3], 2), (2, 2, vec![4.0, 7.0, 3.0, 8.0]));
+        assert_eq!(smaller(&values, [1, 9], 4), (1, 3, vec![3.5, 5.5, 8.0]));
+    }
+
+    #[test]
+    fn numbers_have_three_digits_and_lists_an_end() {
+        let shorts = [0.0, 0.012_34, -3.456, 123.4, 9999.0, 1e4, -2e-7, f64::NAN].map(short);
+        assert_eq!(shorts, ["0", "0.0123", "-3.46", "123", "9999", "1.0e4", "-2.0e-7", "–"]);
+        assert_eq!((few(&[3, 5]).as_str(), few(&[]).as_str()), ("3, 5", ""));
+        assert_eq!(few(&(0..1008).collect::<Vec<usize>>()), "0, 1, 2, 3, 4, 5, 6, 7 and 1,000 more");
+    }
+}

@@ -275,7 +275,7 @@ impl Model {
                 continue;
             }
             let is_weight = |entry: &&ParamEntry| entry.trainable && entry.role != "bias";
-            let all = || entries.iter().filter(is_weight).flat_map(|entry| of(entry));
+            let all = || entries.iter().filter(is_weight).flat_map(&of);
             let weights = weights.statistics();
             let small = 1e-3 * weights.max.abs().max(weights.min.abs());
             let count = all().filter(|weight| f64::from(weight.abs()) < small).count();
