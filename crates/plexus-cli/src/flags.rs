@@ -26,6 +26,7 @@ pub(crate) const FLAGS: &[(&str, &str)] = &[
     ("from", "--from"),
     ("header", "--header"),
     ("label_smoothing", "--label-smoothing"),
+    ("layer", "--layer"),
     ("learning_rate", "--lr"),
     ("loss", "--loss"),
     ("missing", "--missing"),

@@ -91,6 +91,7 @@ fn main() -> ExitCode {
             Command::Profile(args) => commands::profile::run(args),
             Command::Features(args) => commands::features::run(args),
             Command::Neuron(args) => commands::neuron::run(args),
+            Command::Inspect(args) => commands::inspect::run(args),
             Command::Diff(args) => commands::diff::run(args),
             Command::Trace(args) => commands::trace::run(args),
             Command::Kernels(args) => commands::kernels::run(args),

@@ -1,5 +1,5 @@
 //! `plexus shape`, `plexus compare-connectivity`, `plexus profile`, `plexus draw`, `plexus features`, `plexus neuron`,
-//! `plexus diff`
+//! `plexus inspect`, `plexus diff`
 
 use super::bench::seconds;
 use super::evaluate::Part;
@@ -219,6 +219,62 @@ pub struct NeuronArgs {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// `plexus inspect`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  plexus inspect runs/digits-1                     the weights of each layer: how large, how spread, how many zeros
+  plexus inspect runs/digits-1 --layer conv1 --out filters.svg
+                                                   the weights of one layer, and its filters
+  plexus inspect runs/digits-1 digit.png --out maps.png
+                                                   the values behind each layer, and the maps of the first convolution
+  plexus inspect runs/digits-1 --data digits       which units are dead on all rows that were held out?
+  plexus inspect mlp:64,32 --input 1x8x8 --data digits --json
+
+A unit is a feature of a vector, or a map. It is dead where its value behind an activation function is exactly the same on every row,
+and of maps at every place: behind a relu 0. Of a unit with one value only, as on one row, nothing but 0 counts. A map of a
+convolution is marked dead where it is behind the function that follows. Every layer is computed by itself, as predict --no-fold does.")]
+pub struct InspectArgs {
+    /// A model file, a run folder, a TOML file, or a network such as lenet5 (then with seeded weights)
+    pub model: String,
+    /// An image, or rows as for predict: a .csv or .json file, or JSON text. Without it weights are shown
+    #[arg(value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// Take the rows of a data source, as for evaluate: digits, csv:FILE, images:DIR and others
+    #[arg(long, value_name = "DATA", conflicts_with = "image")]
+    pub data: Option<String>,
+    /// Which rows of --data [default: those held out in training; of other tables all]
+    #[arg(long, value_enum, requires = "data")]
+    pub part: Option<Part>,
+    /// Only the first rows
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub rows: Option<u64>,
+    /// Only this layer, with its histogram; and the layer that --out draws [default there: the first convolution]
+    #[arg(long, value_name = "NAME")]
+    pub layer: Option<String>,
+    /// Shape of one input sample of a network without weights, as 784 or 1x28x28 [default: what it was made for, else 784]
+    #[arg(long, value_name = "SHAPE")]
+    pub input: Option<String>,
+    /// Resize images to the model's input
+    #[arg(long, requires = "image")]
+    pub resize: bool,
+    /// Exchange black and white of images
+    #[arg(long, requires = "image")]
+    pub invert: bool,
+    /// The picture
+    #[command(flatten)]
+    pub picture: PictureArgs,
+    /// Threads [default: one for each processor]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = thread_count)]
+    pub threads: usize,
+    /// How numbers are printed
+    #[command(flatten)]
+    pub print: PrintArgs,
+    /// Options of the data source
+    #[command(flatten)]
+    pub source: DataArgs,
 }
 
 /// `plexus diff`

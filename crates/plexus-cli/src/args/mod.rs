@@ -15,7 +15,7 @@ pub use bench::{BenchArgs, BenchTask, OptimizerArg, PrecisionArg};
 pub use convert::ConvertArgs;
 pub use data::{DataArgs, TableArgs};
 pub use evaluate::EvaluateArgs;
-pub use explain::{CompareArgs, DiffArgs, DrawArgs, FeaturesArgs, NeuronArgs, ProfileArgs, ShapeArgs};
+pub use explain::{CompareArgs, DiffArgs, DrawArgs, FeaturesArgs, InspectArgs, NeuronArgs, ProfileArgs, ShapeArgs};
 pub use import::ImportArgs;
 pub use inspect::{KernelsArgs, SummaryArgs, TraceArgs};
 pub use predict::{Format, PredictArgs};
@@ -91,6 +91,8 @@ pub enum Command {
     Features(FeaturesArgs),
     /// Show one neuron: the inputs that it sees, its weights and its bias
     Neuron(NeuronArgs),
+    /// Look at the weights of each layer, or at the values behind it: statistics, histograms, filters, maps, dead units
+    Inspect(InspectArgs),
     /// Compare two models: layers, numbers, and on data the first layer whose outputs differ
     Diff(DiffArgs),
     /// Run one input step by step and print every multiply, add and activation with operands and results

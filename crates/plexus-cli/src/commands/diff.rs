@@ -55,7 +55,7 @@ fn values(args: &DiffArgs, source: &str, a: &Model, b: &Model) -> Result<Values,
     }
     let mut values = Values::new(a, b)?;
     let batch = (MOST_BYTES / values.bytes_per_row().max(1)).clamp(1, 512);
-    each_batch(&data, batch, |_, rows, count| Ok(values.add(&[rows], count)?))?;
+    each_batch(&data, data.len(), batch, |_, rows, count| Ok(values.add(&[rows], count)?))?;
     Ok(values)
 }
 

@@ -69,7 +69,7 @@ impl Rows<'_> {
     /// Goes through them in batches: the number of the first row, and the values.
     fn for_each(&self, mut take: impl FnMut(usize, &[f32]) -> Result<(), Failure>) -> Result<(), Failure> {
         let mut workspace = Workspace::default();
-        each_batch(self.data, self.batch, |first, values, count| {
+        each_batch(self.data, self.data.len(), self.batch, |first, values, count| {
             take(first, self.latent.of(&[values], count, &mut workspace)?)
         })
     }

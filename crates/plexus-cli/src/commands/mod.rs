@@ -10,6 +10,7 @@ pub mod draw;
 pub mod evaluate;
 pub mod features;
 pub mod import;
+pub mod inspect;
 pub mod kernels;
 pub mod neuron;
 pub mod predict;

@@ -4,7 +4,7 @@ use crate::Failure;
 use crate::args::NeuronArgs;
 use crate::commands::{model_path, save_drawing};
 use crate::output::{grouped, print_json, say, table};
-use crate::pictures::sheet::{Shades, Tile, sheet};
+use crate::pictures::sheet::{Grid, Shades, Tile, sheet};
 use plexus::explain::Neuron;
 use plexus::{Context, Model};
 use plexus_nn::layers::{Layer, Order};
@@ -13,7 +13,6 @@ use plexus_nn::layers::{Layer, Order};
 const SHOWN: usize = 10;
 /// Maps that are drawn.
 const MOST_MAPS: usize = 64;
-const COLUMNS: usize = 8;
 
 /// Prints, lists or draws a neuron.
 pub fn run(args: NeuronArgs) -> Result<(), Failure> {
@@ -29,7 +28,7 @@ pub fn run(args: NeuronArgs) -> Result<(), Failure> {
         }
         let heading = format!("Neuron {} of {}", place(&neuron.place), neuron.layer);
         let subtitle = "its weights on each map that it reads; vermilion adds, blue takes away";
-        save_drawing(path, &sheet((&heading, ""), subtitle, Shades::Signed, &tiles, COLUMNS), args.picture.dark)?;
+        save_drawing(path, &sheet((&heading, ""), subtitle, Shades::Signed, &tiles, Grid::PAGE), args.picture.dark)?;
     }
     if args.json {
         print_json(&serde_json::to_value(&neuron).expect("plain data has a JSON form"));

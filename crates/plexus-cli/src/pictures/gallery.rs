@@ -9,7 +9,7 @@ use super::drawing::Mark;
 use super::importance::{Bar, importance};
 use super::ranking::{precision_recall, roc};
 use super::regression::Predictions;
-use super::sheet::{Shades, Tile, sheet};
+use super::sheet::{Grid, Shades, Tile, sheet};
 use super::tests::{has, parse, run, texts};
 use super::{Picture, Theme, font};
 use plexus_kernels::random::{Random, Stream};
@@ -137,11 +137,20 @@ fn gallery() -> Vec<(String, Picture)> {
             |index| Tile { caption: format!("{caption} {index}"), height: side, width: side, values: numbers(index) };
         (0..count).map(tile).collect()
     };
-    add("filters", sheet((title, ""), "6 filters of 5 x 5", Shades::Signed, &tiles(6, 5, "filter"), 8));
-    add("mistakes-long", sheet((&long_title, ""), LONG, Shades::Gray, &tiles(19, 14, LONG), 8));
+    add("filters", sheet((title, ""), "6 filters of 5 x 5", Shades::Signed, &tiles(6, 5, "filter"), Grid::PAGE));
+    add("mistakes-long", sheet((&long_title, ""), LONG, Shades::Gray, &tiles(19, 14, LONG), Grid::PAGE));
     let odd = Tile { values: vec![f32::NAN, 0.0, f32::INFINITY, 1.0], ..tiles(1, 2, "odd").remove(0) };
-    add("maps-odd", sheet(("", ""), "", Shades::Gray, &[odd], 8));
-    add("maps-none", sheet((title, ""), "", Shades::Signed, &[], 8));
+    add("maps-odd", sheet(("", ""), "", Shades::Gray, &[odd], Grid::PAGE));
+    add("maps-none", sheet((title, ""), "", Shades::Signed, &[], Grid::PAGE));
+
+    for count in [1, 4, 16, 17, 64] {
+        let mut tiles = tiles(count, 12, "");
+        for (index, tile) in tiles.iter_mut().enumerate() {
+            tile.caption = if index.is_multiple_of(3) { format!("{index}: dead") } else { index.to_string() };
+        }
+        let subtitle = "maps 0 to 63 of 512 of one image; each from its least (light) to its most";
+        add(&format!("maps-{count}"), sheet((&long_title, ""), subtitle, Shades::Gray, &tiles, Grid::column(count)));
+    }
 
     for (name, rows, share, threshold) in [
         ("usual", 500, 0.3, 0.5),
@@ -197,9 +206,36 @@ fn gallery() -> Vec<(String, Picture)> {
     let zero = [Bar { name: "x".to_owned(), mean: 0.0, spread: 0.0 }];
     add("importance-zero", importance(title, &unit, 5, &zero));
     add("importance-none", importance(title, &unit, 5, &[]));
+    found.extend(of_weights());
     found.extend(of_networks().into_iter().map(|(name, picture)| (name.to_owned(), picture)));
     found.extend(super::network::tests::examples());
     found
+}
+
+/// Histograms of weights.
+fn of_weights() -> Vec<(String, Picture)> {
+    use super::histograms::{Panel, histograms};
+    let panel = |index: usize| {
+        let values = normal(40 + index as u64, 500);
+        let (low, high) = values.iter().fold((0.0f32, 0.0f32), |(low, high), v| (low.min(*v), high.max(*v)));
+        let mut counts = vec![0; 24];
+        values.iter().for_each(|value| counts[((value - low) / (high - low) * 23.9) as usize] += 1);
+        let scale = [1.0, 1e-7, -1e12, 1e38][index % 4];
+        let ends = [f64::from(low) * scale, f64::from(high) * scale];
+        let name = if index % 5 == 3 { LONG.to_string() } else { format!("layers.{index}") };
+        let [low, high] = if scale < 0.0 { [0.0, 1e12] } else { ends };
+        Panel { name, numbers: format!("{} weights", 10usize.pow(index as u32 % 9)), low, high, counts }
+    };
+    let panels = |count: usize| (0..count).map(panel).collect::<Vec<Panel>>();
+    let constant = Panel { low: 0.5, high: 0.5, counts: vec![7], ..panel(0) };
+    let nothing = Panel { low: 0.0, high: 0.0, counts: Vec::new(), ..panel(1) };
+    let draw = |title: &str, panels: &[Panel]| histograms(title, "how many weights are how large", panels);
+    vec![
+        ("histograms-1".to_string(), draw("Weights of conv1", &panels(1))),
+        ("histograms-2".to_string(), draw(LONG, &[constant, nothing])),
+        ("histograms-9".to_string(), draw("Weights", &panels(9))),
+        ("histograms-none".to_string(), draw("Weights", &[])),
+    ]
 }
 
 /// Pictures of networks: the time of their layers, ways to connect them.

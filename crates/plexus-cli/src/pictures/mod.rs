@@ -1,5 +1,5 @@
 //! Pictures for reports: learning curves, confusion matrices, ROC, calibration, predictions, importance of
-//! columns, filters and maps, classes of pixels.
+//! columns, filters and maps, histograms of weights, classes of pixels.
 //!
 //! Start with [`Picture`]: one drawing, as SVG text and as PNG bytes. Each kind of picture is one file
 //! ([`curves`], [`confusion`], [`ranking`], [`calibration`], [`regression`], [`importance`], [`sheet`]) that fills a list of marks
@@ -16,6 +16,7 @@ pub mod connectivity;
 pub mod curves;
 mod drawing;
 mod font;
+pub mod histograms;
 pub mod importance;
 pub mod mask;
 pub mod network;

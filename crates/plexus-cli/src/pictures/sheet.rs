@@ -25,32 +25,55 @@ pub enum Shades {
     Signed,
 }
 
+/// How large the small pictures are, and how many of them stand in a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Grid {
+    columns: usize,
+    /// The longest side of a small picture, in points.
+    side: f32,
+    gap: f32,
+    /// The least width of the whole.
+    width: f32,
+}
+
+impl Grid {
+    /// For a screen or a page.
+    pub const PAGE: Grid = Grid { columns: 8, side: 88.0, gap: 16.0, width: 520.0 };
+
+    /// For a column of a paper as well: 480 points wide, so that letters of 12 points are six where it is made 240 wide. Many
+    /// pictures are smaller.
+    pub fn column(tiles: usize) -> Grid {
+        match tiles {
+            0..=16 => Grid { columns: 4, side: 94.0, gap: 16.0, width: 480.0 },
+            _ => Grid { columns: 8, side: 42.0, gap: 13.7, width: 480.0 },
+        }
+    }
+}
+
 const MARGIN: f32 = 24.0;
 const TOP: f32 = 74.0;
-/// The longest side of a small picture, in points.
-const SIDE: f32 = 88.0;
-const GAP: f32 = 16.0;
 const CAPTION: f32 = 20.0;
 /// Shades between nothing and the most: neighbors of one shade become one box.
 const LEVELS: f32 = 24.0;
 
-/// Draws small pictures side by side, `columns` in a row.
-pub fn sheet(heading: (&str, &str), subtitle: &str, shades: Shades, tiles: &[Tile], columns: usize) -> Picture {
+/// Draws small pictures side by side.
+pub fn sheet(heading: (&str, &str), subtitle: &str, shades: Shades, tiles: &[Tile], grid: Grid) -> Picture {
     if tiles.is_empty() {
         return Picture::note(heading.0, "There is nothing to show.");
     }
-    let columns = columns.clamp(1, tiles.len());
-    let step = SIDE + GAP;
-    let width = (2.0 * MARGIN + step * columns as f32 - GAP).max(520.0);
+    let Grid { side, gap, .. } = grid;
+    let columns = grid.columns.clamp(1, tiles.len());
+    let step = side + gap;
+    let width = (2.0 * MARGIN + step * columns as f32 - gap).max(grid.width);
     let rows = tiles.len().div_ceil(columns);
-    let height = TOP + rows as f32 * (SIDE + CAPTION + GAP) + MARGIN - GAP;
+    let height = TOP + rows as f32 * (side + CAPTION + gap) + MARGIN - gap;
     let mut drawing = Drawing::new(width, height, heading.0);
     header(&mut drawing, MARGIN, width - 2.0 * MARGIN, heading, subtitle);
     let finite = |tile: &Tile| tile.values.iter().copied().filter(|value| value.is_finite()).collect::<Vec<f32>>();
     let strongest = tiles.iter().flat_map(finite).fold(0.0f32, |most, value| most.max(value.abs()));
     for (index, tile) in tiles.iter().enumerate() {
         let x = MARGIN + step * (index % columns) as f32;
-        let y = TOP + (SIDE + CAPTION + GAP) * (index / columns) as f32;
+        let y = TOP + (side + CAPTION + gap) * (index / columns) as f32;
         let (low, high) = finite(tile).iter().fold((f32::MAX, f32::MIN), |(low, high), v| (low.min(*v), high.max(*v)));
         let shade = |value: f32| -> Color {
             let part = |value: f32, most: f32| if most > 0.0 { (value / most * LEVELS).round() / LEVELS } else { 0.0 };
@@ -60,18 +83,18 @@ pub fn sheet(heading: (&str, &str), subtitle: &str, shades: Shades, tiles: &[Til
                 Shades::Signed => PAGE.mix(VERMILION, part(value, strongest)),
             }
         };
-        paint(&mut drawing, (x, y), tile, shade);
-        let caption = font::shorten(&tile.caption, SMALL, SIDE + GAP - 4.0);
-        drawing.text(x + SIDE / 2.0, y + SIDE + 14.0, SMALL, Anchor::Middle, MUTED, &caption);
+        paint(&mut drawing, (x, y, side), tile, shade);
+        let caption = font::shorten(&tile.caption, SMALL, side + gap - 4.0);
+        drawing.text(x + side / 2.0, y + side + 14.0, SMALL, Anchor::Middle, MUTED, &caption);
     }
     Picture::new(drawing)
 }
 
 /// Draws the pixels of one picture, runs of one shade as one box, and a frame.
-fn paint(drawing: &mut Drawing, (left, top): (f32, f32), tile: &Tile, shade: impl Fn(f32) -> Color) {
-    let pixel = SIDE / tile.height.max(tile.width).max(1) as f32;
+fn paint(drawing: &mut Drawing, (left, top, side): (f32, f32, f32), tile: &Tile, shade: impl Fn(f32) -> Color) {
+    let pixel = side / tile.height.max(tile.width).max(1) as f32;
     let (width, height) = (pixel * tile.width as f32, pixel * tile.height as f32);
-    let (left, top) = (left + (SIDE - width) / 2.0, top + (SIDE - height) / 2.0);
+    let (left, top) = (left + (side - width) / 2.0, top + (side - height) / 2.0);
     for (row, values) in tile.values.chunks_exact(tile.width.max(1)).take(tile.height).enumerate() {
         let mut start = 0;
         while start < values.len() {

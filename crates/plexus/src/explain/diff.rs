@@ -1,8 +1,9 @@
 //! Two models side by side: where their layers, their numbers and their values differ.
 
+use super::Numbers;
 use crate::{Error, Model, Task, Workspace};
 use plexus_nn::layer::Layout;
-use plexus_nn::{CheckedNetwork, Plan, PlanOptions, Shape, ValueId, View};
+use plexus_nn::{CheckedNetwork, ParamEntry, Plan, PlanOptions, Shape, ValueId, View};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -144,7 +145,6 @@ impl Gap {
 /// # Ok::<(), plexus::Error>(())
 /// ```
 pub fn diff(a: &Model, b: &Model) -> Diff {
-    let (params_a, params_b) = (a.params(), b.params());
     let layers = pairs(a.network(), b.network()).into_iter().map(|pair| {
         let of = |network: &CheckedNetwork, index: usize| network.network().layers[index].clone();
         let (one, two) = (pair.a.map(|index| of(a.network(), index)), pair.b.map(|index| of(b.network(), index)));
@@ -166,30 +166,25 @@ pub fn diff(a: &Model, b: &Model) -> Diff {
             if !pair.is_by_order {
                 changes.extend(changed("reads", reads_a.join(", "), reads_b.join(", ")));
             }
-            let entries = |network: &CheckedNetwork, index| network.layout().entries_of(index).to_vec();
-            let role = |name: &str| name.rsplit('.').next().unwrap_or_default().to_string();
-            let (all_a, all_b) = (entries(a.network(), index_a), entries(b.network(), index_b));
-            for entry in &all_a {
-                let partner = all_b.iter().find(|other| role(&other.name) == role(&entry.name));
-                let gap = partner.filter(|other| product(&other.shape) == product(&entry.shape)).map(|other| {
-                    let mut gap = Gap::default();
-                    let values = params_a.values(entry);
-                    gap.add(values, params_b.values(other), values.len(), 0);
+            let (numbers_a, numbers_b) = (Numbers::of(a, index_a), Numbers::of(b, index_b));
+            let entries_a = a.network().layout().entries_of(index_a);
+            let entries_b = b.network().layout().entries_of(index_b);
+            for entry in entries_a {
+                let partner = entries_b.iter().find(|other| other.role == entry.role);
+                let gap = partner.filter(|other| other.range.len() == entry.range.len()).map(|other| {
+                    let (mut gap, values) = (Gap::default(), numbers_a.values(entry));
+                    gap.add(values, numbers_b.values(other), values.len(), 0);
                     gap
                 });
-                tensors.push(TensorDiff { role: role(&entry.name), shape: entry.shape.clone(), gap });
+                tensors.push(TensorDiff { role: entry.role.to_string(), shape: entry.shape.clone(), gap });
             }
-            let is_new = |other: &&plexus_nn::ParamEntry| all_a.iter().all(|one| role(&one.name) != role(&other.name));
-            let new = all_b.iter().filter(is_new);
-            tensors.extend(new.map(|other| TensorDiff { role: role(&other.name), shape: Vec::new(), gap: None }));
+            let is_new = |other: &&ParamEntry| entries_a.iter().all(|one| one.role != other.role);
+            let new = entries_b.iter().filter(is_new);
+            tensors.extend(new.map(|other| TensorDiff { role: other.role.to_string(), shape: Vec::new(), gap: None }));
         }
         LayerDiff { a: one.map(|layer| layer.name), b: two.map(|layer| layer.name), kind, changes, tensors }
     });
     Diff { ends: ends(a, b), layers: layers.collect() }
-}
-
-fn product(shape: &[usize]) -> usize {
-    shape.iter().product()
 }
 
 /// What goes in and comes out.

@@ -53,15 +53,7 @@ impl Model {
     /// ```
     pub fn latent(&self, layer: &str) -> Result<Latent, Error> {
         let network = self.network();
-        let Some(value) = network.value(layer).filter(|value| network.layer_of(*value).is_some()) else {
-            let names: Vec<&str> = network.network().layers.iter().map(|named| named.name.as_str()).collect();
-            return Err(Error::Setting {
-                name: "layer",
-                got: format!("\"{layer}\""),
-                expected: format!("a layer of the model: {}", names.join(", ")),
-                remedy: None,
-            });
-        };
+        let value = network.value_of(self.layer_index(layer)?);
         let trunk = Arc::new(network.cut_behind(value).trunk.check()?);
         let params = same_numbers(&trunk, &self.params());
         let plan = Plan::with(trunk, &params, crate::model::folding(), self.plan.context().clone());

@@ -61,11 +61,7 @@ impl Model {
     pub fn neuron(&self, layer: &str, place: &[usize]) -> Result<Neuron, Error> {
         let network = self.network();
         let refuse = |name, got: String, expected: String| Err(Error::Setting { name, got, expected, remedy: None });
-        let names =
-            || network.network().layers.iter().map(|named| named.name.as_str()).collect::<Vec<&str>>().join(", ");
-        let Some(index) = network.value(layer).and_then(|value| network.layer_of(value)) else {
-            return refuse("layer", format!("\"{layer}\""), format!("a layer of the model: {}", names()));
-        };
+        let index = self.layer_index(layer)?;
         let (named, inputs, output) =
             (&network.network().layers[index], network.input_shapes(index), network.output_shape(index));
         let (input, axes) = (inputs[0], output.axes());

@@ -1,7 +1,7 @@
 //! What is to be answered: rows from tables, JSON and images.
 
 use crate::Failure;
-use crate::args::PredictArgs;
+use crate::args::{DataArgs, PredictArgs};
 use plexus::{ImageFit, ImageForm, Model, Picture};
 use plexus_train::data::{Schema, Table, TableOptions};
 use plexus_train::{DataError, Place};
@@ -9,8 +9,25 @@ use serde_json::Value;
 use std::io::Read;
 use std::path::Path;
 
+/// How inputs are read.
+pub(crate) struct Reading<'a> {
+    /// Of tables.
+    pub source: &'a DataArgs,
+    /// Images are made as large as the model's input.
+    pub resize: bool,
+    /// Black and white of images are exchanged.
+    pub invert: bool,
+}
+
+impl PredictArgs {
+    /// How its inputs are read.
+    pub(crate) fn reading(&self) -> Reading<'_> {
+        Reading { source: &self.source, resize: self.resize, invert: self.invert }
+    }
+}
+
 /// Rows of one input, in the order in which they are answered.
-pub(super) struct Input {
+pub(crate) struct Input {
     /// What to call it.
     pub name: String,
     rows: Rows,
@@ -104,9 +121,9 @@ impl Input {
 }
 
 /// Reads one input, whatever it is.
-pub(super) fn read(model: &Model, args: &PredictArgs, input: &str) -> Result<Input, Failure> {
+pub(crate) fn read(model: &Model, how: &Reading<'_>, input: &str) -> Result<Input, Failure> {
     if input == "-" {
-        return read_bytes(model, args, &standard_input()?);
+        return read_bytes(model, how, &standard_input()?);
     }
     if looks_like_json(input.as_bytes()) {
         return json(model, "the input", input);
@@ -115,7 +132,7 @@ pub(super) fn read(model: &Model, args: &PredictArgs, input: &str) -> Result<Inp
     let extension = extension(input);
     match extension.as_str() {
         _ if is_image(input) => {
-            let values = image(model, args, input, &plexus::files::read(path)?)?;
+            let values = image(model, how, input, &plexus::files::read(path)?)?;
             Ok(Input::numbers(input, vec![input.to_string()], values))
         }
         "json" | "jsonl" | "ndjson" => {
@@ -124,7 +141,7 @@ pub(super) fn read(model: &Model, args: &PredictArgs, input: &str) -> Result<Inp
             })?;
             json(model, input, &text)
         }
-        _ => match Table::open(path, &table_options(model, args)) {
+        _ => match Table::open(path, &table_options(model, how)) {
             Ok(table) => from_table(model, input, table),
             Err(error @ DataError::NotText { .. }) if !["csv", "tsv", "txt"].contains(&extension.as_str()) => {
                 Err(Failure::Input(format!(
@@ -137,7 +154,7 @@ pub(super) fn read(model: &Model, args: &PredictArgs, input: &str) -> Result<Inp
 }
 
 /// All that is piped in.
-pub(super) fn standard_input() -> Result<Vec<u8>, Failure> {
+pub(crate) fn standard_input() -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let read = std::io::stdin().lock().read_to_end(&mut bytes);
     read.map_err(|error| Failure::Input(format!("cannot read standard input: {error}")))?;
@@ -145,12 +162,12 @@ pub(super) fn standard_input() -> Result<Vec<u8>, Failure> {
 }
 
 /// What was piped in: JSON or a table.
-pub(super) fn read_bytes(model: &Model, args: &PredictArgs, bytes: &[u8]) -> Result<Input, Failure> {
+pub(crate) fn read_bytes(model: &Model, how: &Reading<'_>, bytes: &[u8]) -> Result<Input, Failure> {
     const NAME: &str = "standard input";
     match std::str::from_utf8(bytes) {
         Ok(text) if looks_like_json(bytes) => json(model, NAME, text),
         // A table says itself what is wrong with its text.
-        _ => from_table(model, NAME, Table::parse(NAME, bytes, &table_options(model, args))?),
+        _ => from_table(model, NAME, Table::parse(NAME, bytes, &table_options(model, how))?),
     }
 }
 
@@ -159,8 +176,8 @@ fn looks_like_json(text: &[u8]) -> bool {
 }
 
 /// How a table is read: without columns in the model, every row is numbers.
-fn table_options<'a>(model: &'a Model, args: &PredictArgs) -> TableOptions<'a> {
-    let said = args.source.options();
+fn table_options<'a>(model: &'a Model, how: &Reading<'_>) -> TableOptions<'a> {
+    let said = how.source.options();
     let names = |schema: &'a Schema| schema.columns.iter().map(|column| column.name.as_str()).collect();
     TableOptions {
         header: said.header.or(if model.columns().is_some() { None } else { Some(false) }),
@@ -242,7 +259,7 @@ fn object(
 const IMAGES: [&str; 9] = ["png", "jpg", "jpeg", "pgm", "ppm", "pnm", "pbm", "bmp", "webp"];
 
 /// Whether an input is an image, by its name.
-pub(super) fn is_image(input: &str) -> bool {
+pub(crate) fn is_image(input: &str) -> bool {
     !looks_like_json(input.as_bytes()) && IMAGES.contains(&extension(input).as_str())
 }
 
@@ -251,34 +268,34 @@ fn extension(input: &str) -> String {
 }
 
 /// An image as numbers `[channels, height, width]`.
-pub(super) struct Pixels {
+pub(crate) struct Pixels {
     pub values: Vec<f32>,
     pub axes: [usize; 3],
 }
 
 /// An image in its own size, with the channels that the model reads, 0 to 255 brought to the range that it was trained on.
-pub(super) fn pixels(model: &Model, args: &PredictArgs, path: &str, bytes: &[u8]) -> Result<Pixels, Failure> {
+pub(crate) fn pixels(model: &Model, how: &Reading<'_>, path: &str, bytes: &[u8]) -> Result<Pixels, Failure> {
     let [channels, ..] = picture_axes(model, path)?;
     let picture = Picture::decode(Path::new(path), bytes)?;
     let form = ImageForm { channels, height: picture.height, width: picture.width, fit: ImageFit::Stretch };
     let values = form.apply(&picture);
-    Ok(Pixels { values: ranged(model, args, &values), axes: form.axes() })
+    Ok(Pixels { values: ranged(model, how, &values), axes: form.axes() })
 }
 
 /// An image in the size that the model reads: as the images of its training were treated where it was trained on files, else
 /// of this very size, or as asked for.
-fn image(model: &Model, args: &PredictArgs, path: &str, bytes: &[u8]) -> Result<Vec<f32>, Failure> {
+fn image(model: &Model, how: &Reading<'_>, path: &str, bytes: &[u8]) -> Result<Vec<f32>, Failure> {
     let [channels, height, width] = picture_axes(model, path)?;
     let picture = Picture::decode(Path::new(path), bytes)?;
     let known = model.image_form();
-    if (picture.height, picture.width) != (height, width) && known.is_none() && !args.resize {
+    if (picture.height, picture.width) != (height, width) && known.is_none() && !how.resize {
         return Err(Failure::Input(format!(
             "{path} is {} x {} pixels, but the model takes {width} x {height}; use --resize, or another image",
             picture.width, picture.height
         )));
     }
     let fit = known.map_or(ImageFit::Stretch, |form| form.fit);
-    Ok(ranged(model, args, &ImageForm { channels, height, width, fit }.apply(&picture)))
+    Ok(ranged(model, how, &ImageForm { channels, height, width, fit }.apply(&picture)))
 }
 
 fn picture_axes(model: &Model, path: &str) -> Result<[usize; 3], Failure> {
@@ -292,9 +309,9 @@ fn picture_axes(model: &Model, path: &str) -> Result<[usize; 3], Failure> {
 }
 
 /// 0 to 255 brought to the range of the training images.
-fn ranged(model: &Model, args: &PredictArgs, pixels: &[u8]) -> Vec<f32> {
+fn ranged(model: &Model, how: &Reading<'_>, pixels: &[u8]) -> Vec<f32> {
     let largest = model.metadata().get(Model::PIXEL_MAX).and_then(|text| text.parse::<f32>().ok()).unwrap_or(255.0);
-    let pixels = pixels.iter().map(|&pixel| if args.invert { 255 - pixel } else { pixel });
+    let pixels = pixels.iter().map(|&pixel| if how.invert { 255 - pixel } else { pixel });
     pixels.map(|pixel| f32::from(pixel) * largest / 255.0).collect()
 }
 

@@ -1,7 +1,7 @@
 //! `plexus predict`: what a model says to one row, or many.
 
 mod answer;
-mod input;
+pub(crate) mod input;
 mod segment;
 mod slide;
 
@@ -111,9 +111,10 @@ impl<W: Write> Answering<'_, W> {
                 let (row, truth) = self.row_of_source(source)?;
                 self.rows(&row, Some(&truth))
             }
-            Inputs::Piped(bytes) => self.rows(&input::read_bytes(self.model, self.args, &bytes)?, None),
+            Inputs::Piped(bytes) => self.rows(&input::read_bytes(self.model, &self.args.reading(), &bytes)?, None),
             Inputs::Named(names) => {
-                let each = names.iter().map(|name| self.rows(&input::read(self.model, self.args, name)?, None));
+                let each =
+                    names.iter().map(|name| self.rows(&input::read(self.model, &self.args.reading(), name)?, None));
                 each.sum()
             }
         }

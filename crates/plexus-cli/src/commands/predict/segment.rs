@@ -33,7 +33,7 @@ pub(super) fn run(model: &Model, args: &PredictArgs) -> Result<(), Failure> {
     }
     let names = model.task().names();
     for input in &args.inputs {
-        let pixels = input::pixels(model, args, input, &files::read(Path::new(input))?)?;
+        let pixels = input::pixels(model, &args.reading(), input, &files::read(Path::new(input))?)?;
         let Pixels { values, axes: [channels, height, width] } = pixels;
         let classes = model.segment_picture(&values, [height, width], Model::TILE_BYTES)?;
         let mask = args.out.as_ref().map(|out| target(out, input, args.inputs.len())).transpose()?;

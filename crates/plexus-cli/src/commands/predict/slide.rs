@@ -73,7 +73,7 @@ pub(super) fn run(model: &Model, args: &PredictArgs) -> Result<(), Failure> {
         ));
     }
     for input in &args.inputs {
-        let pixels = input::pixels(model, args, input, &files::read(Path::new(input))?)?;
+        let pixels = input::pixels(model, &args.reading(), input, &files::read(Path::new(input))?)?;
         let Pixels { values, axes: [channels, height, width] } = pixels;
         let map = model.class_map(&values, [height, width])?;
         let out = args.out.as_ref().map(|out| target(out, input, args.inputs.len())).transpose()?;

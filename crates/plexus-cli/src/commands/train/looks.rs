@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::output::grouped;
-use crate::pictures::sheet::{Shades, Tile, sheet};
+use crate::pictures::sheet::{Grid, Shades, Tile, sheet};
 use crate::pictures::{Picture, mask};
 use image::RgbImage;
 use plexus::{Context, Model, Task, Workspace};
@@ -15,7 +15,6 @@ use std::sync::Arc;
 const MOST: usize = 48;
 /// The most maps of one layer.
 const MOST_MAPS: usize = 16;
-const COLUMNS: usize = 8;
 /// The longest side of an image that is drawn pixel by pixel.
 const LARGEST: usize = 64;
 /// Images whose classes are shown, and the most in a row.
@@ -77,7 +76,7 @@ fn filters(model: &Model) -> Option<Picture> {
     });
     let tiles: Vec<Tile> = tiles.collect();
     let subtitle = format!("{filters} filters of {height} x {width}; vermilion adds, blue takes away");
-    Some(sheet((&format!("Filters of {}", named.name), ""), &subtitle, Shades::Signed, &tiles, COLUMNS))
+    Some(sheet((&format!("Filters of {}", named.name), ""), &subtitle, Shades::Signed, &tiles, Grid::PAGE))
 }
 
 /// The first test image and the maps that the convolutions make of it, behind their functions.
@@ -125,7 +124,7 @@ fn activations(model: &Model, test: &Dataset) -> Result<Option<Picture>, Failure
         }
     }
     let subtitle = "the first test image, and maps of the convolutions behind their functions; dark is large";
-    Ok(Some(sheet(("Activations", ""), subtitle, Shades::Gray, &tiles, COLUMNS)))
+    Ok(Some(sheet(("Activations", ""), subtitle, Shades::Gray, &tiles, Grid::PAGE)))
 }
 
 /// The images of the test part that the model is most wrong about.
@@ -172,7 +171,7 @@ fn mistakes(model: &Model, test: &Dataset, [height, width]: [usize; 2]) -> Resul
             format!("{} of {all} mistakes on {images} test images, the right answer least likely first", tiles.len())
         }
     };
-    Ok((count > 0).then(|| sheet(("Mistakes", ""), &subtitle, Shades::Gray, &tiles, COLUMNS)))
+    Ok((count > 0).then(|| sheet(("Mistakes", ""), &subtitle, Shades::Gray, &tiles, Grid::PAGE)))
 }
 
 /// The mean of the channels.
