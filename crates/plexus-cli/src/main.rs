@@ -23,6 +23,9 @@ enum Failure {
     /// An input of the command itself.
     #[error("{0}")]
     Input(String),
+    /// A comparison that was asked for did not come out equal.
+    #[error("{0}")]
+    Differs(String),
     /// A picture.
     #[error(transparent)]
     Picture(#[from] pictures::PictureError),
@@ -67,7 +70,7 @@ impl Failure {
             Failure::Library(plexus::Error::Io { action, .. }) if *action == plexus::files::SAVE => 1,
             Failure::Library(_) => 2,
             Failure::Input(_) => 2,
-            Failure::Picture(_) | Failure::Diverged { .. } => 1,
+            Failure::Picture(_) | Failure::Diverged { .. } | Failure::Differs(_) => 1,
             // What shells report for a program ended by Ctrl-C.
             Failure::Interrupted => 130,
         }
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
             Command::Inspect(args) => commands::inspect::run(args),
             Command::Diff(args) => commands::diff::run(args),
             Command::Trace(args) => commands::trace::run(args),
+            Command::RunCase(args) => commands::run_case::run(args),
             Command::Kernels(args) => commands::kernels::run(args),
             Command::Bench(args) => commands::bench::run(args),
             Command::Completions(args) => commands::completions::completions(&args),

@@ -120,6 +120,18 @@ fn cases() -> Vec<Case> {
     cases.into_iter().map(fields).collect()
 }
 
+fn packed<T: Copy>(layout: Interleaved, weight: &[T], rows: usize, cols: usize) -> Vec<T> {
+    let mut packed = weight.to_vec();
+    layout.pack(weight, [rows, cols], &mut packed);
+    packed
+}
+
+fn unpacked<T: Copy>(layout: Interleaved, packed: &[T], rows: usize, cols: usize) -> Vec<T> {
+    let mut weight = packed.to_vec();
+    layout.unpack(packed, [rows, cols], &mut weight);
+    weight
+}
+
 /// The power-of-two forms in their two roundings, with the field that holds the outputs.
 const FORMS: [(ShiftRounding, &str); 2] = [(ShiftRounding::HalfUp, "y"), (ShiftRounding::Floor, "y_truncate")];
 
@@ -172,8 +184,8 @@ fn every_case_has_its_bits_on_every_row() {
             "q7" => {
                 let (w, x) = (case.list::<i8>("w"), case.list::<i8>("x"));
                 let bias = shift_bias(case.list::<i8>("bias"), case.one("bias_shift"));
-                let optimized = Interleaved::Q7.unpack(&case.list::<i8>("w_opt"), n, k);
-                assert_eq!(Interleaved::Q7.pack(&w, n, k), case.list::<i8>("w_opt"), "{what}");
+                let optimized = unpacked(Interleaved::Q7, &case.list::<i8>("w_opt"), n, k);
+                assert_eq!(packed(Interleaved::Q7, &w, n, k), case.list::<i8>("w_opt"), "{what}");
                 for (rounding, y) in FORMS {
                     let requantize = Requantize::power_of_two(case.one("out_shift"), rounding);
                     for values in [&w, &optimized] {
@@ -195,14 +207,14 @@ fn every_case_has_its_bits_on_every_row() {
                     };
                     if case.family() == "q15" {
                         let (w, optimized) = (case.list::<i16>("w"), case.list::<i16>("w_opt"));
-                        assert_eq!(Interleaved::Q15.pack(&w, n, k), optimized, "{what}");
+                        assert_eq!(packed(Interleaved::Q15, &w, n, k), optimized, "{what}");
                         run(Values::I16(&w));
-                        run(Values::I16(&Interleaved::Q15.unpack(&optimized, n, k)));
+                        run(Values::I16(&unpacked(Interleaved::Q15, &optimized, n, k)));
                     } else {
                         let (w, optimized) = (case.list::<i8>("w"), case.list::<i8>("w_opt"));
-                        assert_eq!(Interleaved::Q7ForQ15.pack(&w, n, k), optimized, "{what}");
+                        assert_eq!(packed(Interleaved::Q7ForQ15, &w, n, k), optimized, "{what}");
                         run(Values::I8(&w));
-                        run(Values::I8(&Interleaved::Q7ForQ15.unpack(&optimized, n, k)));
+                        run(Values::I8(&unpacked(Interleaved::Q7ForQ15, &optimized, n, k)));
                     }
                 }
             }

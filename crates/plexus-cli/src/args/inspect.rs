@@ -1,7 +1,8 @@
-//! `plexus summary`, `plexus trace`, `plexus kernels`
+//! `plexus summary`, `plexus trace`, `plexus run-case`, `plexus kernels`
 
 use super::OpenArgs;
 use clap::Args as ClapArgs;
+use std::path::PathBuf;
 
 /// `plexus summary`
 #[derive(Debug, ClapArgs)]
@@ -63,6 +64,32 @@ pub struct TraceArgs {
     #[arg(long)]
     pub full: bool,
     /// Print one JSON object a layer
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `plexus run-case`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  plexus run-case cases.json                       every way that this machine has
+  plexus run-case cases.json --portable            plexus-micro, the code of microcontrollers
+  plexus run-case cases.json --isa avx2 --json
+
+The file is a list of fully connected layers: {\"family\": \"q7\", \"n\": 2, \"d\": 3, \"x\": [...], \"w\": [...], \"bias\": [...],
+\"bias_shift\": 0, \"out_shift\": 7, \"y\": [...], \"y_truncate\": [...]}, with n outputs and d inputs. Families are q7, q15 and q7_q15
+(power of two), s8, s8_per_channel (with input_offset, output_offset, mult, shift, lo, hi) and s16x8. Without y outputs are only
+computed. The exit code is 1 where they differ from those that are recorded.")]
+pub struct RunCaseArgs {
+    /// The cases: a JSON file
+    pub file: PathBuf,
+    /// The kernels of this instruction set [default: of each that this machine has]
+    #[arg(long, value_name = "NAME", conflicts_with = "portable")]
+    pub isa: Option<String>,
+    /// The plain code that runs on microcontrollers
+    #[arg(long)]
+    pub portable: bool,
+    /// Print a JSON object for each row of outputs
     #[arg(long)]
     pub json: bool,
 }

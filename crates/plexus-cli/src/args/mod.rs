@@ -17,7 +17,7 @@ pub use data::{DataArgs, TableArgs};
 pub use evaluate::EvaluateArgs;
 pub use explain::{CompareArgs, DiffArgs, DrawArgs, FeaturesArgs, InspectArgs, NeuronArgs, ProfileArgs, ShapeArgs};
 pub use import::ImportArgs;
-pub use inspect::{KernelsArgs, SummaryArgs, TraceArgs};
+pub use inspect::{KernelsArgs, RunCaseArgs, SummaryArgs, TraceArgs};
 pub use predict::{Format, PredictArgs};
 pub use shell::{CompletionsArgs, ManArgs};
 pub use train::{LearningArgs, TrainArgs};
@@ -97,6 +97,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// Run one input step by step and print every multiply, add and activation with operands and results
     Trace(TraceArgs),
+    /// Run recorded layers of whole numbers again, and compare every bit
+    RunCase(RunCaseArgs),
     /// List the compute kernels: which this machine can run, and which it uses
     Kernels(KernelsArgs),
     /// Measure: what this machine can do, how near each kernel comes, and single tasks against other engines

@@ -17,6 +17,7 @@ pub mod predict;
 pub mod profile;
 mod results;
 mod rows;
+pub mod run_case;
 pub mod shape;
 pub mod summary;
 pub mod trace;

@@ -29,7 +29,6 @@
 //! of [`mod@reference`] on any number of threads (`tests.rs`).
 
 pub(crate) mod body;
-mod interleaved;
 pub(crate) mod pack;
 pub(crate) mod products;
 pub mod reference;
@@ -43,7 +42,7 @@ mod avx2;
 mod avx512;
 mod portable;
 
-pub use interleaved::Interleaved;
+pub use plexus_micro::Interleaved;
 
 use crate::Context;
 use crate::buffer::{Buffer, MatrixMut, TileMut, for_each_tile};

@@ -30,84 +30,9 @@ mod rows;
 
 pub(crate) use rows::{Output, requantize_rows, requantize_rows_wide};
 
+pub use plexus_micro::{Multiplier, ShiftRounding};
+
 use std::ops::RangeInclusive;
-
-/// A real scale as `multiplier · 2^(shift - 31)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Multiplier {
-    multiplier: i32,
-    shift: i32,
-}
-
-impl Multiplier {
-    /// A scale from its parts; converters write multipliers of 2³⁰ and more, or zero.
-    ///
-    /// # Panics
-    /// Where the multiplier is negative or the shift is outside -31..=30.
-    pub fn new(multiplier: i32, shift: i32) -> Self {
-        assert!(multiplier >= 0, "multiplier {multiplier} is negative");
-        assert!((-31..=30).contains(&shift), "shift {shift} is outside -31..=30");
-        Multiplier { multiplier, shift }
-    }
-
-    /// The nearest scale of this form; scales below 2⁻³² become zero.
-    ///
-    /// # Panics
-    /// Where the scale is negative, not finite, or too large for a shift of 30.
-    ///
-    /// # Source
-    /// TensorFlow Lite, `QuantizeMultiplier` in `kernels/internal/quantization_util.cc` (Apache-2.0), restated.
-    ///
-    /// # Examples
-    /// ```
-    /// use plexus_kernels::requantize::Multiplier;
-    /// assert_eq!(Multiplier::from_scale(0.5), Multiplier::new(1 << 30, 0));
-    /// assert_eq!(Multiplier::from_scale(3.0), Multiplier::new(3 << 29, 2));
-    /// ```
-    pub fn from_scale(scale: f64) -> Self {
-        assert!(scale.is_finite() && scale >= 0.0, "scale {scale} is no finite number from zero up");
-        if scale < 2f64.powi(-40) {
-            return Multiplier { multiplier: 0, shift: 0 };
-        }
-        // scale = fraction · 2^shift with the fraction in 0.5..1. No denormals come here.
-        let mut shift = ((scale.to_bits() >> 52) & 0x7ff) as i32 - 1022;
-        let fraction = f64::from_bits(scale.to_bits() & !(0x7ff << 52) | (1022 << 52));
-        let mut multiplier = (fraction * 2f64.powi(31)).round() as i64;
-        if multiplier == 1 << 31 {
-            multiplier /= 2;
-            shift += 1;
-        }
-        if shift < -31 {
-            return Multiplier { multiplier: 0, shift: 0 };
-        }
-        assert!(shift <= 30, "scale {scale} is too large for a shift of 30");
-        Multiplier::new(i32::try_from(multiplier).expect("at most 2^31 - 1 after halving"), shift)
-    }
-
-    /// The 31-bit fraction.
-    pub fn multiplier(self) -> i32 {
-        self.multiplier
-    }
-
-    /// The power of two: positive to the left.
-    pub fn shift(self) -> i32 {
-        self.shift
-    }
-
-    /// The real number it stands for.
-    pub fn scale(self) -> f64 {
-        f64::from(self.multiplier) * 2f64.powi(self.shift - 31)
-    }
-}
-
-/// What happens to the bits that a power-of-two shift drops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ShiftRounding {
-    /// To the nearest, halves up: half of the last place is added before the shift.
-    HalfUp,
-    /// Down: the bits are dropped (CMSIS-NN built with `ARM_NN_TRUNCATE`).
-    Floor,
-}
 
 /// How a sum is scaled and rounded.
 #[derive(Clone, Debug, PartialEq)]
@@ -246,7 +171,7 @@ impl RequantizeWide {
     /// Where a shift is above 7.
     pub fn new(multipliers: &[Multiplier]) -> Self {
         for multiplier in multipliers {
-            assert!(multiplier.shift <= 7, "shift {} is above 7, the most for 64-bit sums", multiplier.shift);
+            assert!(multiplier.shift() <= 7, "shift {} is above 7, the most for 64-bit sums", multiplier.shift());
         }
         RequantizeWide { multipliers: multipliers.to_vec(), low: i32::MIN, high: i32::MAX }
     }

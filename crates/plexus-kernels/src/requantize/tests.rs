@@ -42,6 +42,11 @@ fn multipliers(rng: &mut ChaCha8Rng) -> Vec<Multiplier> {
     all
 }
 
+/// The real number that a multiplier stands for.
+fn real(scale: Multiplier) -> f64 {
+    f64::from(scale.multiplier()) * 2f64.powi(scale.shift() - 31)
+}
+
 #[test]
 fn double_rounding_is_gemmlowps() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -94,7 +99,7 @@ fn known_values() {
     assert_eq!(Multiplier::from_scale(2f64.powi(-33)), Multiplier::new(0, 0));
     // The fraction rounds up to one: the multiplier halves and the shift grows.
     assert_eq!(Multiplier::from_scale(1.0 - 2f64.powi(-40)), Multiplier::new(1 << 30, 1));
-    assert!((Multiplier::from_scale(0.123).scale() - 0.123).abs() < 1e-10);
+    assert!((real(Multiplier::from_scale(0.123)) - 0.123).abs() < 1e-10);
 
     // The accumulators and outputs of the power-of-two scheme, worked out by hand.
     let sums = [234, -242, 666, 81, -376, 470];
@@ -132,7 +137,7 @@ pub(crate) fn every_mode(rng: &mut ChaCha8Rng, channels: usize) -> Vec<Requantiz
             let scales: Vec<Multiplier> = (0..channels)
                 .map(|_| Multiplier::new(rng.random_range(1 << 30..=i32::MAX), rng.random_range(range.clone())))
                 .collect();
-            let real: Vec<f64> = scales.iter().map(|scale| scale.scale()).collect();
+            let real: Vec<f64> = scales.iter().map(|scale| real(*scale)).collect();
             let single: Vec<f32> = real.iter().map(|&scale| scale as f32).collect();
             all.extend([
                 Requantize::double_rounding(&scales),
