@@ -1,99 +1,7 @@
 //! Fully connected layers of whole numbers.
 
 use crate::interleaved::Interleaved;
-use crate::round::{Multiplier, Rounding, ShiftRounding, power_of_two, reduced};
-
-/// The shifts of a layer of the power-of-two scheme.
-///
-/// ```text
-/// bias_shift = fraction bits of input + of weight − of bias        out_shift = fraction bits of input + of weight − of output
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shifts {
-    bias: u32,
-    out: u32,
-    rounding: ShiftRounding,
-}
-
-impl Shifts {
-    /// How far the bias goes to the left, and the sum to the right.
-    ///
-    /// # Panics
-    /// Where the first is above 31 or the second above 30.
-    pub const fn new(bias: u32, out: u32, rounding: ShiftRounding) -> Self {
-        assert!(bias <= 31, "the shift of the bias is above 31");
-        assert!(out <= 30, "the shift of the output is above 30");
-        Shifts { bias, out, rounding }
-    }
-}
-
-/// What the sums of an affine layer of 8-bit activations begin with and how they become outputs.
-#[derive(Clone, Copy, Debug)]
-pub struct Affine<'a> {
-    /// `[rows]`, or empty for zeros.
-    pub bias: &'a [i32],
-    /// What stands for zero among the inputs.
-    pub input_zero_point: i32,
-    /// What stands for zero among the weights.
-    pub weight_zero_point: i32,
-    /// One for all rows, or one for each.
-    pub scales: &'a [Multiplier],
-    /// How products with them are rounded.
-    pub rounding: Rounding,
-    /// What stands for zero among the outputs.
-    pub output_zero_point: i32,
-    /// The smallest and the largest output, inside those of its type.
-    pub clamp: [i32; 2],
-}
-
-/// The same for 16-bit activations and 64-bit sums, whose zero points are zero.
-#[derive(Clone, Copy, Debug)]
-pub struct AffineWide<'a> {
-    /// `[rows]`, or empty for zeros.
-    pub bias: &'a [i64],
-    /// One for all rows, or one for each, of a shift of at most 7.
-    pub scales: &'a [Multiplier],
-    /// The smallest and the largest output, inside those of 16 bits.
-    pub clamp: [i32; 2],
-}
-
-/// A sum of products: of 32 bits, where it wraps, or of 64, where it is always right.
-trait Sum: Copy {
-    /// A bias, shifted to the left.
-    fn start(bias: i32, shift: u32) -> Self;
-    fn plus(self, product: i32) -> Self;
-    /// Rounded and shifted; what does not fit is the nearest that does.
-    fn rounded(self, shifts: Shifts) -> i32;
-}
-
-impl Sum for i32 {
-    fn start(bias: i32, shift: u32) -> i32 {
-        bias << shift
-    }
-
-    fn plus(self, product: i32) -> i32 {
-        self.wrapping_add(product)
-    }
-
-    fn rounded(self, shifts: Shifts) -> i32 {
-        power_of_two(self, shifts.out, shifts.rounding)
-    }
-}
-
-impl Sum for i64 {
-    fn start(bias: i32, shift: u32) -> i64 {
-        i64::from(bias) << shift
-    }
-
-    fn plus(self, product: i32) -> i64 {
-        self.wrapping_add(i64::from(product))
-    }
-
-    fn rounded(self, shifts: Shifts) -> i32 {
-        let half = if shifts.rounding == ShiftRounding::HalfUp { (1i64 << shifts.out) >> 1 } else { 0 };
-        (self.wrapping_add(half) >> shifts.out).clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
-    }
-}
+use crate::sum::{Affine, AffineWide, Shifts, Sum, check_bias, q7, q15};
 
 /// The plain form of all functions of the power-of-two scheme.
 fn plain<A: Sum, W: Into<i32> + Copy, X: Into<i32> + Copy, B: Into<i32> + Copy, Y>(
@@ -102,7 +10,8 @@ fn plain<A: Sum, W: Into<i32> + Copy, X: Into<i32> + Copy, B: Into<i32> + Copy, 
     output: &mut [Y],
     saturate: fn(i32) -> Y,
 ) {
-    check([input.len(), weight.len(), output.len()], &[bias.len()]);
+    check([input.len(), weight.len(), output.len()]);
+    check_bias(bias.len(), output.len());
     for (index, output) in output.iter_mut().enumerate() {
         let row = &weight[index * input.len()..][..input.len()];
         let mut sum: A = start(bias, index, shifts);
@@ -121,7 +30,8 @@ fn interleaved<A: Sum, W: Into<i32> + Copy, X: Into<i32> + Copy, B: Into<i32> + 
     output: &mut [Y],
     saturate: fn(i32) -> Y,
 ) {
-    check([input.len(), weight.len(), output.len()], &[bias.len()]);
+    check([input.len(), weight.len(), output.len()]);
+    check_bias(bias.len(), output.len());
     let (cols, (group, width)) = (input.len(), layout.group());
     let grouped = cols / width * width;
     let whole = output.len() / 4 * 4;
@@ -151,17 +61,8 @@ fn start<A: Sum, B: Into<i32> + Copy>(bias: &[B], row: usize, shifts: Shifts) ->
     A::start(if bias.is_empty() { 0 } else { bias[row].into() }, shifts.bias)
 }
 
-fn check([inputs, weights, outputs]: [usize; 3], per_row: &[usize]) {
+fn check([inputs, weights, outputs]: [usize; 3]) {
     assert!(inputs.checked_mul(outputs) == Some(weights), "the weight is not of outputs x inputs");
-    assert!(per_row.iter().all(|len| *len == 0 || *len == outputs), "the bias is not of one number for each output");
-}
-
-fn q7(value: i32) -> i8 {
-    value.clamp(-128, 127) as i8
-}
-
-fn q15(value: i32) -> i16 {
-    value.clamp(-32768, 32767) as i16
 }
 
 macro_rules! power_of_two_forms {
@@ -221,27 +122,11 @@ power_of_two_forms! {
         i16, i8, i8 => i16, q15, Q7ForQ15, "arm_fully_connected_mat_q7_vec_q15";
 }
 
-/// The scale of a row: the only one, or its own.
-fn scale(scales: &[Multiplier], row: usize) -> Multiplier {
-    if scales.len() == 1 { scales[0] } else { scales[row] }
-}
-
-fn check_scales(scales: &[Multiplier], outputs: usize) {
-    assert!(scales.len() == 1 || scales.len() == outputs, "the scales are neither one nor one for each output");
-}
-
 impl Affine<'_> {
-    /// A sum as an output.
-    fn output(&self, sum: i32, row: usize) -> i8 {
-        let scaled = self.rounding.apply(sum, scale(self.scales, row)) + i64::from(self.output_zero_point);
-        let [low, high] = self.clamp;
-        scaled.clamp(i64::from(low.max(-128)), i64::from(high.min(127))) as i8
-    }
-
     fn run(&self, input: &[i8], output: &mut [i8], weight: impl Fn(usize) -> i32) {
         let cols = input.len();
         for (row, output) in output.iter_mut().enumerate() {
-            let mut sum = if self.bias.is_empty() { 0 } else { self.bias[row] };
+            let mut sum = self.start(row);
             for (col, x) in input.iter().enumerate() {
                 let x = i32::from(*x).wrapping_sub(self.input_zero_point);
                 let w = weight(row * cols + col).wrapping_sub(self.weight_zero_point);
@@ -268,8 +153,8 @@ impl Affine<'_> {
 /// # Source
 /// TensorFlow Lite's quantization specification; CMSIS-NN's `arm_fully_connected_s8` and `arm_fully_connected_per_channel_s8`.
 pub fn fully_connected_s8(input: &[i8], weight: &[i8], affine: &Affine<'_>, output: &mut [i8]) {
-    check([input.len(), weight.len(), output.len()], &[affine.bias.len()]);
-    check_scales(affine.scales, output.len());
+    check([input.len(), weight.len(), output.len()]);
+    affine.check(output.len());
     affine.run(input, output, |at| i32::from(weight[at]));
 }
 
@@ -286,8 +171,7 @@ pub fn fully_connected_s4(input: &[i8], weight: &[u8], affine: &Affine<'_>, outp
         count.is_some_and(|count| count.div_ceil(2) == weight.len()),
         "the weight is not of half a byte for each place"
     );
-    check([input.len(), count.unwrap_or(0), output.len()], &[affine.bias.len()]);
-    check_scales(affine.scales, output.len());
+    affine.check(output.len());
     affine.run(input, output, |at| i32::from(nibble(weight, at)));
 }
 
@@ -301,16 +185,14 @@ pub const fn nibble(bytes: &[u8], at: usize) -> i8 {
 }
 
 fn wide<W: Into<i64> + Copy>(input: &[i16], weight: &[W], affine: &AffineWide<'_>, output: &mut [i16]) {
-    check([input.len(), weight.len(), output.len()], &[affine.bias.len()]);
-    check_scales(affine.scales, output.len());
-    let [low, high] = affine.clamp;
+    check([input.len(), weight.len(), output.len()]);
+    affine.check(output.len());
     for (row, output) in output.iter_mut().enumerate() {
-        let mut sum = if affine.bias.is_empty() { 0 } else { affine.bias[row] };
+        let mut sum = affine.start(row);
         for (x, w) in input.iter().zip(&weight[row * input.len()..][..input.len()]) {
             sum = sum.wrapping_add(i64::from(*x) * (*w).into());
         }
-        let scaled = reduced(sum, scale(affine.scales, row));
-        *output = scaled.clamp(low.max(-32768), high.min(32767)) as i16;
+        *output = affine.output(sum, row);
     }
 }
 

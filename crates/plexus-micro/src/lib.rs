@@ -19,12 +19,24 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod conv;
+mod elementwise;
 mod fully_connected;
 mod interleaved;
+mod pool;
 mod round;
+mod softmax;
+mod sum;
+mod window;
 
+pub use conv::*;
+pub use elementwise::*;
 pub use fully_connected::*;
 pub use interleaved::Interleaved;
+pub use pool::*;
 pub use round::{
     Multiplier, Rounding, ShiftRounding, double_rounding, power_of_two, reduced, reduced_multiplier, single_rounding,
 };
+pub use softmax::*;
+pub use sum::{Affine, AffineWide, Shifts};
+pub use window::Window;

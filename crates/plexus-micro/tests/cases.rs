@@ -1,5 +1,8 @@
 //! The layers against recorded cases, against each other and against sums of unlimited size.
 
+mod dice;
+
+use dice::{BYTE, Dice, HALF};
 use plexus_micro::*;
 use serde_json::Value;
 
@@ -108,33 +111,6 @@ fn every_recorded_case_has_its_bits() {
         }
     }
 }
-
-/// Numbers that follow from a seed, without a crate for it.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        // Numerical Recipes' constants of a linear congruence; the upper bits are used.
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.0 >> 33
-    }
-
-    /// One of a type's numbers, now and then an end of its range.
-    fn of(&mut self, low: i64, high: i64) -> i64 {
-        match self.next() % 8 {
-            0 => low,
-            1 => high,
-            _ => low + (self.next() as i64) % (high - low + 1),
-        }
-    }
-
-    fn list<T: TryFrom<i64>>(&mut self, count: usize, [low, high]: [i64; 2]) -> Vec<T> {
-        (0..count).map(|_| T::try_from(self.of(low, high)).ok().expect("it fits its type")).collect()
-    }
-}
-
-const BYTE: [i64; 2] = [-128, 127];
-const HALF: [i64; 2] = [-32768, 32767];
 
 /// The formula with sums of unlimited size; wrapped to 32 bits, or not.
 fn formula(
