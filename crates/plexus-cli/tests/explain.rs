@@ -286,6 +286,7 @@ fn neurons_on_an_image(at: &Path) {
     let text = ask("neuron run scores 7 --image digit.pgm --all").stdout;
     let products: Vec<f64> = text
         .lines()
+        .filter(|line| line.starts_with(' '))
         .filter_map(|line| line.split_whitespace().collect::<Vec<_>>().try_into().ok())
         .filter_map(|[_, _, _, product]: [&str; 4]| product.parse::<f64>().ok().map(f64::abs))
         .collect();

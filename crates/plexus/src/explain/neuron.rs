@@ -101,7 +101,8 @@ impl Neuron {
         let contribution = |one: &Connection| {
             let at = one.input.iter().zip(&self.input_shape).fold(0, |sum, (at, axis)| sum * axis + at);
             let (weight, value) = (one.weight, reads[at]);
-            Contribution { input: one.input.clone(), weight, value, product: weight * value }
+            // Without the sign of a zero.
+            Contribution { input: one.input.clone(), weight, value, product: weight * value + 0.0 }
         };
         let weights: Vec<Contribution> = self.weights.iter().map(contribution).collect();
         let sum: f64 = weights.iter().map(|one| f64::from(one.weight) * f64::from(one.value)).sum();
