@@ -160,8 +160,9 @@ fn drawn(model: &Model, neuron: &Neuron, looked: Option<&Looked<'_>>) -> Result<
         return Ok(sheet((&heading, ""), subtitle, Shades::Signed, &weights, Grid::column(weights.len())));
     };
     let products = tiles(model, neuron, &found.weights.iter().map(|one| one.product).collect::<Vec<f32>>());
-    let [sum, value] = [found.sum, found.value].map(|value| number(value.into()));
-    let bias = neuron.bias.map_or(String::new(), |bias| format!(" + bias {}", number(bias.into())));
+    let written = |value: f32| number(value.into()).replace('-', "−");
+    let [sum, value] = [found.sum, found.value].map(written);
+    let bias = neuron.bias.map_or(String::new(), |bias| format!(" + bias {}", written(bias)));
     let subtitle = format!("vermilion adds, blue takes away; sum {sum}{bias} = {value}");
     let [rows, columns] = match neuron.sees.as_slice() {
         &[rows, columns] => [rows, columns],

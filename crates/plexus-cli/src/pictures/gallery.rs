@@ -290,6 +290,7 @@ fn of_networks() -> Vec<(&'static str, Picture)> {
     let slow = [Bar { milliseconds: 1e12, ..time(3) }, Bar { milliseconds: 1e-9, ..time(4) }];
     vec![
         ("profile-slow", profile("slow", 1e12, &slow)),
+        ("profile-fast", profile("fast", 0.0312, &[Bar { milliseconds: 0.0096, ..time(4) }])),
         ("profile", profile("alexnet, batch of 8", 83.4, &times(12))),
         ("profile-100", profile(LONG, 1e6, &times(100))),
         ("profile-none", profile("nothing", 0.0, &[])),

@@ -92,18 +92,24 @@ fn paint(drawing: &mut Drawing, seen: &Seen<'_>, point: f32) {
             let end = (start + 1..columns).find(|x| color(*x, y) != shade).unwrap_or(columns);
             let (left, top) = (MARGIN + across * start as f32, TOP + down * y as f32);
             let rgb = shade.map(|value| (f32::from(value) * 8.5) as u8);
-            drawing.rect(left, top, across * (end - start) as f32, down, fixed(rgb));
+            // Over the edge of the next boxes, which come later: between two that only touch the page would shine through.
+            let over = |is_last: bool| if is_last { 0.0 } else { 1.0 };
+            let wide = across * (end - start) as f32 + over(end == columns);
+            drawing.rect(left, top, wide, down + over(y + 1 == rows), fixed(rgb));
             start = end;
         }
     }
     let mut frame = |[left, right]: [f32; 2], [top, bottom]: [f32; 2], stroke: Stroke| {
         let (left, right, top, bottom) = (MARGIN + left, MARGIN + right, TOP + top, TOP + bottom);
-        drawing.line(vec![(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], stroke);
+        // The first side twice: so the last corner is as round as the others.
+        let corners = [(left, top), (right, top), (right, bottom), (left, bottom)];
+        drawing.line(corners.iter().chain(&corners[..2]).copied().collect(), stroke);
     };
     let edge = Stroke { color: GRID, width: 1.0, dash: None };
     frame([0.0, wide as f32 * point], [0.0, high as f32 * point], edge);
-    // Around what is seen, not over it.
-    let around = |[first, last]: [usize; 2]| [first as f32 * point - 1.0, (last + 1) as f32 * point + 1.0];
-    let stroke = Stroke { color: VERMILION, width: 2.0, dash: None };
-    frame(around(seen.columns), around(seen.rows), stroke);
+    // Around what is seen, not over it, and on white, so that it is seen on reds too.
+    let around = |[first, last]: [usize; 2]| [first as f32 * point - 2.0, (last + 1) as f32 * point + 2.0];
+    for (color, width) in [(fixed([255; 3]), 4.0), (VERMILION, 2.0)] {
+        frame(around(seen.columns), around(seen.rows), Stroke { color, width, dash: None });
+    }
 }

@@ -35,8 +35,10 @@ pub fn profile(title: &str, run_milliseconds: f64, bars: &[Bar]) -> Picture {
     if longest <= 0.0 {
         return Picture::note(title, "No layer took any time: there is nothing to draw.");
     }
-    let values: Vec<String> =
-        bars.iter().map(|bar| format!("{:.2} ms, {:.1} %", bar.milliseconds, 100.0 * bar.share)).collect();
+    // Small networks take microseconds.
+    let decimals = if longest < 1.0 { 4 } else { 2 };
+    let value = |bar: &Bar| format!("{:.decimals$} ms, {:.1} %", bar.milliseconds, 100.0 * bar.share);
+    let values: Vec<String> = bars.iter().map(value).collect();
     let widest = |texts: &[String]| font::widest(texts.iter().map(String::as_str), SMALL);
     // Beside a name, the longest bar and its time.
     let room = COLUMN - 2.0 * MARGIN - 18.0 - widest(&values);
@@ -44,7 +46,7 @@ pub fn profile(title: &str, run_milliseconds: f64, bars: &[Bar]) -> Picture {
     let names: Vec<String> = bars.iter().map(|bar| font::shorten(&bar.name, SMALL, name_room)).collect();
     let (left, longest_bar) = (MARGIN + widest(&names) + 10.0, room - widest(&names));
     let mut drawing = Drawing::new(COLUMN, TOP + ROW * bars.len() as f32 + MARGIN, title);
-    let result = format!("{run_milliseconds:.2} ms a run");
+    let result = format!("{run_milliseconds:.decimals$} ms a run");
     header(
         &mut drawing,
         MARGIN,
@@ -53,7 +55,8 @@ pub fn profile(title: &str, run_milliseconds: f64, bars: &[Bar]) -> Picture {
         "time of each layer, with what is computed beside it",
     );
     let mut x = MARGIN;
-    for (color, name) in [(BLUE, "convolution"), (VERMILION, "fully connected"), (OTHER, "other")] {
+    let legend = [(BLUE, "convolution"), (VERMILION, "fully connected"), (OTHER, "other")];
+    for (color, name) in legend.into_iter().filter(|(color, _)| bars.iter().any(|bar| color_of(bar) == *color)) {
         drawing.rect(x, TOP - 24.0, 10.0, 10.0, color);
         drawing.text(x + 15.0, TOP - 15.0, SMALL, Anchor::Start, MUTED, name);
         x += 30.0 + font::width(name, SMALL);
@@ -63,19 +66,22 @@ pub fn profile(title: &str, run_milliseconds: f64, bars: &[Bar]) -> Picture {
         let middle = TOP + ROW * (index as f32 + 0.5);
         let baseline = middle + SMALL * font::HALF_DIGIT;
         let long = (f64::from(longest_bar) * bar.milliseconds / longest) as f32;
-        let color = match (bar.is_convolution, bar.is_fully_connected) {
-            (true, _) => BLUE,
-            (_, true) => VERMILION,
-            _ => OTHER,
-        };
         drawing.text(left - 10.0, baseline, SMALL, Anchor::End, INK, &names[index]);
-        drawing.rect(left, middle - 0.5 * THICK, long.max(0.5), THICK, color);
+        drawing.rect(left, middle - 0.5 * THICK, long.max(0.5), THICK, color_of(bar));
         drawing.text(left + long + 8.0, baseline, SMALL, Anchor::Start, MUTED, &values[index]);
     }
     Picture::new(drawing)
 }
 
 const OTHER: Color = MUTED;
+
+fn color_of(bar: &Bar) -> Color {
+    match (bar.is_convolution, bar.is_fully_connected) {
+        (true, _) => BLUE,
+        (_, true) => VERMILION,
+        _ => OTHER,
+    }
+}
 
 /// The bars, the shortest of too many as one.
 fn gathered(bars: &[Bar]) -> Vec<Bar> {
