@@ -18,6 +18,7 @@ pub(crate) const FLAGS: &[(&str, &str)] = &[
     ("clip_norm", "--clip-norm"),
     ("data", "--data"),
     ("delimiter", "--delimiter"),
+    ("depth", "--depths"),
     ("drop", "--drop"),
     ("epochs", "--epochs"),
     ("fold", "--folds"),

@@ -118,6 +118,32 @@ fn a_model_file_and_a_text_are_followed_too() {
 }
 
 #[test]
+fn depth_costs_what_a_table_and_a_picture_say() {
+    let folder = here();
+    let at = folder.path();
+    let line = "compare-connectivity 1x8x8 conv:4,3,padding=same --depths 1,3 --batch 4 --seconds 0.001 --threads 1";
+    let run = |more: &str| plexus(at, line.split_whitespace().chain(more.split_whitespace())).well();
+    let networks = run("--json --out depth.svg").last_json()["networks"].clone();
+    let of = |index: usize, key: &str| networks[index][key].as_u64().expect("a count");
+    assert_eq!([0, 2, 4].map(|index| of(index, "params")), [19_210, 2_560 + 2_570, 40 + 2_570]);
+    assert_eq!((of(1, "depth"), of(1, "params")), (3, 16_640 + 2 * 65_792 + 2_570));
+    for network in networks.as_array().expect("a list") {
+        let norms = network["measured"]["gradient_norms"].as_array().expect("a list");
+        assert!(norms.iter().all(|norm| norm.as_f64() > Some(0.0)), "{network}");
+        assert!(network["measured"]["step_seconds"].as_f64() > Some(0.0), "{network}");
+    }
+    let svg = std::fs::read_to_string(at.join("depth.svg")).expect("it is drawn");
+    assert!(svg.contains("milliseconds of a step") && svg.contains("locally connected"), "{svg}");
+    let told = run("").stdout;
+    assert!(told.contains("first / last") && told.contains("before any step"), "{told}");
+    let csv = run("--csv").stdout;
+    assert!(csv.starts_with("connectivity,depth,parameters,multiply_adds,step_seconds,") && csv.lines().count() == 7);
+    let large = "compare-connectivity 3x227x227 conv:96,11,s4 --depths 1 --batch 1 --seconds 0.001";
+    let told = plexus(at, large.split_whitespace()).well().stdout;
+    assert!(told.contains("Networks of more than 67,108,864 parameters were not trained."), "{told}");
+}
+
+#[test]
 fn a_profile_has_every_layer_once_and_says_what_comes_first() {
     let folder = here();
     let at = folder.path();
@@ -337,6 +363,10 @@ fn wrong_uses_say_what_to_type() {
         ("compare-connectivity 3x32x32 conv:4,3 --out x.gif", ".svg or .png"),
         ("compare-connectivity 3x32x32 conv:4,3 --dark", "--out"),
         ("compare-connectivity 3x32x32 conv:4,3,groups=2", "groups"),
+        ("compare-connectivity 1x8x8 conv:4,3 --depths 0", "1..=64"),
+        ("compare-connectivity 1x8x8 conv:4,3 --depths 1,5", "--depths is 5, but must be at most 3"),
+        ("compare-connectivity 1x8x8 conv:4,3,d2 --depths 1", "no dilation"),
+        ("compare-connectivity 1x8x8 conv:4,3 --batch 8", "--depths"),
         ("profile", "plexus profile"),
         ("profile no-such-network", "a network is"),
         ("profile cnn --batch 0", "1"),

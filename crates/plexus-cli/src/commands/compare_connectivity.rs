@@ -3,11 +3,16 @@
 use crate::Failure;
 use crate::args::CompareArgs;
 use crate::commands::{csv_text, parse_shape, save_drawing};
-use crate::output::{bytes, grouped, print_json, say, table};
+use crate::output::{bytes, grouped, number, print_json, say, table};
 use crate::pictures::connectivity::{Panel, connectivity};
-use plexus::explain::{Connectivity, compare, layer};
+use crate::pictures::depth::{Line, Panel as DepthPanel, depth as depth_picture};
+use crate::progress::{Bar, PATIENCE, Part, Streams};
+use plexus::explain::{Connectivity, Depth, Way, compare, layer};
+use plexus::{Context, Pool};
+use plexus_nn::Shape;
 use plexus_nn::layers::{Conv2d, Layer};
 use serde_json::json;
+use std::time::Duration;
 
 /// Prints and draws what the ways cost.
 pub fn run(args: CompareArgs) -> Result<(), Failure> {
@@ -19,6 +24,9 @@ pub fn run(args: CompareArgs) -> Result<(), Failure> {
             args.conv, args.input, wrong.compared, wrong.expected, wrong.got, wrong.help
         ))
     })?;
+    if !args.depths.is_empty() {
+        return depths(&args, &input, &conv);
+    }
     if let Some(path) = &args.picture.out {
         let title = format!("{}, {}", args.input, args.conv);
         let panel = |way: &Connectivity| Panel {
@@ -87,4 +95,106 @@ fn parse(word: &str) -> Result<Conv2d, Failure> {
 /// Digits in groups of three, also of counts beyond 64 bits.
 fn written(count: u128) -> String {
     u64::try_from(count).map_or_else(|_| count.to_string(), grouped)
+}
+
+/// Trains networks of each depth, and prints and draws what that costs.
+fn depths(args: &CompareArgs, input: &Shape, conv: &Conv2d) -> Result<(), Failure> {
+    let context = Context::detect(Pool::new(args.threads));
+    let (time, rows) = (Duration::from_secs_f64(args.seconds), args.batch as usize);
+    let (bar, all) = (Bar::after(PATIENCE, Streams::new()), Way::ALL.len() * args.depths.len());
+    let mut found = Vec::new();
+    for way in Way::ALL {
+        for depth in &args.depths {
+            bar.update(|| {
+                let name = Part::new(format!("{}, {depth} layers", way.name()), [(1, "")]);
+                (found.len() as f64 / all as f64, vec![name], Vec::new())
+            });
+            found.push(Depth::measure(way, input, conv, usize::from(*depth), rows, time, &context)?);
+        }
+    }
+    bar.clear();
+    if let Some(path) = &args.picture.out {
+        save_drawing(path, &drawn(args, &found), args.picture.dark)?;
+    }
+    if args.print.json {
+        let line = json!({
+            "input_shape": input.axes(), "layer": args.conv, "batch": rows, "isa": context.isa().name(),
+            "threads": context.pool().threads(), "networks": found,
+        });
+        print_json(&line);
+        return Ok(());
+    }
+    if args.print.csv {
+        let header = [
+            "connectivity",
+            "depth",
+            "parameters",
+            "multiply_adds",
+            "step_seconds",
+            "first_gradient_norm",
+            "last_gradient_norm",
+        ];
+        let row = |one: &Depth| {
+            let measured = one.measured.as_ref();
+            let norm = |at: fn(&[f64]) -> Option<&f64>| {
+                measured.and_then(|measured| at(&measured.gradient_norms)).map_or_else(String::new, f64::to_string)
+            };
+            vec![
+                one.way.name().to_string(),
+                one.depth.to_string(),
+                one.params.to_string(),
+                one.macs.to_string(),
+                measured.map_or_else(String::new, |measured| measured.step_seconds.to_string()),
+                norm(|norms| norms.first()),
+                norm(|norms| norms.last()),
+            ]
+        };
+        say!("{}", csv_text(&header, found.iter().map(row)));
+        return Ok(());
+    }
+    let header = ["", "depth", "parameters", "multiply-adds", "step ms", "first", "last", "first / last"];
+    let mut table = table(&header, &[1, 2, 3, 4, 5, 6, 7]);
+    for (index, one) in found.iter().enumerate() {
+        let name = if index % args.depths.len() == 0 { one.way.name() } else { "" };
+        let mut cells = vec![name.to_string(), one.depth.to_string(), written(one.params), written(one.macs)];
+        match &one.measured {
+            None => cells.extend(["–"; 4].map(str::to_string)),
+            Some(measured) => {
+                let (first, last) = (measured.gradient_norms[0], measured.gradient_norms[one.depth - 1]);
+                cells.push(number(1e3 * measured.step_seconds));
+                cells.extend([first, last, first / last].map(number));
+            }
+        }
+        table.add_row(cells);
+    }
+    say!("{table}");
+    say!(
+        "A step is forward, backward and update on {rows} rows, {} on {} threads. First, last: the norm of the gradient of the \
+         weights of the first and the last hidden layer, before any step.",
+        context.isa().name(),
+        context.pool().threads()
+    );
+    if found.iter().any(|one| one.measured.is_none()) {
+        say!("Networks of more than {} parameters were not trained.", written(Depth::MOST));
+    }
+    Ok(())
+}
+
+/// Four plots over the depth.
+fn drawn(args: &CompareArgs, found: &[Depth]) -> crate::pictures::Picture {
+    let panel = |name: &'static str, of: fn(&Depth) -> Option<f64>| {
+        let lines = Way::ALL.map(|way| {
+            let own = found.iter().filter(|one| one.way == way);
+            Line { name: way.name(), points: own.filter_map(|one| Some((one.depth as f64, of(one)?))).collect() }
+        });
+        DepthPanel { name, lines }
+    };
+    let panels = [
+        panel("parameters", |one| Some(one.params as f64)),
+        panel("multiply-adds of a row", |one| Some(one.macs as f64)),
+        panel("milliseconds of a step", |one| Some(1e3 * one.measured.as_ref()?.step_seconds)),
+        panel("gradient of the first layer", |one| one.measured.as_ref()?.gradient_norms.first().copied()),
+    ];
+    let subtitle = format!("over the number of hidden layers; {} rows a step", args.batch);
+    depth_picture(&format!("Depth of {}, {}", args.input, args.conv), &subtitle, &panels)
 }

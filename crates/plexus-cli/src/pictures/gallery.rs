@@ -207,6 +207,7 @@ fn for_a_column() -> Vec<(String, Picture)> {
     let mut found = of_weights();
     found.extend(of_maps());
     found.extend(of_neurons());
+    found.extend(of_depths().into_iter().map(|(name, picture)| (name.to_owned(), picture)));
     found.extend(of_networks().into_iter().map(|(name, picture)| (name.to_owned(), picture)));
     found.extend(super::network::tests::examples());
     found
@@ -269,6 +270,26 @@ fn of_weights() -> Vec<(String, Picture)> {
         ("histograms-2".to_string(), draw(LONG, &[constant, nothing])),
         ("histograms-9".to_string(), draw("Weights", &panels(9))),
         ("histograms-none".to_string(), draw("Weights", &[])),
+    ]
+}
+
+/// What depth costs, with large and small numbers, one depth only, and nothing measured.
+fn of_depths() -> Vec<(&'static str, Picture)> {
+    use super::depth::{Line, Panel, depth};
+    let draw = |title: &str, depths: &[f64], scales: [f64; 4]| {
+        let panels = scales.map(|scale| Panel {
+            name: "gradient of the first hidden layer",
+            lines: ["fully connected", "locally connected", "convolution"].map(|name| Line {
+                name,
+                points: depths.iter().map(|depth| (*depth, scale * depth.powi(name.len() as i32 / 5))).collect(),
+            }),
+        });
+        depth(title, "over the number of hidden layers; 32 rows a step", &panels)
+    };
+    vec![
+        ("depth", draw("Depth of 1x16x16, conv:8,3", &[1.0, 2.0, 4.0, 8.0], [1e12, 1.0, 1e-9, f64::NAN])),
+        ("depth-one", draw(LONG, &[64.0], [1e30, 5.0, 1e-30, 0.0])),
+        ("depth-none", draw("Depth", &[], [1.0; 4])),
     ]
 }
 

@@ -14,6 +14,7 @@ pub mod calibration;
 pub mod confusion;
 pub mod connectivity;
 pub mod curves;
+pub mod depth;
 mod drawing;
 mod font;
 pub mod histograms;

@@ -1,7 +1,8 @@
 //! Questions about networks, answered with numbers: what enters a layer, how many weights it has, what it sees.
 //!
 //! [`walk`] goes through layers that are written as words, shape by shape, and says where they do not fit. [`compare`] counts
-//! what it takes to go from one layer of numbers to the next fully connected, locally connected, convolutional or sparse. The
+//! what it takes to go from one layer of numbers to the next fully connected, locally connected, convolutional or sparse, and `Depth` what
+//! depth costs then. The
 //! counts of whole networks are [`summary`], the arithmetic behind them [`formulas`], the part of the input that a place
 //! of a map depends on [`receptive_fields`]. Where the time goes says [`Model::profile`], and a sentence about it [`Speed::verdict`]. The values
 //! behind a layer gives `Model::latent`, one of its neurons `Model::neuron`. What the weights look like says
@@ -9,6 +10,8 @@
 //! differ says `diff`.
 
 mod connectivity;
+#[cfg(feature = "train")]
+mod depth;
 #[cfg(feature = "train")]
 mod diff;
 #[cfg(feature = "train")]
@@ -22,6 +25,8 @@ mod statistics;
 mod words;
 
 pub use connectivity::{Connectivity, compare};
+#[cfg(feature = "train")]
+pub use depth::{Depth, Measured, Way};
 #[cfg(feature = "train")]
 pub use diff::{Change, Diff, Gap, LayerDiff, TensorDiff, ValueDiff, Values, diff};
 #[cfg(feature = "train")]
