@@ -289,9 +289,9 @@ fn neurons_on_an_image(at: &Path) {
     for flag in ["", "--invert"] {
         let told = ask(&format!("predict run digit.pgm --json --top 10 {flag}")).last_json();
         let scores = told["top"].as_array().expect("ten classes");
-        for class in [0, 7] {
+        for class in ["0", "7"] {
             let line = ask(&format!("neuron run scores {class} --image digit.pgm --json {flag}")).last_json();
-            let score = scores.iter().find(|one| one["label"] == class.to_string()).expect("one of them");
+            let score = scores.iter().find(|one| one["label"] == class).expect("one of them");
             let (value, score) = (number(&line["value"]), number(&score["score"]));
             assert!((value - score).abs() < 1e-4 * score.abs().max(1.0), "{class} {flag}: {value}, {score}");
             let weights = line["weights"].as_array().expect("a list");
