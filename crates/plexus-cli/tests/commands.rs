@@ -251,6 +251,21 @@ fn summary_counts_with_and_without_bias() {
     let json = plexus(at, ["summary", "mlp:512,256", "--json"]).well().last_json();
     assert_eq!((&json["total"]["params"], &json["total"]["params_without_bias"]), (&535_818.into(), &535_040.into()));
     assert_eq!(json["total"]["macs"], 535_040);
+    // The same as a table for programs; biases apart.
+    let csv = plexus(at, ["summary", "mlp:512,256", "--csv"]).well().stdout;
+    let lines: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    let at_column = |name: &str| lines[0].iter().position(|column| *column == name).expect(name);
+    let sum = |name: &str| lines[1..].iter().map(|line| line[at_column(name)].parse::<u64>().expect(name)).sum::<u64>();
+    for (column, key) in [("parameters", "params"), ("multiply_adds", "macs"), ("activation_bytes", "activation_bytes")]
+    {
+        assert_eq!(sum(column), json["total"][key], "{column}: {csv}");
+    }
+    assert_eq!((sum("biases"), lines.len() - 1), (778, json["layers"].as_array().expect("a list").len()));
+    let csv = plexus(at, ["summary", "lenet5", "--csv", "--formulas"]).well().stdout;
+    assert!(csv.lines().next().is_some_and(|line| line.ends_with(",folded_into,formulas")), "{csv}");
+    assert!(csv.contains("\nconv1,conv2d,,1x28x28,6x28x28,,156,6,") && csv.contains("parameters: "), "{csv}");
+    let both = plexus(at, ["summary", "lenet5", "--csv", "--json"]);
+    assert_eq!(both.code, Some(2), "{}", both.stderr);
     let eight = plexus(at, ["summary", "mlp:512,256", "--json", "--batch", "8"]).well().last_json();
     assert_eq!((&eight["total"]["macs"], &eight["total"]["params"]), (&(8 * 535_040).into(), &535_818.into()));
     assert_eq!(eight["total"]["connections"], 8 * 535_818);

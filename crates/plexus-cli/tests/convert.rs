@@ -184,6 +184,14 @@ fn every_form_answers_as_the_first_one_did() {
     for part in ["conv2d ->", "sparse_linear", "1,296", "36", "non-zero", "(new) unflatten", "40 -> 1,440"] {
         assert!(said.contains(part), "no {part} in:\n{said}");
     }
+    let csv = run(folder, "convert run new.safetensors --conv-to-matrix sparse --csv").well().stdout;
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(
+        lines[0],
+        "layer,kind_before,kind_after,weight_before,weight_after,parameters_before,parameters_after,nonzeros,distinct"
+    );
+    assert!(lines.contains(&"conv,conv2d,sparse_linear,4x1x3x3,1296,40,1440,1296,36"), "{csv}");
+    assert!(lines.contains(&"conv.unflatten,,unflatten,,,0,0,,"), "{csv}");
     // It learns on.
     run(folder, "train --data digits --from new.safetensors --epochs 1 --out more").well();
 }
@@ -228,6 +236,8 @@ fn wrong_uses_say_what_to_type_instead_and_write_nothing() {
         ("convert run run/model.safetensors --fold", "is the model that is read: choose another name"),
         ("convert run out.toml --fold", "name a file that ends in .safetensors"),
         ("convert net.toml out.safetensors --fc-to-conv kernel", "name a file that ends in .toml"),
+        ("convert net.toml out.toml --fc-to-conv kernel --csv", "ask plexus summary --csv"),
+        ("convert run out.safetensors --fold --json --csv", "cannot be used with"),
         ("convert net.toml out.toml --fold", "name a model, as train writes one"),
         ("convert large.toml out.toml --conv-to-matrix dense", "103 GB (103,080,001,536 bytes)"),
         ("convert none.safetensors out.safetensors --fold", "none.safetensors"),

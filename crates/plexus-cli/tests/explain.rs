@@ -16,20 +16,37 @@ fn answer(at: &Path, line: &str) -> String {
     format!("{}{}", told.stdout, told.stderr)
 }
 
-/// The page with the answers of now behind the commands of each block.
+/// The page with the answers of now behind the commands of each block. A block of TOML is a file, whose name stands at its head.
 fn renewed(page: &str, at: &Path) -> String {
     let (mut text, mut inside) = (String::new(), false);
+    let mut file: Option<(&str, String)> = None;
     for line in page.lines() {
         if line.starts_with("```") {
             inside = !inside;
+            if let Some((name, contents)) = file.take() {
+                write(&at.join(name), contents);
+            }
+            file = line.strip_prefix("```toml ").map(|name| (name, String::new()));
+            text += &format!("{line}\n");
+            continue;
+        }
+        if let Some((_, contents)) = &mut file {
+            *contents += &format!("{line}\n");
+            text += &format!("{line}\n");
+            continue;
         }
         match line.strip_prefix("$ ") {
+            // What training tells differs from machine to machine in its last digits.
+            Some(command) if inside && command.starts_with("plexus train ") => {
+                plexus(at, command.split_whitespace().skip(1)).well();
+                text += &format!("{line}\n…\n");
+            }
             Some(command) if inside => {
                 let answer = answer(at, command);
                 let answer: Vec<&str> = answer.lines().map(str::trim_end).collect();
                 text += &format!("{line}\n{}\n", answer.join("\n"));
             }
-            _ if inside && !line.starts_with("```") => {}
+            _ if inside => {}
             _ => text += &format!("{line}\n"),
         }
     }
@@ -223,7 +240,23 @@ fn features_are_the_values_behind_a_layer() {
     let text = plexus(at, ["neuron", "run", "scores", "7", "--out", "scores.svg"]).well().stdout;
     assert!(text.contains("27 weights, bias") && text.contains("the 10 largest of 27"), "{text}");
     assert!(at.join("scores.svg").is_file());
+    let csv = plexus(at, ["neuron", "run", "maps", "1,2,0", "--csv"]).well().stdout;
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines.len() == 10 && lines[0] == "channel,row,column,weight" && lines[1].starts_with("0,4,0,"), "{csv}");
+    let csv = plexus(at, ["neuron", "run", "scores", "7", "--csv"]).well().stdout;
+    assert!(csv.lines().count() == 28 && csv.starts_with("input,weight\n0,"), "{csv}");
+    neurons_on_an_image(at);
     let cases = [
+        ("neuron run maps 0 --image none.png", "none.png"),
+        ("neuron run maps 0 --image digit.csv", "is no image by its name"),
+        ("neuron run maps 0 --image large.pgm", "use --resize, or another image"),
+        ("neuron run maps 0 --image broken.png", "broken.png"),
+        ("neuron run maps 0 --resize", "--image"),
+        ("neuron run maps 0 --invert", "--image"),
+        ("neuron run maps 0 --csv --json", "cannot be used with"),
+        ("neuron row layers.0 0 --image digit.pgm", "but this model takes 2 features. Leave it out"),
+        ("neuron run relu 0 --image digit.pgm", "linear or conv2d"),
+        ("neuron run maps 0 --image digit.pgm --out x.gif", ".svg or .png"),
         ("neuron run maps 3,0,0", "up to 2,2,2"),
         ("neuron run mapz 0", "maps, relu"),
         ("neuron run relu 0", "linear or conv2d"),
@@ -239,6 +272,69 @@ fn features_are_the_values_behind_a_layer() {
     ];
     refused(at, &cases);
     assert!(["x.npy", "x.txt", "x.gif"].iter().all(|file| !at.join(file).exists()), "nothing is left behind");
+}
+
+/// Neurons of the model `run` of digits in front of an image: products, their sum, and pictures.
+fn neurons_on_an_image(at: &Path) {
+    let pixels: Vec<u8> = (0..64).map(|at| (at * 37 % 256) as u8).collect();
+    write(&at.join("digit.pgm"), [b"P5\n8 8\n255\n", &pixels[..]].concat());
+    write(&at.join("large.pgm"), [&b"P5\n16 4\n255\n"[..], &pixels[..]].concat());
+    write(&at.join("broken.png"), "no image");
+    write(&at.join("table.csv"), "x,y,answer\n1,2,yes\n2,1,no\n3,5,yes\n4,1,no\n2,2,no\n1,4,yes\n");
+    plexus(at, "train table.csv --network mlp: --epochs 1 --no-standardize --out row --quiet".split_whitespace())
+        .well();
+    let ask = |line: &str| plexus(at, line.split_whitespace()).well();
+    let number = |value: &serde_json::Value| value.as_f64().expect("a number");
+    // The last layer gives the scores that predict tells.
+    for flag in ["", "--invert"] {
+        let told = ask(&format!("predict run digit.pgm --json --top 10 {flag}")).last_json();
+        let scores = told["top"].as_array().expect("ten classes");
+        for class in ["0", "7"] {
+            let line = ask(&format!("neuron run scores {class} --image digit.pgm --json {flag}")).last_json();
+            let score = scores.iter().find(|one| one["label"] == class).expect("one of them");
+            let (value, score) = (number(&line["value"]), number(&score["score"]));
+            assert!((value - score).abs() < 1e-4 * score.abs().max(1.0), "{class} {flag}: {value}, {score}");
+            let weights = line["weights"].as_array().expect("a list");
+            let sum: f64 = weights.iter().map(|one| number(&one["weight"]) * number(&one["value"])).sum();
+            assert!((sum - number(&line["sum"])).abs() < 1e-4 && weights.len() == 27, "{sum}, {line}");
+            assert!((sum + number(&line["bias"]) - value).abs() < 1e-4, "{line}");
+        }
+    }
+    // A convolution reads the pixels themselves, of the range of its training: 16 is white.
+    let line = ask("neuron run maps 1,2,0 --image digit.pgm --json").last_json();
+    let first = &line["weights"][0];
+    assert_eq!((&first["input"], &line["image"]), (&json!([0, 4, 0]), &json!("digit.pgm")));
+    assert!((number(&first["value"]) - f64::from(pixels[32]) * 16.0 / 255.0).abs() < 1e-5, "{first}");
+    assert_ne!(line, ask("neuron run maps 1,2,0 --image large.pgm --resize --json").last_json());
+    let csv = ask("neuron run maps 1,2,0 --image digit.pgm --csv").stdout;
+    assert!(csv.starts_with("channel,row,column,weight,value,product\n0,4,0,") && csv.lines().count() == 10, "{csv}");
+    // The largest products come first, all of them too.
+    let text = ask("neuron run scores 7 --image digit.pgm --all").stdout;
+    let products: Vec<f64> = text
+        .lines()
+        .filter(|line| line.starts_with(' '))
+        .filter_map(|line| line.split_whitespace().collect::<Vec<_>>().try_into().ok())
+        .filter_map(|[_, _, _, product]: [&str; 4]| product.parse::<f64>().ok().map(f64::abs))
+        .collect();
+    assert!(products.len() == 27 && products.is_sorted_by(|a, b| a >= b), "{text}");
+    assert!(text.contains("sum of all products ") && text.contains("the value of the neuron on digit.pgm"), "{text}");
+    let text = ask("neuron run scores 7 --image digit.pgm").stdout;
+    assert!(text.contains("the 10 largest of 27"), "{text}");
+    let drawn = |neuron: &str| {
+        ask(&format!("neuron run {neuron} --image digit.pgm --out seen.svg"));
+        std::fs::read_to_string(at.join("seen.svg")).expect("it is drawn")
+    };
+    let svg = drawn("maps 1,2,0");
+    for part in [">digit.pgm<", ">rows 4 to 6<", ">columns 0 to 2<", ">weights<", ">weight · value<", ">map 0<"] {
+        assert!(svg.contains(part), "{part} in {svg}");
+    }
+    let svg = drawn("scores 7");
+    assert!(svg.contains(">rows 0 to 7<") && svg.matches(">map 2<").count() == 2, "{svg}");
+    let png = |dark: &str| {
+        ask(&format!("neuron run maps 1,2,0 --image digit.pgm --out seen.png {dark}"));
+        std::fs::read(at.join("seen.png")).expect("it is drawn")
+    };
+    assert!(png("").starts_with(b"\x89PNG") && png("") != png("--dark"));
 }
 
 #[test]

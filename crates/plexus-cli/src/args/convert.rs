@@ -1,5 +1,6 @@
 //! `plexus convert`
 
+use super::explain::PrintArgs;
 use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use plexus::convert::{Conversion, KernelForm, Storage};
 use plexus::layers::Order;
@@ -50,9 +51,9 @@ pub struct ConvertArgs {
     /// Only these layers (plexus summary lists them) [default: all that can be converted]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub layers: Vec<String>,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
+    /// How numbers are printed
+    #[command(flatten)]
+    pub print: PrintArgs,
 }
 
 /// How a fully connected layer is written as a convolution.

@@ -216,7 +216,8 @@ pub struct FeaturesArgs {
 Examples:
   plexus neuron runs/digits-1 layers.0 5           the neuron 5 of a linear layer
   plexus neuron model.safetensors conv1 3,10,12    filter 3 of a convolution, at row 10 and column 12
-  plexus neuron model.safetensors conv1 3,10,12 --out neuron.svg
+  plexus neuron model.safetensors conv1 3,10,12 --image cat.png --out neuron.svg
+                                                   on an image: each weight times what it meets there
 
 A convolution has a neuron for each number of its output; those of a filter share their weights.")]
 pub struct NeuronArgs {
@@ -228,15 +229,24 @@ pub struct NeuronArgs {
     /// Its place: OUTPUT, FILTER,ROW,COLUMN, or one number that counts through all
     #[arg(value_name = "INDEX", value_delimiter = ',', required = true)]
     pub index: Vec<usize>,
-    /// Print every weight; otherwise the ten largest
+    /// What it makes of this image: the values that it reads, times its weights, and their sum
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<String>,
+    /// Resize the image to the model's input
+    #[arg(long, requires = "image")]
+    pub resize: bool,
+    /// Exchange black and white of the image
+    #[arg(long, requires = "image")]
+    pub invert: bool,
+    /// Print every weight; otherwise the ten largest, with an image those of the largest products
     #[arg(long)]
     pub all: bool,
     /// The picture
     #[command(flatten)]
     pub picture: PictureArgs,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
+    /// How numbers are printed
+    #[command(flatten)]
+    pub print: PrintArgs,
 }
 
 /// `plexus inspect`

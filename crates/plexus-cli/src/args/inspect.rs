@@ -1,6 +1,7 @@
 //! `plexus summary`, `plexus trace`, `plexus run-case`, `plexus kernels`
 
 use super::OpenArgs;
+use super::explain::PrintArgs;
 use clap::Args as ClapArgs;
 use std::path::PathBuf;
 
@@ -32,9 +33,9 @@ pub struct SummaryArgs {
     /// How the model is opened
     #[command(flatten)]
     pub open: OpenArgs,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
+    /// How numbers are printed
+    #[command(flatten)]
+    pub print: PrintArgs,
 }
 
 /// `plexus trace`

@@ -15,7 +15,9 @@ pub use bench::{BenchArgs, BenchTask, OptimizerArg, PrecisionArg};
 pub use convert::ConvertArgs;
 pub use data::{DataArgs, TableArgs};
 pub use evaluate::EvaluateArgs;
-pub use explain::{CompareArgs, DiffArgs, DrawArgs, FeaturesArgs, InspectArgs, NeuronArgs, ProfileArgs, ShapeArgs};
+pub use explain::{
+    CompareArgs, DiffArgs, DrawArgs, FeaturesArgs, InspectArgs, NeuronArgs, PrintArgs, ProfileArgs, ShapeArgs,
+};
 pub use import::ImportArgs;
 pub use inspect::{KernelsArgs, RunCaseArgs, SummaryArgs, TraceArgs};
 pub use predict::{Format, PredictArgs};

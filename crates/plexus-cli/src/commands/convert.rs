@@ -1,8 +1,8 @@
 //! `plexus convert`: the same model in another form.
 
 use crate::Failure;
-use crate::args::ConvertArgs;
-use crate::commands::{is_text, model_path, open_network};
+use crate::args::{ConvertArgs, PrintArgs};
+use crate::commands::{csv_text, is_text, model_path, open_network, shown_axes};
 use crate::output::{grouped, number, print_json, program, quoted, say, table};
 use plexus::convert::{Change, Conversion, ConvertOptions, convert_network};
 use plexus::{Apart, Context, Model, PlanOptions, Shape, files};
@@ -18,7 +18,7 @@ const MOST: f32 = 1e-2;
 
 /// Converts, compares, writes, and says what became of what.
 pub fn run(args: ConvertArgs) -> Result<(), Failure> {
-    let ConvertArgs { model: from, out, layers, json, .. } = &args;
+    let ConvertArgs { model: from, out, layers, print, .. } = &args;
     let (conversion, options) = (args.conversion(), ConvertOptions::default().with_layers(layers.clone()));
     if args.order.is_some() && !args.conv_to_fc {
         return Err(Failure::Input(
@@ -28,7 +28,7 @@ pub fn run(args: ConvertArgs) -> Result<(), Failure> {
     refuse_own_input(from, out)?;
     let name = from.display().to_string();
     if is_text(&name) {
-        return text(&name, out, conversion, &options, *json);
+        return text(&name, out, conversion, &options, print);
     }
     if out.extension().is_some_and(|ending| ending == "toml") {
         return Err(Failure::Input(format!(
@@ -41,7 +41,7 @@ pub fn run(args: ConvertArgs) -> Result<(), Failure> {
     let converted = model.convert(conversion, &options)?;
     let apart = compared(&model, &converted.model)?;
     converted.model.save(out)?;
-    if *json {
+    if print.json {
         let input = converted.model.network().input().axes();
         let output = converted.model.network().output().axes();
         print_json(&serde_json::json!({
@@ -49,6 +49,10 @@ pub fn run(args: ConvertArgs) -> Result<(), Failure> {
             "layers": converted.changes, "notes": converted.notes, "slides": converted.model.slides(),
             "rows_compared": ROWS, "largest_difference": apart.difference, "largest_output": apart.largest,
         }));
+        return Ok(());
+    }
+    if print.csv {
+        say!("{}", csv(&converted.changes));
         return Ok(());
     }
     say!("{}", changes(&converted.changes));
@@ -68,10 +72,22 @@ pub fn run(args: ConvertArgs) -> Result<(), Failure> {
 }
 
 /// A network without weights: from one text file to another.
-fn text(name: &str, out: &Path, conversion: Conversion, options: &ConvertOptions, json: bool) -> Result<(), Failure> {
+fn text(
+    name: &str,
+    out: &Path,
+    conversion: Conversion,
+    options: &ConvertOptions,
+    print: &PrintArgs,
+) -> Result<(), Failure> {
     if conversion == Conversion::Fold {
         return Err(Failure::Input(format!(
             "{name} has no weights, and --fold changes weights: name a model, as train writes one"
+        )));
+    }
+    if print.csv {
+        return Err(Failure::Input(format!(
+            "{name} has no weights, and the table is of what became of weights: leave --csv out, and ask plexus summary --csv \
+             about what was written"
         )));
     }
     if out.extension().is_none_or(|ending| ending != "toml") {
@@ -85,7 +101,7 @@ fn text(name: &str, out: &Path, conversion: Conversion, options: &ConvertOptions
     let text = write_network(converted.network()).map_err(plexus::Error::from)?;
     files::write(out, text.as_bytes())?;
     let shown = quoted(&out.display().to_string());
-    if json {
+    if print.json {
         print_json(&serde_json::json!({
             "network": out, "conversion": flag(conversion), "input_shape": converted.input().axes(),
             "output_shape": converted.output().axes(),
@@ -139,6 +155,32 @@ fn compared(model: &Model, converted: &Model) -> Result<Apart, Failure> {
     Ok(apart)
 }
 
+/// What became of what, for programs.
+fn csv(changes: &[Change]) -> String {
+    let header = [
+        "layer",
+        "kind_before",
+        "kind_after",
+        "weight_before",
+        "weight_after",
+        "parameters_before",
+        "parameters_after",
+        "nonzeros",
+        "distinct",
+    ];
+    let row = |change: &Change| {
+        let mut row = vec![change.layer.clone()];
+        row.extend([change.before, change.after].map(|kind| kind.unwrap_or_default().to_string()));
+        row.extend([&change.weight_before, &change.weight_after].map(|axes| shown_axes(axes)));
+        row.extend([change.params_before, change.params_after].map(|count| count.to_string()));
+        row.extend(
+            [change.nonzeros, change.distinct].map(|count| count.map_or(String::new(), |count| count.to_string())),
+        );
+        row
+    };
+    csv_text(&header, changes.iter().map(row))
+}
+
 /// What became of what.
 fn changes(changes: &[Change]) -> String {
     let has_matrix = changes.iter().any(|change| change.nonzeros.is_some());
@@ -147,7 +189,6 @@ fn changes(changes: &[Change]) -> String {
         header.extend(["non-zero", "distinct"]);
     }
     let mut rows = table(&header, &(3..header.len()).collect::<Vec<_>>());
-    let axes = |axes: &[usize]| axes.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
     let both = |before: String, after: String| match (before == after, before.is_empty()) {
         (true, _) => before,
         (false, true) => after,
@@ -165,7 +206,7 @@ fn changes(changes: &[Change]) -> String {
         let mut row = vec![
             change.layer.clone(),
             kind,
-            both(axes(&change.weight_before), axes(&change.weight_after)),
+            both(shown_axes(&change.weight_before), shown_axes(&change.weight_after)),
             both(count(change.params_before), count(change.params_after)),
         ];
         if has_matrix {

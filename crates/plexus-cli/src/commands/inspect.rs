@@ -1,10 +1,10 @@
 //! `plexus inspect`: what the weights of a model look like, and the values behind its layers.
 
-use super::predict::input::{self, Reading};
+use super::predict::input::{self, Images, Reading};
 use crate::Failure;
 use crate::args::InspectArgs;
 use crate::commands::rows::each_batch;
-use crate::commands::{csv_text, is_text, open_network_with, save_drawing};
+use crate::commands::{csv_text, is_text, name_of, open_network_with, save_drawing};
 use crate::output::{decimals, fixed, grouped, percent, print_json, say, table, yellow};
 use crate::pictures::Picture;
 use crate::pictures::histograms::{MOST as MOST_PLOTS, Panel, histograms};
@@ -14,7 +14,6 @@ use plexus::{Chosen, Context, Model, OutputTask, Params, Pool, Task};
 use plexus_nn::layers::Layer;
 use plexus_nn::{CheckedNetwork, PlanOptions, Shape};
 use serde_json::json;
-use std::path::Path;
 
 /// Filters and maps that are drawn.
 const MOST_TILES: usize = 64;
@@ -271,12 +270,6 @@ fn spread(args: &InspectArgs, found: &InspectedWeights) -> Picture {
     histograms(&title, &subtitle, &panels)
 }
 
-/// The last part of a path.
-fn name_of(path: &str) -> &str {
-    let name = Path::new(path).file_name().and_then(|name| name.to_str());
-    if is_text(path) { path } else { name.unwrap_or(path) }
-}
-
 /// The filters of a conv2d layer, channel by channel; none of other layers.
 fn filters(model: &Model, layer: &str) -> Option<Picture> {
     let network = model.network();
@@ -353,7 +346,8 @@ fn add_rows(args: &InspectArgs, model: &Model, inspection: &mut Inspection) -> R
         return Ok(Rows { count: inspection.rows(), part: Some(part), warning });
     }
     let image = args.image.as_deref().unwrap_or_default();
-    let reading = Reading { source: &args.source, resize: args.resize, invert: args.invert };
+    let images = Images { resize: args.resize, invert: args.invert };
+    let reading = Reading { source: &args.source, images };
     let input = input::read(model, &reading, image)?;
     let count = limit(input.len());
     for first in (0..count).step_by(step) {

@@ -123,6 +123,17 @@ pub(crate) fn axes(text: &str) -> Option<Vec<usize>> {
     axes.collect::<Option<Vec<usize>>>().filter(|axes| !axes.contains(&0))
 }
 
+/// The last part of a path.
+pub(crate) fn name_of(path: &str) -> &str {
+    let name = Path::new(path).file_name().and_then(|name| name.to_str());
+    if is_text(path) { path } else { name.unwrap_or(path) }
+}
+
+/// Axes as they are typed: `1x28x28`.
+pub(crate) fn shown_axes(axes: &[usize]) -> String {
+    axes.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
+}
+
 /// `784` or `1x28x28`; `what` says where it was written.
 pub(crate) fn parse_shape(what: &str, text: &str) -> Result<Shape, Failure> {
     axes(text).map(Shape::new).ok_or_else(|| {

@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::args::ShapeArgs;
-use crate::commands::{axes, csv_text, is_text, open_network};
+use crate::commands::{axes, csv_text, is_text, open_network, shown_axes};
 use crate::output::{grouped, print_json, say, table};
 use plexus::explain::{Formula, formulas, layer, walk};
 use plexus_nn::{CheckedNetwork, PlanOptions, Shape, ShapeError};
@@ -127,7 +127,7 @@ fn first_linear(network: &CheckedNetwork) -> Option<usize> {
 
 /// A shape as it is typed.
 fn shown(shape: &Shape) -> String {
-    shape.axes().iter().map(usize::to_string).collect::<Vec<_>>().join("x")
+    shown_axes(shape.axes())
 }
 
 /// The batch, where there are four axes, and the shape of a sample.

@@ -2,11 +2,11 @@
 
 use crate::Failure;
 use crate::args::SummaryArgs;
-use crate::commands::{describe, open_network};
+use crate::commands::{csv_text, describe, open_network, shown_axes};
 use crate::output::{bytes, grouped, print_json, say, table};
 use plexus::{Context, Isa, Loss, Model, Pool};
 use plexus_nn::formulas::formulas;
-use plexus_nn::summary::{Counts, Summary, summary};
+use plexus_nn::summary::{Counts, Summary, SummaryLayer, summary};
 use plexus_nn::{CheckedNetwork, Shape};
 use plexus_train::memory::training_bytes;
 use plexus_train::trainer::Settings;
@@ -18,7 +18,7 @@ pub fn run(args: SummaryArgs) -> Result<(), Failure> {
     let (network, model) = open_network(&args.network, input, args.outputs, (Shape::new([784]), 10), options)?;
     let mut counted = model.as_ref().map_or_else(|| summary(&network), of_model);
     scale(&mut counted, args.batch.unwrap_or(1));
-    if args.json {
+    if args.print.json {
         let mut line = serde_json::to_value(&counted).expect("plain data has a JSON form");
         line["training_bytes"] = training(&network, args.batch).1.into();
         if args.formulas {
@@ -33,10 +33,51 @@ pub fn run(args: SummaryArgs) -> Result<(), Failure> {
         print_json(&line);
         return Ok(());
     }
+    if args.print.csv {
+        say!("{}", csv(&network, &counted, args.formulas));
+        return Ok(());
+    }
     let described = model.as_ref().map_or(String::new(), describe::text);
     let worked = if args.formulas { arithmetic(&network) } else { String::new() };
     say!("{worked}{}{described}", text(&network, &counted, args.batch));
     Ok(())
+}
+
+/// The lines of the layers, for programs.
+fn csv(network: &CheckedNetwork, counted: &Summary, with_formulas: bool) -> String {
+    let mut header = vec![
+        "layer",
+        "kind",
+        "inputs",
+        "input_shape",
+        "output_shape",
+        "role",
+        "parameters",
+        "biases",
+        "constants",
+        "multiply_adds",
+        "connections",
+        "parameter_bytes",
+        "activation_bytes",
+        "receptive_field",
+        "folded_into",
+    ];
+    header.extend(with_formulas.then_some("formulas"));
+    let row = |(index, layer): (usize, &SummaryLayer)| {
+        let counts = &layer.counts;
+        let mut row = vec![layer.name.clone(), layer.kind.clone(), layer.inputs.join(" ")];
+        row.extend([shown_axes(&layer.input_shape), shown_axes(&layer.output_shape)]);
+        row.push(layer.role.unwrap_or_default().to_string());
+        let biases = counts.params - counts.params_without_bias;
+        let sizes = [counts.param_bytes, counts.activation_bytes];
+        let counts = [counts.params, biases, counts.constants, counts.macs, counts.connections];
+        row.extend(counts.into_iter().chain(sizes).map(|count| count.to_string()));
+        row.extend([shown_axes(&layer.receptive_field), layer.folded_into.clone().unwrap_or_default()]);
+        let formulas = || formulas(network, index).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        row.extend(with_formulas.then(formulas));
+        row
+    };
+    csv_text(&header, counted.layers.iter().enumerate().map(row))
 }
 
 /// The formulas of every layer that has some.
@@ -88,13 +129,12 @@ pub fn text(network: &CheckedNetwork, summary: &Summary, batch: Option<u64>) -> 
     let mut header = vec!["layer", "kind", "output", "parameters", "biases", "multiply-adds", "memory", "sees"];
     header.truncate(if has_fields { 8 } else { 7 });
     let mut rows = table(&header, &[3, 4, 5, 6, 7][..header.len() - 3]);
-    let shape = |axes: &[usize]| axes.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
     let mut add = |mut cells: Vec<String>| {
         cells.resize(header.len(), String::new());
         rows.add_row(cells);
     };
     for input in &network.network().inputs {
-        add(vec![input.name.clone(), String::new(), shape(input.shape.axes())]);
+        add(vec![input.name.clone(), String::new(), shown_axes(input.shape.axes())]);
     }
     let numbers = |counts: &Counts| {
         let or_dash = |count: u64| if count == 0 { "–".to_string() } else { grouped(count) };
@@ -105,16 +145,17 @@ pub fn text(network: &CheckedNetwork, summary: &Summary, batch: Option<u64>) -> 
     for layer in &summary.layers {
         // The activation of the layer above is named after it.
         let short = layer.name.strip_prefix(above).filter(|rest| rest.starts_with('.') && !above.is_empty());
-        let sees = if layer.receptive_field.is_empty() { "all".to_string() } else { shape(&layer.receptive_field) };
+        let sees =
+            if layer.receptive_field.is_empty() { "all".to_string() } else { shown_axes(&layer.receptive_field) };
         let name = short.unwrap_or(&layer.name).to_string();
-        let first = [name, layer.kind.clone(), shape(&layer.output_shape)];
+        let first = [name, layer.kind.clone(), shown_axes(&layer.output_shape)];
         add(first.into_iter().chain(numbers(&layer.counts)).chain(has_fields.then_some(sees)).collect());
         if short.is_none() {
             above = &layer.name;
         }
     }
     let total = &summary.total;
-    let first = ["total".to_string(), String::new(), shape(network.output().axes())];
+    let first = ["total".to_string(), String::new(), shown_axes(network.output().axes())];
     add(first.into_iter().chain(numbers(total)).collect());
     let samples = match batch.unwrap_or(1) {
         1 => "one sample".to_string(),

@@ -1,7 +1,7 @@
 //! Three ways to connect inputs with outputs, drawn small, with what they cost.
 
 use super::drawing::{Anchor, BLUE, Color, Drawing, INK, MUTED, Stroke, VERMILION};
-use super::{Picture, SMALL, font, header};
+use super::{COLUMN, Picture, SMALL, font, header};
 
 /// One way, with its counts as they are written.
 #[derive(Clone, Debug)]
@@ -18,9 +18,14 @@ pub struct Panel {
 
 const MARGIN: f32 = 24.0;
 const TOP: f32 = 78.0;
-const WIDTH: f32 = 224.0;
-const GAP: f32 = 20.0;
+const GAP: f32 = 15.0;
+/// Of one of the three.
+const WIDTH: f32 = (COLUMN - 2.0 * MARGIN - 2.0 * GAP) / 3.0;
 const HEIGHT: f32 = 120.0;
+/// Below the inputs: a name, and three counts of two lines each.
+const NAME: f32 = 30.0;
+const COUNT: f32 = 37.0;
+const LINE: f32 = 15.0;
 /// Dots of the inputs; a window is three of them.
 const INPUTS: usize = 8;
 const WINDOW: usize = 3;
@@ -29,10 +34,9 @@ const OUTPUTS: usize = INPUTS - WINDOW + 1;
 /// Draws fully connected, locally connected and convolution side by side: eight inputs below, their outputs above, a line for
 /// each weight. Lines of one color and dash are one weight.
 pub fn connectivity(title: &str, panels: &[Panel; 3]) -> Picture {
-    let width = 2.0 * MARGIN + 3.0 * WIDTH + 2.0 * GAP;
-    let mut drawing = Drawing::new(width, TOP + HEIGHT + 118.0, title);
-    let subtitle = "lines are weights of a small example; in color: weights that are shared";
-    header(&mut drawing, MARGIN, width - 2.0 * MARGIN, (title, "ways to connect"), subtitle);
+    let mut drawing = Drawing::new(COLUMN, TOP + HEIGHT + NAME + 3.0 * COUNT + MARGIN, title);
+    let subtitle = "lines are weights of a small example; in color: shared weights";
+    header(&mut drawing, MARGIN, COLUMN - 2.0 * MARGIN, (title, "ways to connect"), subtitle);
     for (index, panel) in panels.iter().enumerate() {
         let left = MARGIN + (WIDTH + GAP) * index as f32;
         draw(&mut drawing, left, index, panel);
@@ -57,23 +61,21 @@ fn draw(drawing: &mut Drawing, left: f32, way: usize, panel: &Panel) {
     }
     for at in 0..INPUTS {
         let (x, y) = input(at);
-        drawing.dot(x, y, 5.0, INK, 1.0);
+        drawing.dot(x, y, 4.0, INK, 1.0);
     }
     for at in 0..OUTPUTS {
         let (x, y) = output(at);
-        drawing.dot(x, y, 5.0, INK, 1.0);
+        drawing.dot(x, y, 4.0, INK, 1.0);
     }
     let middle = left + 0.5 * WIDTH;
-    let y = below + 30.0;
+    let y = below + NAME;
     drawing.text(middle, y, 14.0, Anchor::Middle, INK, panel.name);
-    let lines = [
-        format!("{} parameters", panel.weights),
-        format!("{} inputs for an output", panel.per_output),
-        format!("{} multiply-adds", panel.macs),
-    ];
-    for (index, line) in lines.iter().enumerate() {
-        let line = font::shorten(line, SMALL, WIDTH);
-        drawing.text(middle, y + 20.0 + 18.0 * index as f32, SMALL, Anchor::Middle, MUTED, &line);
+    let counts =
+        [(&panel.weights, "parameters"), (&panel.per_output, "inputs for an output"), (&panel.macs, "multiply-adds")];
+    for (index, (count, word)) in counts.into_iter().enumerate() {
+        let y = y + COUNT * index as f32 + 22.0;
+        drawing.text(middle, y, SMALL, Anchor::Middle, INK, &font::shorten(count, SMALL, WIDTH));
+        drawing.text(middle, y + LINE, SMALL, Anchor::Middle, MUTED, word);
     }
 }
 

@@ -81,6 +81,11 @@ impl Color {
     }
 }
 
+/// A color that is the same in both themes: of an image.
+pub(super) const fn fixed(rgb: Rgb) -> Color {
+    color(rgb, rgb)
+}
+
 /// Perceived brightness, 0 for black and 1 for white (ITU-R BT.709 weights on the coded values).
 fn brightness(rgb: Rgb) -> f32 {
     let [red, green, blue] = rgb.map(|part| f32::from(part) / 255.0);

@@ -95,6 +95,13 @@ fn long_run(metric: &str) -> Curves {
     curves
 }
 
+fn tiles(count: usize, side: usize, caption: &str) -> Vec<Tile> {
+    let numbers = |index: usize| normal(20 + index as u64, side * side);
+    let tile =
+        |index| Tile { caption: format!("{caption} {index}"), height: side, width: side, values: numbers(index) };
+    (0..count).map(tile).collect()
+}
+
 /// Every picture with its file name.
 fn gallery() -> Vec<(String, Picture)> {
     let mut found: Vec<(String, Picture)> = Vec::new();
@@ -131,26 +138,11 @@ fn gallery() -> Vec<(String, Picture)> {
     add("confusion-other-scripts", confusion_matrix(title, &boxes, &counts(3, 90)));
     add("confusion-one-class", confusion_matrix("", &names(1), &[7]));
 
-    let tiles = |count: usize, side: usize, caption: &str| -> Vec<Tile> {
-        let numbers = |index: usize| normal(20 + index as u64, side * side);
-        let tile =
-            |index| Tile { caption: format!("{caption} {index}"), height: side, width: side, values: numbers(index) };
-        (0..count).map(tile).collect()
-    };
     add("filters", sheet((title, ""), "6 filters of 5 x 5", Shades::Signed, &tiles(6, 5, "filter"), Grid::PAGE));
     add("mistakes-long", sheet((&long_title, ""), LONG, Shades::Gray, &tiles(19, 14, LONG), Grid::PAGE));
     let odd = Tile { values: vec![f32::NAN, 0.0, f32::INFINITY, 1.0], ..tiles(1, 2, "odd").remove(0) };
     add("maps-odd", sheet(("", ""), "", Shades::Gray, &[odd], Grid::PAGE));
     add("maps-none", sheet((title, ""), "", Shades::Signed, &[], Grid::PAGE));
-
-    for count in [1, 4, 16, 17, 64] {
-        let mut tiles = tiles(count, 12, "");
-        for (index, tile) in tiles.iter_mut().enumerate() {
-            tile.caption = if index.is_multiple_of(3) { format!("{index}: dead") } else { index.to_string() };
-        }
-        let subtitle = "maps 0 to 63 of 512 of one image; each from its least (light) to its most";
-        add(&format!("maps-{count}"), sheet((&long_title, ""), subtitle, Shades::Gray, &tiles, Grid::column(count)));
-    }
 
     for (name, rows, share, threshold) in [
         ("usual", 500, 0.3, 0.5),
@@ -206,11 +198,53 @@ fn gallery() -> Vec<(String, Picture)> {
     let zero = [Bar { name: "x".to_owned(), mean: 0.0, spread: 0.0 }];
     add("importance-zero", importance(title, &unit, 5, &zero));
     add("importance-none", importance(title, &unit, 5, &[]));
-    found.extend(of_weights());
+    found.extend(for_a_column());
+    found
+}
+
+/// Those that are made for a column of a paper: all that explain a network.
+fn for_a_column() -> Vec<(String, Picture)> {
+    let mut found = of_weights();
+    found.extend(of_maps());
+    found.extend(of_neurons());
     found.extend(of_depths().into_iter().map(|(name, picture)| (name.to_owned(), picture)));
     found.extend(of_networks().into_iter().map(|(name, picture)| (name.to_owned(), picture)));
     found.extend(super::network::tests::examples());
     found
+}
+
+/// Maps and filters.
+fn of_maps() -> Vec<(String, Picture)> {
+    let drawn = |count: usize| {
+        let mut tiles = tiles(count, 12, "");
+        for (index, tile) in tiles.iter_mut().enumerate() {
+            tile.caption = if index.is_multiple_of(3) { format!("{index}: dead") } else { index.to_string() };
+        }
+        let subtitle = "maps 0 to 63 of 512 of one image; each from its least (light) to its most";
+        let heading = format!("{LONG} {LONG}");
+        (format!("maps-{count}"), sheet((&heading, ""), subtitle, Shades::Gray, &tiles, Grid::column(count)))
+    };
+    [1, 4, 16, 17, 64].map(drawn).into()
+}
+
+/// Neurons in front of an image, which may be wide, high, large or one pixel.
+fn of_neurons() -> Vec<(String, Picture)> {
+    use super::neuron::{Seen, neuron};
+    use image::{Rgb, RgbImage};
+    let drawn = |(maps, [height, width]): (usize, [u32; 2])| {
+        let color = |x: u32, y: u32| Rgb([x * 255 / width, y * 255 / height, (x * y) % 256].map(|value| value as u8));
+        let image = RgbImage::from_fn(width, height, color);
+        let seen = |size: u32| [size as usize / 3, size as usize / 2];
+        let name = if maps.is_multiple_of(2) { LONG } else { "cat.png" };
+        let seen = Seen { image, name, rows: seen(height), columns: seen(width) };
+        let [weights, products] = [5, 7].map(|side| tiles(maps, side, "map"));
+        let subtitle = "vermilion adds, blue takes away; sum \u{2212}0.7123 + bias 0.1000 = \u{2212}0.6123";
+        let heading = ("Neuron 12,110,110 of features.denseblock4.conv2", "\u{2212}0.6123");
+        (format!("neuron-{maps}-{height}x{width}"), neuron(heading, subtitle, &seen, &weights, &products))
+    };
+    [(1, [28, 28]), (3, [224, 224]), (2, [9, 300]), (6, [14, 14]), (64, [227, 113]), (17, [1, 1]), (1, [1, 1000])]
+        .map(drawn)
+        .into()
 }
 
 /// Histograms of weights.
@@ -265,7 +299,7 @@ fn of_networks() -> Vec<(&'static str, Picture)> {
     use super::profile::{Bar, profile};
     let time = |index: usize| Bar {
         name: if index % 7 == 3 { LONG.to_string() } else { format!("conv{index}") },
-        milliseconds: (index * index % 17) as f64 * 1e3,
+        milliseconds: (index * index % 17) as f64 * if index < 12 { 1.37 } else { 1e3 },
         share: 0.999,
         is_convolution: index.is_multiple_of(3),
         is_fully_connected: index % 3 == 1,
@@ -274,7 +308,10 @@ fn of_networks() -> Vec<(&'static str, Picture)> {
     let large = || "18,446,744,073,709,551,615".to_string();
     let panel = |name| Panel { name, weights: large(), macs: large(), per_output: large() };
     let panels = ["fully connected", "locally connected", "convolution"].map(panel);
+    let slow = [Bar { milliseconds: 1e12, ..time(3) }, Bar { milliseconds: 1e-9, ..time(4) }];
     vec![
+        ("profile-slow", profile("slow", 1e12, &slow)),
+        ("profile-fast", profile("fast", 0.0312, &[Bar { milliseconds: 0.0096, ..time(4) }])),
         ("profile", profile("alexnet, batch of 8", 83.4, &times(12))),
         ("profile-100", profile(LONG, 1e6, &times(100))),
         ("profile-none", profile("nothing", 0.0, &[])),
@@ -336,6 +373,20 @@ fn no_text_of_the_gallery_is_cut_off_or_covered_by_another() {
         }
     }
     assert!(problems.is_empty(), "{}", problems[..problems.len().min(40)].join("\n"));
+}
+
+#[test]
+fn letters_are_six_points_where_a_picture_is_a_column_of_a_paper() {
+    for (name, picture) in for_a_column() {
+        let width = picture.drawing.width;
+        let sizes = picture.drawing.marks.iter().filter_map(|mark| match mark {
+            Mark::Text { size, .. } => Some(*size),
+            _ => None,
+        });
+        let smallest = sizes.fold(f32::MAX, f32::min);
+        assert!(width <= super::COLUMN, "{name}: {width} wide");
+        assert!(smallest * 240.0 / width >= 6.0, "{name}: {smallest} of {width}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::axis::value_label;
 use super::drawing::{AXIS, Anchor, BLUE, Drawing, GRID, INK, MUTED};
-use super::{Picture, SMALL, font, header};
+use super::{COLUMN, Picture, SMALL, font, header};
 
 /// One set of numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,8 +19,6 @@ pub struct Panel {
     pub counts: Vec<u64>,
 }
 
-/// The width of the whole: letters of 12 points are six in a column of a paper, 240 points wide.
-const WIDTH: f32 = 480.0;
 const MARGIN: f32 = 24.0;
 const TOP: f32 = 78.0;
 const GAP: f32 = 28.0;
@@ -38,11 +36,11 @@ pub fn histograms(title: &str, subtitle: &str, panels: &[Panel]) -> Picture {
         return Picture::note(title, "There are no weights to show.");
     }
     let columns = panels.len().min(2);
-    let wide = (WIDTH - 2.0 * MARGIN - GAP * (columns - 1) as f32) / columns as f32;
+    let wide = (COLUMN - 2.0 * MARGIN - GAP * (columns - 1) as f32) / columns as f32;
     let step = LABELS + BARS + BETWEEN;
     let rows = panels.len().div_ceil(columns);
-    let mut drawing = Drawing::new(WIDTH, TOP + step * rows as f32 - BETWEEN + MARGIN, title);
-    header(&mut drawing, MARGIN, WIDTH - 2.0 * MARGIN, (title, ""), subtitle);
+    let mut drawing = Drawing::new(COLUMN, TOP + step * rows as f32 - BETWEEN + MARGIN, title);
+    header(&mut drawing, MARGIN, COLUMN - 2.0 * MARGIN, (title, ""), subtitle);
     for (index, panel) in panels.iter().enumerate() {
         let left = MARGIN + (wide + GAP) * (index % columns) as f32;
         draw(&mut drawing, (left, TOP + step * (index / columns) as f32, wide), panel);

@@ -21,6 +21,7 @@ pub mod histograms;
 pub mod importance;
 pub mod mask;
 pub mod network;
+pub mod neuron;
 mod paint;
 mod plot;
 pub mod profile;
@@ -103,12 +104,12 @@ impl Picture {
 
     /// Makes a picture that only says why there is nothing to see.
     fn note(title: &str, note: &str) -> Self {
-        let (width, height) = (640.0, 200.0);
+        let (width, height) = (COLUMN, 160.0);
         let mut drawing = Drawing::new(width, height, title);
         header(&mut drawing, 24.0, width - 48.0, (title, ""), "");
         drawing.rect(24.0, 64.0, width - 48.0, height - 88.0, FAINT);
-        let note = font::shorten(note, 13.0, width - 80.0);
-        drawing.text(width / 2.0, 125.0, 13.0, Anchor::Middle, MUTED, &note);
+        let note = font::shorten(note, SMALL, width - 64.0);
+        drawing.text(width / 2.0, 105.0, SMALL, Anchor::Middle, MUTED, &note);
         Self::new(drawing)
     }
 }
@@ -119,6 +120,8 @@ const TITLE_BASELINE: f32 = 32.0;
 const SUBTITLE_BASELINE: f32 = 53.0;
 /// Text size of ticks, legends and notes.
 const SMALL: f32 = 12.0;
+/// The width of a picture for a column of a paper: made 240 points wide there, its letters of 12 points are six.
+const COLUMN: f32 = 480.0;
 
 /// Draws the title and the line below it, shortened to `room` points.
 ///

@@ -1,7 +1,7 @@
 //! How long each layer takes, as bars.
 
 use super::drawing::{Anchor, BLUE, Color, Drawing, GRID, INK, MUTED, VERMILION};
-use super::{Picture, SMALL, font, header};
+use super::{COLUMN, Picture, SMALL, font, header};
 
 /// One layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,8 +22,9 @@ const MARGIN: f32 = 24.0;
 const TOP: f32 = 96.0;
 const ROW: f32 = 22.0;
 const THICK: f32 = 13.0;
-const WIDTH: f32 = 380.0;
-const NAME_ROOM: f32 = 200.0;
+/// The longest name, and the least room for the longest bar: names give way.
+const NAME_ROOM: f32 = 140.0;
+const BAR_ROOM: f32 = 60.0;
 /// More bars than this are too many for one page; the shortest are put together.
 const MOST_BARS: usize = 40;
 
@@ -34,23 +35,28 @@ pub fn profile(title: &str, run_milliseconds: f64, bars: &[Bar]) -> Picture {
     if longest <= 0.0 {
         return Picture::note(title, "No layer took any time: there is nothing to draw.");
     }
-    let names: Vec<String> = bars.iter().map(|bar| font::shorten(&bar.name, SMALL, NAME_ROOM)).collect();
-    let values: Vec<String> =
-        bars.iter().map(|bar| format!("{:.2} ms, {:.1} %", bar.milliseconds, 100.0 * bar.share)).collect();
+    // Small networks take microseconds.
+    let decimals = if longest < 1.0 { 4 } else { 2 };
+    let value = |bar: &Bar| format!("{:.decimals$} ms, {:.1} %", bar.milliseconds, 100.0 * bar.share);
+    let values: Vec<String> = bars.iter().map(value).collect();
     let widest = |texts: &[String]| font::widest(texts.iter().map(String::as_str), SMALL);
-    let left = MARGIN + widest(&names) + 10.0;
-    let width = left + WIDTH + 12.0 + widest(&values) + MARGIN;
-    let mut drawing = Drawing::new(width, TOP + ROW * bars.len() as f32 + MARGIN, title);
-    let result = format!("{run_milliseconds:.2} ms a run");
+    // Beside a name, the longest bar and its time.
+    let room = COLUMN - 2.0 * MARGIN - 18.0 - widest(&values);
+    let name_room = NAME_ROOM.min(room - BAR_ROOM);
+    let names: Vec<String> = bars.iter().map(|bar| font::shorten(&bar.name, SMALL, name_room)).collect();
+    let (left, longest_bar) = (MARGIN + widest(&names) + 10.0, room - widest(&names));
+    let mut drawing = Drawing::new(COLUMN, TOP + ROW * bars.len() as f32 + MARGIN, title);
+    let result = format!("{run_milliseconds:.decimals$} ms a run");
     header(
         &mut drawing,
         MARGIN,
-        width - 2.0 * MARGIN,
+        COLUMN - 2.0 * MARGIN,
         (title, &result),
         "time of each layer, with what is computed beside it",
     );
     let mut x = MARGIN;
-    for (color, name) in [(BLUE, "convolution"), (VERMILION, "fully connected"), (OTHER, "other")] {
+    let legend = [(BLUE, "convolution"), (VERMILION, "fully connected"), (OTHER, "other")];
+    for (color, name) in legend.into_iter().filter(|(color, _)| bars.iter().any(|bar| color_of(bar) == *color)) {
         drawing.rect(x, TOP - 24.0, 10.0, 10.0, color);
         drawing.text(x + 15.0, TOP - 15.0, SMALL, Anchor::Start, MUTED, name);
         x += 30.0 + font::width(name, SMALL);
@@ -59,20 +65,23 @@ pub fn profile(title: &str, run_milliseconds: f64, bars: &[Bar]) -> Picture {
     for (index, bar) in bars.iter().enumerate() {
         let middle = TOP + ROW * (index as f32 + 0.5);
         let baseline = middle + SMALL * font::HALF_DIGIT;
-        let long = (f64::from(WIDTH) * bar.milliseconds / longest) as f32;
-        let color = match (bar.is_convolution, bar.is_fully_connected) {
-            (true, _) => BLUE,
-            (_, true) => VERMILION,
-            _ => OTHER,
-        };
+        let long = (f64::from(longest_bar) * bar.milliseconds / longest) as f32;
         drawing.text(left - 10.0, baseline, SMALL, Anchor::End, INK, &names[index]);
-        drawing.rect(left, middle - 0.5 * THICK, long.max(0.5), THICK, color);
+        drawing.rect(left, middle - 0.5 * THICK, long.max(0.5), THICK, color_of(bar));
         drawing.text(left + long + 8.0, baseline, SMALL, Anchor::Start, MUTED, &values[index]);
     }
     Picture::new(drawing)
 }
 
 const OTHER: Color = MUTED;
+
+fn color_of(bar: &Bar) -> Color {
+    match (bar.is_convolution, bar.is_fully_connected) {
+        (true, _) => BLUE,
+        (_, true) => VERMILION,
+        _ => OTHER,
+    }
+}
 
 /// The bars, the shortest of too many as one.
 fn gathered(bars: &[Bar]) -> Vec<Bar> {

@@ -106,7 +106,7 @@ impl<'a> Predictions<'a> {
     }
 
     fn nothing(&self) -> Picture {
-        Picture::note(self.title, "No pair of a true and a predicted number: there is nothing to draw.")
+        Picture::note(self.title, "No pair of a true and a predicted number: nothing to draw.")
     }
 
     fn result(&self) -> String {

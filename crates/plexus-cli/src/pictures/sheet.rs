@@ -1,7 +1,7 @@
 //! Small pictures side by side: filters, maps, mistakes.
 
 use super::drawing::{Anchor, BLUE, Color, Drawing, GRID, INK, MUTED, PAGE, VERMILION};
-use super::{Picture, SMALL, font, header};
+use super::{COLUMN, Picture, SMALL, font, header};
 
 /// One small picture.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,18 +40,28 @@ impl Grid {
     /// For a screen or a page.
     pub const PAGE: Grid = Grid { columns: 8, side: 88.0, gap: 16.0, width: 520.0 };
 
-    /// For a column of a paper as well: 480 points wide, so that letters of 12 points are six where it is made 240 wide. Many
-    /// pictures are smaller.
+    /// For a column of a paper as well. Many pictures are smaller.
     pub fn column(tiles: usize) -> Grid {
         match tiles {
-            0..=16 => Grid { columns: 4, side: 94.0, gap: 16.0, width: 480.0 },
-            _ => Grid { columns: 8, side: 42.0, gap: 13.7, width: 480.0 },
+            0..=16 => Grid { columns: 4, side: 94.0, gap: 16.0, width: COLUMN },
+            _ => Grid { columns: 8, side: 42.0, gap: 13.7, width: COLUMN },
         }
+    }
+
+    /// How high so many small pictures are, with their captions.
+    pub(super) fn height(&self, tiles: usize) -> f32 {
+        tiles.div_ceil(self.columns) as f32 * (self.side + CAPTION + self.gap) - self.gap
+    }
+
+    /// So many side by side in a room.
+    pub(super) fn row(columns: usize, room: f32) -> Grid {
+        let gap = 15.0;
+        Grid { columns, side: (room - gap * (columns - 1) as f32) / columns as f32, gap, width: 0.0 }
     }
 }
 
-const MARGIN: f32 = 24.0;
-const TOP: f32 = 74.0;
+pub(super) const MARGIN: f32 = 24.0;
+pub(super) const TOP: f32 = 74.0;
 const CAPTION: f32 = 20.0;
 /// Shades between nothing and the most: neighbors of one shade become one box.
 const LEVELS: f32 = 24.0;
@@ -61,19 +71,28 @@ pub fn sheet(heading: (&str, &str), subtitle: &str, shades: Shades, tiles: &[Til
     if tiles.is_empty() {
         return Picture::note(heading.0, "There is nothing to show.");
     }
-    let Grid { side, gap, .. } = grid;
-    let columns = grid.columns.clamp(1, tiles.len());
-    let step = side + gap;
-    let width = (2.0 * MARGIN + step * columns as f32 - gap).max(grid.width);
-    let rows = tiles.len().div_ceil(columns);
-    let height = TOP + rows as f32 * (side + CAPTION + gap) + MARGIN - gap;
-    let mut drawing = Drawing::new(width, height, heading.0);
+    let grid = Grid { columns: grid.columns.clamp(1, tiles.len()), ..grid };
+    let width = (2.0 * MARGIN + (grid.side + grid.gap) * grid.columns as f32 - grid.gap).max(grid.width);
+    let mut drawing = Drawing::new(width, TOP + grid.height(tiles.len()) + MARGIN, heading.0);
     header(&mut drawing, MARGIN, width - 2.0 * MARGIN, heading, subtitle);
+    paint_tiles(&mut drawing, (MARGIN, TOP), shades, tiles, grid);
+    Picture::new(drawing)
+}
+
+/// Draws the small pictures row by row, from a corner on.
+pub(super) fn paint_tiles(
+    drawing: &mut Drawing,
+    (left, top): (f32, f32),
+    shades: Shades,
+    tiles: &[Tile],
+    Grid { columns, side, gap, .. }: Grid,
+) {
+    let step = side + gap;
     let finite = |tile: &Tile| tile.values.iter().copied().filter(|value| value.is_finite()).collect::<Vec<f32>>();
     let strongest = tiles.iter().flat_map(finite).fold(0.0f32, |most, value| most.max(value.abs()));
     for (index, tile) in tiles.iter().enumerate() {
-        let x = MARGIN + step * (index % columns) as f32;
-        let y = TOP + (side + CAPTION + gap) * (index / columns) as f32;
+        let x = left + step * (index % columns) as f32;
+        let y = top + (side + CAPTION + gap) * (index / columns) as f32;
         let (low, high) = finite(tile).iter().fold((f32::MAX, f32::MIN), |(low, high), v| (low.min(*v), high.max(*v)));
         let shade = |value: f32| -> Color {
             let part = |value: f32, most: f32| if most > 0.0 { (value / most * LEVELS).round() / LEVELS } else { 0.0 };
@@ -83,11 +102,10 @@ pub fn sheet(heading: (&str, &str), subtitle: &str, shades: Shades, tiles: &[Til
                 Shades::Signed => PAGE.mix(VERMILION, part(value, strongest)),
             }
         };
-        paint(&mut drawing, (x, y, side), tile, shade);
+        paint(drawing, (x, y, side), tile, shade);
         let caption = font::shorten(&tile.caption, SMALL, side + gap - 4.0);
         drawing.text(x + side / 2.0, y + side + 14.0, SMALL, Anchor::Middle, MUTED, &caption);
     }
-    Picture::new(drawing)
 }
 
 /// Draws the pixels of one picture, runs of one shade as one box, and a frame.

@@ -1,8 +1,8 @@
 //! Dropout: in training some elements become zero, chosen at random.
 
+#[cfg(feature = "train")]
 use crate::layer::Pass;
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, Saved, one};
-#[cfg(feature = "train")]
 use crate::layers::formula::Steps;
 use crate::shape::Shape;
 use crate::window::{Slide, points};

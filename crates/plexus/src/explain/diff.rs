@@ -415,11 +415,11 @@ mod tests {
     fn layers(classes: usize) -> Vec<Layer> {
         vec![
             Conv2d::new(3, 3).into(),
-            relu().into(),
+            relu(),
             MaxPool2d::new(2).into(),
             Flatten::default().into(),
             Linear::new(8).into(),
-            relu().into(),
+            relu(),
             Linear::new(classes).into(),
         ]
     }

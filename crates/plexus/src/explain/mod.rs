@@ -36,7 +36,7 @@ pub use latent::Latent;
 #[cfg(feature = "train")]
 pub(crate) use latent::same_numbers;
 #[cfg(feature = "train")]
-pub use neuron::{Connection, Neuron};
+pub use neuron::{Connection, Contribution, Contributions, Neuron};
 pub use plexus_nn::formulas::{Formula, formulas};
 pub use plexus_nn::layer::Mismatch;
 pub use plexus_nn::profile::{Family, FamilyShare, Profile, ProfiledLayer, Speed};

@@ -1,6 +1,6 @@
 //! One neuron: one number of the output of a layer, the inputs that it sees, and its weights.
 
-use crate::{Error, Model};
+use crate::{Error, Model, Workspace};
 use plexus_nn::layer::LayerKind;
 use plexus_nn::layers::Layer;
 use plexus_nn::{Shape, window};
@@ -39,7 +39,102 @@ pub struct Connection {
     pub weight: f32,
 }
 
+/// What a neuron makes of the values that it reads: each with its weight, the sum, and the bias.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Contributions {
+    /// One for each of the weights, in their order.
+    pub weights: Vec<Contribution>,
+    /// The sum of all products.
+    pub sum: f32,
+    /// The sum and the bias: the value of the neuron.
+    pub value: f32,
+}
+
+/// One weight of a neuron, with the value that it is multiplied by.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Contribution {
+    /// The place of the input.
+    pub input: Vec<usize>,
+    /// The weight.
+    pub weight: f32,
+    /// The value at this place.
+    pub value: f32,
+    /// Weight times value.
+    pub product: f32,
+}
+
+impl Neuron {
+    /// What the neuron makes of all values that its layer reads, channels first, as [`Model::reads`] gives them.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where these are not so many as the layer reads.
+    ///
+    /// # Numerics
+    /// The products are added in f64, in the order of the weights; the model adds in f32, in another order.
+    ///
+    /// # Examples
+    /// ```
+    /// use plexus::{Context, Model, Network, Params, Task, layers::{linear, relu}};
+    /// let network = Network::chain([2], [linear(2), relu(), linear(1)]).check()?;
+    /// let mut params = Params::zeros(&network);
+    /// params.set("layers.0.weight", &[1.0, 2.0, 3.0, -4.0]);
+    /// params.set("layers.2.weight", &[5.0, 6.0]);
+    /// params.set("layers.2.bias", &[0.5]);
+    /// let task = Task::Regression { outputs: vec!["price".into()] };
+    /// let model = Model::new(network, &params, task, Context::single())?;
+    /// let reads = model.reads("layers.2", &[&[1.0, 1.0]])?;
+    /// let found = model.neuron("layers.2", &[0])?.contributions(&reads)?;
+    /// assert_eq!((reads, found.weights[0].product), (vec![3.0, 0.0], 15.0));
+    /// assert_eq!((found.sum, found.value), (15.0, 15.5));
+    /// # Ok::<(), plexus::Error>(())
+    /// ```
+    pub fn contributions(&self, reads: &[f32]) -> Result<Contributions, Error> {
+        let shape = Shape::new(self.input_shape.clone());
+        if shape.len() != Some(reads.len()) {
+            let expected =
+                format!("the values that {} reads: {shape}, {} of them", self.layer, shape.len().unwrap_or(0));
+            let got = format!("{} numbers", reads.len());
+            return Err(Error::Setting { name: "reads", got, expected, remedy: None });
+        }
+        let contribution = |one: &Connection| {
+            let at = one.input.iter().zip(&self.input_shape).fold(0, |sum, (at, axis)| sum * axis + at);
+            let (weight, value) = (one.weight, reads[at]);
+            // Without the sign of a zero.
+            Contribution { input: one.input.clone(), weight, value, product: weight * value + 0.0 }
+        };
+        let weights: Vec<Contribution> = self.weights.iter().map(contribution).collect();
+        let sum: f64 = weights.iter().map(|one| f64::from(one.weight) * f64::from(one.value)).sum();
+        let value = sum + f64::from(self.bias.unwrap_or(0.0));
+        Ok(Contributions { weights, sum: sum as f32, value: value as f32 })
+    }
+}
+
 impl Model {
+    /// What a layer reads on one row, channels first; of a layer that reads several values the first. One slice for each input that
+    /// these values depend on.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where there is no such layer, and for a row that does not fit [`Error::Setting`] or [`Error::Shape`].
+    pub fn reads(&self, layer: &str, inputs: &[&[f32]]) -> Result<Vec<f32>, Error> {
+        let network = self.network();
+        let value = network.reads(self.layer_index(layer)?)[0];
+        let Some(above) = network.layer_of(value) else {
+            let shape = network.shape(value);
+            if let &[row] = inputs
+                && Some(row.len()) == shape.len()
+            {
+                return Ok(row.to_vec());
+            }
+            let got: Vec<usize> = inputs.iter().map(|input| input.len()).collect();
+            let expected = format!("one row of {shape}, {} numbers", shape.len().unwrap_or(0));
+            return Err(Error::Setting { name: "inputs", got: format!("{got:?} numbers"), expected, remedy: None });
+        };
+        let latent = self.latent(&network.network().layers[above].name)?;
+        Ok(latent.of(inputs, 1, &mut Workspace::default())?.to_vec())
+    }
+
     /// A neuron by its layer and its place: `[output]` of a linear layer, `[filter, row, column]` of a conv2d, or for both one
     /// number that counts through all of them.
     ///
@@ -153,7 +248,7 @@ fn placed(axes: &[usize], place: &[usize]) -> Option<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Context, Network, Params, Task, Workspace};
+    use crate::{Context, Network, Params, Task};
     use plexus_nn::layers::{Conv2d, Flatten, Linear, MaxPool2d};
 
     fn model() -> Model {
@@ -175,23 +270,18 @@ mod tests {
         let model = model();
         let input: Vec<f32> = (0..2 * 12 * 9).map(|at| (at as f32 * 0.37).sin()).collect();
         let mut workspace = Workspace::default();
-        for (layer, before) in [("layers.0", None), ("layers.2", Some("layers.1")), ("layers.4", Some("layers.3"))] {
-            let reads = match before {
-                None => input.clone(),
-                Some(before) => {
-                    let latent = model.latent(before).expect("there is one");
-                    latent.of(&[&input], 1, &mut workspace).expect("one row").to_vec()
-                }
-            };
+        for layer in ["layers.0", "layers.2", "layers.4"] {
+            let reads = model.reads(layer, &[&input]).expect("one row");
             let latent = model.latent(layer).expect("there is one");
             let outputs = latent.of(&[&input], 1, &mut workspace).expect("one row").to_vec();
             for (at, output) in outputs.iter().enumerate() {
                 let neuron = model.neuron(layer, &[at]).expect("it is inside");
-                let shape = &neuron.input_shape;
-                let flat = |place: &[usize]| place.iter().zip(shape).fold(0, |sum, (at, axis)| sum * axis + at);
-                let sum: f32 = neuron.weights.iter().map(|one| one.weight * reads[flat(&one.input)]).sum();
-                let sum = sum + neuron.bias.unwrap_or(0.0);
-                assert!((sum - output).abs() < 1e-5, "{layer} {at}: {sum}, {output}");
+                let found = neuron.contributions(&reads).expect("as many as it reads");
+                assert!((found.value - output).abs() < 1e-5, "{layer} {at}: {}, {output}", found.value);
+                let sum: f32 = found.weights.iter().map(|one| one.product).sum();
+                assert!((sum - found.sum).abs() < 1e-5, "{layer} {at}: {sum}, {}", found.sum);
+                let bias = neuron.bias.unwrap_or(0.0);
+                assert!((found.sum + bias - found.value).abs() < 1e-6, "{layer} {at}: {}, {bias}", found.sum);
                 assert_eq!(model.neuron(layer, &neuron.place).expect("the same"), neuron);
             }
         }
@@ -209,6 +299,19 @@ mod tests {
         let neuron = model.neuron("layers.2", &[0, 0, 0]).expect("it is inside");
         assert_eq!(neuron.sees, [[0, 11], [0, 6]]);
         assert_eq!(model.neuron("layers.4", &[1]).expect("it is inside").sees, [[0usize; 2]; 0]);
+    }
+
+    #[test]
+    fn values_that_are_not_what_a_layer_reads_are_refused() {
+        let model = model();
+        let neuron = model.neuron("layers.0", &[0]).expect("it is inside");
+        let error = neuron.contributions(&[1.0; 7]).expect_err("seven are too few").to_string();
+        assert!(error.contains("7 numbers") && error.contains("216 of them"), "{error}");
+        for layer in ["layers.0", "layers.2"] {
+            assert!(model.reads(layer, &[&[1.0; 7]]).is_err() && model.reads(layer, &[]).is_err(), "{layer}");
+        }
+        let error = model.reads("layers.9", &[&[1.0; 216]]).expect_err("there is none").to_string();
+        assert!(error.contains("layers.0, layers.1"), "{error}");
     }
 
     #[test]

@@ -13,16 +13,23 @@ use std::path::Path;
 pub(crate) struct Reading<'a> {
     /// Of tables.
     pub source: &'a DataArgs,
-    /// Images are made as large as the model's input.
+    /// And images.
+    pub images: Images,
+}
+
+/// How images are read.
+#[derive(Clone, Copy)]
+pub(crate) struct Images {
+    /// They are made as large as the model's input.
     pub resize: bool,
-    /// Black and white of images are exchanged.
+    /// Black and white are exchanged.
     pub invert: bool,
 }
 
 impl PredictArgs {
     /// How its inputs are read.
     pub(crate) fn reading(&self) -> Reading<'_> {
-        Reading { source: &self.source, resize: self.resize, invert: self.invert }
+        Reading { source: &self.source, images: Images { resize: self.resize, invert: self.invert } }
     }
 }
 
@@ -132,7 +139,7 @@ pub(crate) fn read(model: &Model, how: &Reading<'_>, input: &str) -> Result<Inpu
     let extension = extension(input);
     match extension.as_str() {
         _ if is_image(input) => {
-            let values = image(model, how, input, &plexus::files::read(path)?)?;
+            let values = image(model, how.images, input)?;
             Ok(Input::numbers(input, vec![input.to_string()], values))
         }
         "json" | "jsonl" | "ndjson" => {
@@ -279,14 +286,14 @@ pub(crate) fn pixels(model: &Model, how: &Reading<'_>, path: &str, bytes: &[u8])
     let picture = Picture::decode(Path::new(path), bytes)?;
     let form = ImageForm { channels, height: picture.height, width: picture.width, fit: ImageFit::Stretch };
     let values = form.apply(&picture);
-    Ok(Pixels { values: ranged(model, how, &values), axes: form.axes() })
+    Ok(Pixels { values: ranged(model, how.images, &values), axes: form.axes() })
 }
 
 /// An image in the size that the model reads: as the images of its training were treated where it was trained on files, else
 /// of this very size, or as asked for.
-fn image(model: &Model, how: &Reading<'_>, path: &str, bytes: &[u8]) -> Result<Vec<f32>, Failure> {
+pub(crate) fn image(model: &Model, how: Images, path: &str) -> Result<Vec<f32>, Failure> {
     let [channels, height, width] = picture_axes(model, path)?;
-    let picture = Picture::decode(Path::new(path), bytes)?;
+    let picture = Picture::decode(Path::new(path), &plexus::files::read(Path::new(path))?)?;
     let known = model.image_form();
     if (picture.height, picture.width) != (height, width) && known.is_none() && !how.resize {
         return Err(Failure::Input(format!(
@@ -298,7 +305,7 @@ fn image(model: &Model, how: &Reading<'_>, path: &str, bytes: &[u8]) -> Result<V
     Ok(ranged(model, how, &ImageForm { channels, height, width, fit }.apply(&picture)))
 }
 
-fn picture_axes(model: &Model, path: &str) -> Result<[usize; 3], Failure> {
+pub(crate) fn picture_axes(model: &Model, path: &str) -> Result<[usize; 3], Failure> {
     match model.network().input().axes() {
         &[channels @ (1 | 3), height, width] => Ok([channels, height, width]),
         _ => {
@@ -309,7 +316,7 @@ fn picture_axes(model: &Model, path: &str) -> Result<[usize; 3], Failure> {
 }
 
 /// 0 to 255 brought to the range of the training images.
-fn ranged(model: &Model, how: &Reading<'_>, pixels: &[u8]) -> Vec<f32> {
+fn ranged(model: &Model, how: Images, pixels: &[u8]) -> Vec<f32> {
     let largest = model.metadata().get(Model::PIXEL_MAX).and_then(|text| text.parse::<f32>().ok()).unwrap_or(255.0);
     let pixels = pixels.iter().map(|&pixel| if how.invert { 255 - pixel } else { pixel });
     pixels.map(|pixel| f32::from(pixel) * largest / 255.0).collect()

@@ -11,7 +11,7 @@ mod shape_of_u;
 pub(super) mod tests;
 
 use super::drawing::{Anchor, BLUE, Color, Drawing, INK, MUTED, PAGE, Stroke, VERMILION};
-use super::{Picture, SMALL, font, header};
+use super::{COLUMN, Picture, SMALL, font, header};
 use boxes::{Form, Node, boxes};
 use plexus::explain::Family;
 use plexus_nn::CheckedNetwork;
@@ -25,9 +25,8 @@ const GAP: f32 = 15.0;
 /// Of a box of two lines, and of one line.
 const TALL: f32 = 40.0;
 const THIN: f32 = 21.0;
-/// Of a page with one column of boxes, and the widest: 240 points of 480 halve letters of 12.
+/// Of a page with one column of boxes; the widest is a column of a paper.
 const NARROW: f32 = 330.0;
-const WIDE: f32 = 480.0;
 /// Between two columns.
 const BETWEEN: f32 = 20.0;
 /// More boxes of layers than this in one column are two columns.
@@ -162,11 +161,11 @@ fn two_columns(title: &str, totals: &str, nodes: &[Node]) -> Picture {
         half += 1;
     }
     let (first, second) = nodes.split_at(half.min(nodes.len()));
-    let width = 0.5 * (WIDE - 2.0 * MARGIN - BETWEEN);
+    let width = 0.5 * (COLUMN - 2.0 * MARGIN - BETWEEN);
     let mut places = Vec::new();
     let left = stack(first.iter(), MARGIN, width, TOP, &mut places);
     let right = stack(second.iter(), MARGIN + width + BETWEEN, width, TOP, &mut places);
-    let mut drawing = page(WIDE, left.max(right) - GAP + MARGIN, (title, totals), nodes);
+    let mut drawing = page(COLUMN, left.max(right) - GAP + MARGIN, (title, totals), nodes);
     draw(&mut drawing, nodes, &places);
     downwards(&mut drawing, nodes, &places, |index| index != half);
     if nodes.get(half).is_some_and(|node| node.reads.contains(&(half - 1))) {

@@ -1,7 +1,7 @@
 //! The U: smaller and smaller maps on the left, larger and larger ones on the right, skips straight across.
 
 use super::boxes::{Form, Node};
-use super::{BETWEEN, GAP, MARGIN, Picture, Place, TOP, WIDE, arrow, draw, page, skips, stack};
+use super::{BETWEEN, COLUMN, GAP, MARGIN, Picture, Place, TOP, arrow, draw, page, skips, stack};
 
 /// The boxes of one size of maps.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,7 +78,7 @@ fn levels(nodes: &[Node]) -> Option<Vec<usize>> {
 
 impl Levels {
     pub(super) fn draw(&self, title: &str, totals: &str, nodes: &[Node]) -> Picture {
-        let width = 0.5 * (WIDE - 2.0 * MARGIN - BETWEEN);
+        let width = 0.5 * (COLUMN - 2.0 * MARGIN - BETWEEN);
         let right = MARGIN + width + BETWEEN;
         let mut places = vec![Place { left: 0.0, top: 0.0, width: 0.0, height: 0.0 }; nodes.len()];
         let mut top = TOP;
@@ -107,11 +107,11 @@ impl Levels {
             top = end;
         }
         let mut found = Vec::new();
-        let middle = 0.5 * (WIDE - width);
+        let middle = 0.5 * (COLUMN - width);
         let below = bottom.down.iter().map(|index| &nodes[*index]);
         let end = stack(below, middle, width, top, &mut found) - GAP;
         bottom.down.iter().zip(found).for_each(|(index, place)| places[*index] = place);
-        let mut drawing = page(WIDE, end + MARGIN, (title, totals), nodes);
+        let mut drawing = page(COLUMN, end + MARGIN, (title, totals), nodes);
         draw(&mut drawing, nodes, &places);
         for (from, to) in sides.iter().filter_map(|level| level.skip) {
             let (from, to) = (places[from], places[to]);
