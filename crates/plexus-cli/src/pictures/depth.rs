@@ -2,7 +2,7 @@
 
 use super::axis::{self, Axis, Frame, Kind};
 use super::drawing::{Anchor, BLUE, Color, Drawing, INK, MUTED, Stroke, VERMILION};
-use super::{Picture, SMALL, font, header};
+use super::{COLUMN, Picture, SMALL, font, header};
 
 /// One plot.
 #[derive(Clone, Debug)]
@@ -22,8 +22,6 @@ pub struct Line {
     pub points: Vec<(f64, f64)>,
 }
 
-/// The width of the whole: letters of 12 points are six in a column of a paper, 240 points wide.
-const WIDTH: f32 = 480.0;
 const MARGIN: f32 = 24.0;
 const LEGEND: f32 = 76.0;
 const TOP: f32 = 96.0;
@@ -39,15 +37,15 @@ fn stroke(line: usize) -> Stroke {
 /// Draws the plots, two in a row.
 pub fn depth(title: &str, subtitle: &str, panels: &[Panel]) -> Picture {
     let rows = panels.len().div_ceil(2) as f32;
-    let mut drawing = Drawing::new(WIDTH, TOP + rows * (NAME + HIGH + BELOW), title);
-    header(&mut drawing, MARGIN, WIDTH - 2.0 * MARGIN, (title, ""), subtitle);
+    let mut drawing = Drawing::new(COLUMN, TOP + rows * (NAME + HIGH + BELOW), title);
+    header(&mut drawing, MARGIN, COLUMN - 2.0 * MARGIN, (title, ""), subtitle);
     let mut at = MARGIN;
     for (index, line) in panels.first().iter().flat_map(|panel| &panel.lines).enumerate() {
         drawing.line(vec![(at, LEGEND), (at + 24.0, LEGEND)], stroke(index));
         drawing.text(at + 30.0, LEGEND + SMALL * font::HALF_DIGIT, SMALL, Anchor::Start, INK, line.name);
         at += 30.0 + font::width(line.name, SMALL) + 20.0;
     }
-    let wide = (WIDTH - 2.0 * MARGIN) / 2.0;
+    let wide = (COLUMN - 2.0 * MARGIN) / 2.0;
     for (index, panel) in panels.iter().enumerate() {
         let corner = (MARGIN + wide * (index % 2) as f32, TOP + (NAME + HIGH + BELOW) * (index / 2) as f32);
         draw(&mut drawing, corner, wide, panel);

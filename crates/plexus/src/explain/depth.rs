@@ -108,7 +108,7 @@ impl Depth {
         };
         let (mut shape, mut params, mut macs, mut layers) = (input.clone(), 0u128, 0u128, Vec::new());
         for at in 0..depth {
-            let mut conv = conv.clone();
+            let mut conv = *conv;
             conv.in_channels = conv.in_channels.filter(|_| at == 0);
             let ways = compare(&shape, &conv).map_err(|wrong| refuse(at, wrong))?;
             let output = conv.infer(&[&shape]).map_err(|wrong| refuse(at, wrong))?;
