@@ -11,6 +11,7 @@ mod bench;
 mod check;
 mod dependent;
 mod error;
+mod firmware;
 mod isas;
 mod miri;
 mod mutants;
@@ -38,7 +39,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Everything: check, all tests, the tests of every instruction set, a dependent crate, the model file in Python
+    /// Everything: check, all tests, the tests of every instruction set, a dependent crate, microcontrollers in emulation, the model file in
+    /// Python
     Test,
     /// The rules of the tree: format, lints, documentation, layering, unsafe list, names, lengths
     Check,
@@ -48,6 +50,8 @@ enum Task {
     Mutants(mutants::Options),
     /// Builds a crate outside the workspace, without optimization and with it, and runs it on small stacks
     Dependent(dependent::Options),
+    /// Builds images for microcontrollers, runs them in emulation, and compares the bits of their results
+    Firmware(firmware::Options),
     /// Builds a program for other targets, runs it where that can be done, and compares the bits of its results
     Targets(targets::Options),
     /// Runs the tests of threads and buffers under Miri, which sees undefined behavior and races; needs a nightly Rust
@@ -85,6 +89,7 @@ fn main() -> ExitCode {
         Task::TestAllIsas => isas::run(),
         Task::Mutants(options) => mutants::run(&options),
         Task::Dependent(options) => dependent::run(&options),
+        Task::Firmware(options) => firmware::run(&options),
         Task::Targets(options) => targets::run(&options),
         Task::Miri => miri::run(),
         Task::OpenInPython => python::open_model::run(),

@@ -3,7 +3,7 @@
 use crate::error::TaskError;
 use crate::outcome::Outcome;
 use crate::process::{self, cargo};
-use crate::{check, dependent, isas, python};
+use crate::{check, dependent, firmware, isas, python};
 use std::time::{Duration, Instant};
 
 /// One part of the whole.
@@ -18,6 +18,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "tests", run: cargo_test },
     Stage { name: "test-all-isas", run: isas::run },
     Stage { name: "dependent", run: || dependent::run(&dependent::Options::default()) },
+    Stage { name: "firmware", run: || firmware::run(&firmware::Options::default()) },
     Stage { name: "open-in-python", run: python::open_model::run },
 ];
 

@@ -123,17 +123,12 @@ power_of_two_forms! {
 }
 
 impl Affine<'_> {
-    fn run(&self, input: &[i8], output: &mut [i8], weight: impl Fn(usize) -> i32) {
-        let cols = input.len();
-        for (row, output) in output.iter_mut().enumerate() {
-            let mut sum = self.start(row);
-            for (col, x) in input.iter().enumerate() {
-                let x = i32::from(*x).wrapping_sub(self.input_zero_point);
-                let w = weight(row * cols + col).wrapping_sub(self.weight_zero_point);
-                sum = sum.wrapping_add(x.wrapping_mul(w));
-            }
-            *output = self.output(sum, row);
-        }
+    /// The sum of a row of weights.
+    fn sum(&self, row: usize, input: &[i8], weights: impl Iterator<Item = i32>) -> i32 {
+        input.iter().zip(weights).fold(self.start(row), |sum, (x, w)| {
+            let x = i32::from(*x).wrapping_sub(self.input_zero_point);
+            sum.wrapping_add(x.wrapping_mul(w.wrapping_sub(self.weight_zero_point)))
+        })
     }
 }
 
@@ -155,7 +150,10 @@ impl Affine<'_> {
 pub fn fully_connected_s8(input: &[i8], weight: &[i8], affine: &Affine<'_>, output: &mut [i8]) {
     check([input.len(), weight.len(), output.len()]);
     affine.check(output.len());
-    affine.run(input, output, |at| i32::from(weight[at]));
+    for (row, output) in output.iter_mut().enumerate() {
+        let own = &weight[row * input.len()..][..input.len()];
+        *output = affine.output(affine.sum(row, input, own.iter().map(|weight| i32::from(*weight))), row);
+    }
 }
 
 /// As [`fully_connected_s8`], of 4-bit weights, two in a byte: the lower half first, rows one behind the other without gaps.
@@ -172,7 +170,10 @@ pub fn fully_connected_s4(input: &[i8], weight: &[u8], affine: &Affine<'_>, outp
         "the weight is not of half a byte for each place"
     );
     affine.check(output.len());
-    affine.run(input, output, |at| i32::from(nibble(weight, at)));
+    for (row, output) in output.iter_mut().enumerate() {
+        let own = row * input.len()..(row + 1) * input.len();
+        *output = affine.output(affine.sum(row, input, own.map(|at| i32::from(nibble(weight, at)))), row);
+    }
 }
 
 /// A 4-bit number among others, two in a byte, the lower half first.

@@ -5,7 +5,7 @@
 //! promises is in docs/targets.md.
 
 mod program;
-mod toolchain;
+pub mod toolchain;
 
 use crate::error::TaskError;
 use crate::outcome::Outcome;
@@ -149,7 +149,7 @@ fn one(target: &Target, native: &program::Native, options: &Options) -> Result<O
     }
     let build = |words: &[&str]| -> Result<std::process::Command, TaskError> {
         let mut command = process::cargo(words);
-        standard.prepare(&mut command, target.triple, target.linker, target.rustflags)?;
+        standard.prepare(&mut command, toolchain::STD, target.triple, target.linker, target.rustflags)?;
         Ok(command)
     };
     let what = match target.way {

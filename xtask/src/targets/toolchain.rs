@@ -10,6 +10,10 @@ use std::process::Command;
 pub const MUSL: &str = "x86_64-unknown-linux-musl";
 pub const WINDOWS_GNU: &str = "x86_64-pc-windows-gnu";
 
+/// The parts of the standard library that a program with tests needs, and those of a board.
+pub const STD: &str = "std,panic_abort,test";
+pub const CORE: &str = "core";
+
 /// Debian's compiler and the sources of the same version: with them cargo builds a standard library for any target.
 const DEBIAN: &[&str] = &["rustc-web", "rust-web-src"];
 
@@ -155,10 +159,11 @@ impl Standard {
         }
     }
 
-    /// Makes a cargo command one for this target.
+    /// Makes a cargo command one for this target, with these parts of the standard library where that is built here.
     pub fn prepare(
         &self,
         command: &mut Command,
+        parts: &str,
         triple: &str,
         linker: Option<&str>,
         rustflags: &[&str],
@@ -170,8 +175,9 @@ impl Standard {
         let mut linker = linker.map(PathBuf::from);
         if let Standard::Built { rustc: own } = self {
             // The option is one of nightly compilers; this variable lets a stable one take it. Our code stays stable Rust.
-            command.args(["-Zbuild-std=std,panic_abort,test"]).env("RUSTC_BOOTSTRAP", "1").env("RUSTC", own);
-            if triple.starts_with("wasm32") {
+            command.arg(format!("-Zbuild-std={parts}")).env("RUSTC_BOOTSTRAP", "1").env("RUSTC", own);
+            // Neither WebAssembly nor a board has a linker of its own.
+            if triple.starts_with("wasm32") || triple.contains("-none-") {
                 let host = printed(&rustc(), &["host-tuple"])?;
                 let sysroot = printed(&rustc(), &["sysroot"])?;
                 linker = Some(sysroot.join("lib/rustlib").join(host).join("bin/rust-lld"));
