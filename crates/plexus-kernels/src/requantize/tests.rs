@@ -208,7 +208,7 @@ fn wide_rows_are_the_definition() {
 }
 
 #[test]
-#[should_panic(expected = "shift 31 is outside -31..=30")]
+#[should_panic(expected = "the shift is outside -31..=30")]
 fn a_shift_beyond_the_range_is_refused() {
     Multiplier::new(1 << 30, 31);
 }
