@@ -111,15 +111,27 @@ pub fn run(options: &Options) -> Result<Outcome, TaskError> {
     workspace::write(folder.join("cases.rs"), &cases()?)?;
     workspace::write(folder.join("run.mjs"), RUN_WASM)?;
     let (mut passed, mut missing, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    let mut found = Vec::new();
     for target in TARGETS {
-        let standard = match find(target, !options.no_install)? {
-            Ok(standard) => standard,
-            Err(why) => {
-                missing.push(format!("{}: {why}", target.triple));
-                continue;
-            }
-        };
-        let image = build(target, &standard, &folder)?;
+        match find(target, !options.no_install)? {
+            Ok(standard) => found.push((target, standard)),
+            Err(why) => missing.push(format!("{}: {why}", target.triple)),
+        }
+    }
+    // The core library of a target keeps one processor busy: two at a time.
+    let mut images = Vec::new();
+    for pair in found.chunks(2) {
+        let built: Vec<Result<PathBuf, TaskError>> = std::thread::scope(|scope| {
+            let folder = &folder;
+            let builds = pair.iter().map(|(target, standard)| scope.spawn(move || build(target, standard, folder)));
+            let builds: Vec<_> = builds.collect();
+            builds.into_iter().map(|build| build.join().expect("a build does not panic")).collect()
+        });
+        for ((target, _), image) in pair.iter().zip(built) {
+            images.push((target, image?));
+        }
+    }
+    for (target, image) in images {
         let bytes = std::fs::metadata(&image).map_err(TaskError::file("read", &image))?.len();
         for board in target.boards {
             let said = start(&board.way, &image, &folder)?;
@@ -174,9 +186,12 @@ fn build(target: &Target, standard: &Standard, folder: &Path) -> Result<PathBuf,
     let rustflags: Vec<&str> = target.rustflags.iter().copied().chain(script.as_deref()).collect();
     let mut command = cargo(&["build", "--quiet", "--release"]);
     standard.prepare(&mut command, toolchain::CORE, target.triple, None, &rustflags)?;
-    command.current_dir(FIRMWARE).env("CARGO_TARGET_DIR", folder).env("PLEXUS_CASES", folder.join("cases.rs"));
+    command
+        .current_dir(FIRMWARE)
+        .env("CARGO_TARGET_DIR", folder.join(target.triple))
+        .env("PLEXUS_CASES", folder.join("cases.rs"));
     process::run(&mut command)?;
-    let image = folder.join(target.triple).join("release/plexus-firmware");
+    let image = folder.join(target.triple).join(target.triple).join("release/plexus-firmware");
     Ok(if target.triple.starts_with("wasm32") { image.with_extension("wasm") } else { image })
 }
 

@@ -136,7 +136,7 @@ fn oldest_in(manifest: &str) -> Result<Option<u32>, TaskError> {
 
 /// The environment variable by which cargo is told something about a target.
 pub fn variable(triple: &str, what: &str) -> String {
-    format!("CARGO_TARGET_{}_{what}", triple.to_uppercase().replace('-', "_"))
+    format!("CARGO_TARGET_{}_{what}", triple.to_uppercase().replace(['-', '.'], "_"))
 }
 
 impl Standard {
@@ -232,5 +232,6 @@ mod tests {
     #[test]
     fn variables_are_named_as_cargo_names_them() {
         assert_eq!(variable("wasm32-unknown-unknown", "LINKER"), "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER");
+        assert_eq!(variable("thumbv8m.main-none-eabihf", "LINKER"), "CARGO_TARGET_THUMBV8M_MAIN_NONE_EABIHF_LINKER");
     }
 }
