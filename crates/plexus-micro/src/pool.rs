@@ -37,6 +37,13 @@ pub fn max_pool<T: Copy + Ord>(input: &[T], window: &Window, [low, high]: [T; 2]
     for_each(input, window, output.len(), |at, values| output[at] = values.fold(low, T::max).min(high));
 }
 
+/// Of the numbers of a window, of which there has to be one.
+fn sum_and_count<T: Into<i64>>(values: &mut dyn Iterator<Item = T>) -> (i64, i64) {
+    let (sum, count) = values.fold((0, 0), |(sum, count), value| (sum + value.into(), count + 1));
+    assert!(count > 0, "a window is on padding alone");
+    (sum, count)
+}
+
 macro_rules! averages {
     ($($name:ident: $t:ty;)*) => { $(
         #[doc = concat!("The mean of each window of `", stringify!($t), "`, rounded, halves away from zero, limited to a range.")]
@@ -57,12 +64,7 @@ macro_rules! averages {
         /// CMSIS-NN's `arm_avgpool_s8` and `arm_avgpool_s16`, their formula.
         pub fn $name(input: &[$t], window: &Window, [low, high]: [$t; 2], output: &mut [$t]) {
             for_each(input, window, output.len(), |at, values| {
-                let (mut sum, mut count) = (0i64, 0i64);
-                for value in values {
-                    sum += i64::from(value);
-                    count += 1;
-                }
-                assert!(count > 0, "a window is on padding alone");
+                let (sum, count) = sum_and_count(values);
                 let half = if sum > 0 { count / 2 } else { -(count / 2) };
                 let mean = (sum + half) / count;
                 output[at] = mean.clamp(i64::from(low), i64::from(high)) as $t;
@@ -88,12 +90,7 @@ averages! {
 /// CMSIS 5.9.0, `arm_avepool_q7_HWC` as it is without DSP instructions; with them it rounds twice, which differs.
 pub fn avg_pool_q7(input: &[i8], window: &Window, output: &mut [i8]) {
     for_each(input, window, output.len(), |at, values| {
-        let (mut sum, mut count) = (0i64, 0i64);
-        for value in values {
-            sum += i64::from(value);
-            count += 1;
-        }
-        assert!(count > 0, "a window is on padding alone");
+        let (sum, count) = sum_and_count(values);
         output[at] = (sum / count) as i8;
     });
 }

@@ -397,6 +397,12 @@ impl Operand {
     }
 }
 
+/// What inputs are called in a trace.
+fn input_names(count: usize) -> Vec<String> {
+    let name = |index: usize| if count == 1 { "input".to_string() } else { format!("input {index}") };
+    (0..count).map(name).collect()
+}
+
 /// The one shape of a layer that reads one input.
 ///
 /// # Errors
@@ -554,9 +560,7 @@ pub trait LayerKind {
     /// the first is without the bias, which the second adds. The default is one step named after the kind.
     fn arithmetic(&self, inputs: &[&Shape]) -> Vec<(&'static str, String)> {
         let operation = self.function().map_or(self.kind(), Function::name);
-        let name = |index: usize| if inputs.len() == 1 { "input".to_string() } else { format!("input {index}") };
-        let names: Vec<String> = (0..inputs.len()).map(name).collect();
-        vec![(operation, format!("output = {operation}({})", names.join(", ")))]
+        vec![(operation, format!("output = {operation}({})", input_names(inputs.len()).join(", ")))]
     }
 
     /// Runs forward and returns the primitives it consists of, for a trace: those of [`LayerKind::arithmetic`] with what goes in and
@@ -575,9 +579,8 @@ pub trait LayerKind {
             cut.collect::<Vec<Operand>>()
         };
         let mut operands: Vec<Operand> = Vec::new();
-        for (index, view) in cx.inputs.iter().enumerate() {
-            let name = if cx.inputs.len() == 1 { "input".to_string() } else { format!("input {index}") };
-            operands.push(Operand::new(&name, view.shape.axes(), &view.channels_first()));
+        for (name, view) in input_names(cx.inputs.len()).iter().zip(cx.inputs) {
+            operands.push(Operand::new(name, view.shape.axes(), &view.channels_first()));
         }
         operands.extend(tensors(true, cx.weights));
         operands.extend(tensors(false, &state));
