@@ -16,6 +16,29 @@ pub fn lookup(values: &mut [i8], table: &[i8; 256]) {
     }
 }
 
+/// Replaces each number by what lies on the line between two entries of a table, in place: any function of 16 bits. Entry `i` is that of
+/// `128 · i − 32768`; the last one is only the end of the last line.
+///
+/// ```text
+/// i = (value >> 7) + 256        along = value & 127
+/// output = table[i] + (((table[i + 1] − table[i]) · along + 64) >> 7)
+/// ```
+///
+/// # Source
+/// TensorFlow Lite's `LUTLookup`, its formula; there a step from one entry to the next of more than 32767 wraps, here it does not.
+pub fn lookup_s16(values: &mut [i16], table: &[i16; 513]) {
+    for value in values {
+        *value = between(*value, table);
+    }
+}
+
+/// The function of [`lookup_s16`] of one number.
+pub(crate) fn between(value: i16, table: &[i16; 513]) -> i16 {
+    let (index, along) = (((i32::from(value) >> 7) + 256) as usize, i32::from(value) & 127);
+    let (base, next) = (i32::from(table[index]), i32::from(table[index + 1]));
+    (base + (((next - base) * along + 64) >> 7)) as i16
+}
+
 /// How a number with one scale becomes one with another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rescale {
@@ -36,64 +59,96 @@ impl Rescale {
     }
 }
 
-/// Writes numbers with another scale: `clamp(round((input − input_zero_point) · scale) + output_zero_point, −128, 127)`.
-///
-/// # Panics
-/// Where the lengths differ.
-pub fn rescale_s8(input: &[i8], rescale: &Rescale, output: &mut [i8]) {
-    assert!(input.len() == output.len(), "input and output differ in length");
-    for (input, output) in input.iter().zip(output) {
-        *output = rescale.apply(i32::from(*input)).clamp(-128, 127) as i8;
-    }
+macro_rules! rescales {
+    ($($name:ident: $x:ty => $y:ty;)*) => { $(
+        #[doc = concat!("Writes numbers `", stringify!($x), "` as numbers `", stringify!($y), "` of another scale.")]
+        ///
+        /// ```text
+        /// output = saturate(round((input − input_zero_point) · scale) + output_zero_point)
+        /// ```
+        ///
+        /// # Panics
+        /// Where the lengths differ.
+        pub fn $name(input: &[$x], rescale: &Rescale, output: &mut [$y]) {
+            assert!(input.len() == output.len(), "input and output differ in length");
+            for (input, output) in input.iter().zip(output) {
+                let scaled = rescale.apply(i32::from(*input));
+                *output = scaled.clamp(i64::from(<$y>::MIN), i64::from(<$y>::MAX)) as $y;
+            }
+        }
+    )* };
 }
 
-/// What [`add_s8`] does to its two inputs and to their sum.
+rescales! {
+    rescale_s8: i8 => i8;
+    rescale_s16: i16 => i16;
+    rescale_s8_to_s16: i8 => i16;
+    rescale_s16_to_s8: i16 => i8;
+}
+
+/// What [`add_s8`] and [`add_s16`] do to their two inputs and to their sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Addition {
+pub struct Addition<T = i8> {
     /// What stands for zero in either input.
     pub zero_points: [i32; 2],
     /// Scale of either input / (twice the larger of both).
     pub scales: [Multiplier; 2],
-    /// (Twice the larger scale of the inputs) / (scale of the output · 2^[`Addition::LEFT`]).
+    /// (Twice the larger scale of the inputs) / (scale of the output · 2^[`Addition::LEFT`], of 16 bits 2^[`Addition::LEFT_S16`]).
     pub output_scale: Multiplier,
     /// How products with them are rounded.
     pub rounding: Rounding,
     /// What stands for zero behind.
     pub output_zero_point: i32,
     /// The smallest and the largest output.
-    pub clamp: [i8; 2],
+    pub clamp: [T; 2],
 }
 
-impl Addition {
-    /// Bits that the inputs are shifted to the left, so that nothing is lost before the sum is rounded.
+impl Addition<i8> {
+    /// Bits that inputs of 8 bits are shifted to the left, so that nothing is lost before the sum is rounded.
     pub const LEFT: u32 = 20;
 }
 
-/// The sum of two tensors of one shape, affine.
-///
-/// ```text
-/// a = round(((input_a − zero_point_a) << 20) · scale_a)           b alike
-/// output = clamp(round((a + b) · output_scale) + output_zero_point, low, high)
-/// ```
-///
-/// # Panics
-/// Where the lengths differ.
-///
-/// # Source
-/// TensorFlow Lite's `Add` of 8 bits; CMSIS-NN's `arm_elementwise_add_s8`, its formula.
-pub fn add_s8(inputs: [&[i8]; 2], addition: &Addition, output: &mut [i8]) {
-    assert!(inputs.iter().all(|input| input.len() == output.len()), "inputs and output differ in length");
-    let part = |index: usize, at: usize| {
-        let shifted = (i32::from(inputs[index][at]) - addition.zero_points[index]).wrapping_shl(Addition::LEFT);
-        addition.rounding.apply(shifted, addition.scales[index]) as i32
-    };
-    for (at, output) in output.iter_mut().enumerate() {
-        let sum = part(0, at).wrapping_add(part(1, at));
-        let scaled =
-            addition.rounding.apply(sum, addition.output_scale).saturating_add(i64::from(addition.output_zero_point));
-        let [low, high] = addition.clamp.map(i64::from);
-        *output = scaled.clamp(low, high) as i8;
-    }
+impl Addition<i16> {
+    /// The same for inputs of 16 bits.
+    pub const LEFT_S16: u32 = 15;
+}
+
+macro_rules! additions {
+    ($($name:ident: $t:ty, $left:expr, $source:literal;)*) => { $(
+        #[doc = concat!("The sum of two tensors of one shape, `", stringify!($t), "`, affine.")]
+        ///
+        /// ```text
+        #[doc = concat!("a = round(((input_a − zero_point_a) << ", stringify!($left), ") · scale_a)           b alike")]
+        /// output = clamp(round((a + b) · output_scale) + output_zero_point, low, high)
+        /// ```
+        ///
+        /// The shift and the sum wrap at 32 bits, which they do not reach with zero points inside of the type.
+        ///
+        /// # Panics
+        /// Where the lengths differ.
+        ///
+        /// # Source
+        #[doc = $source]
+        pub fn $name(inputs: [&[$t]; 2], addition: &Addition<$t>, output: &mut [$t]) {
+            assert!(inputs.iter().all(|input| input.len() == output.len()), "inputs and output differ in length");
+            let part = |index: usize, at: usize| {
+                let difference = i32::from(inputs[index][at]).wrapping_sub(addition.zero_points[index]);
+                addition.rounding.apply(difference.wrapping_shl($left), addition.scales[index]) as i32
+            };
+            for (at, output) in output.iter_mut().enumerate() {
+                let sum = part(0, at).wrapping_add(part(1, at));
+                let scaled = addition.rounding.apply(sum, addition.output_scale);
+                let moved = scaled.saturating_add(i64::from(addition.output_zero_point));
+                let [low, high] = addition.clamp.map(i64::from);
+                *output = moved.clamp(low, high) as $t;
+            }
+        }
+    )* };
+}
+
+additions! {
+    add_s8: i8, Addition::LEFT, "TensorFlow Lite's `Add` of 8 bits; CMSIS-NN's `arm_elementwise_add_s8`, its formula.";
+    add_s16: i16, Addition::LEFT_S16, "TensorFlow Lite's `Add` of 16 bits; CMSIS-NN's `arm_elementwise_add_s16`, its formula. Zero points are zero there.";
 }
 
 /// Maps `[height, width, channels]` with a border of one number: `[top, left, bottom, right]` rows and columns of it.
@@ -116,20 +171,22 @@ pub fn pad<T: Copy>(
     }
 }
 
-/// Maps one behind the other along the channels: `[height, width, a + b]` of `[height, width, a]` and `[height, width, b]`.
+/// Maps one behind the other along the channels: `[height, width, a + b + ...]` of `[height, width, a]`, `[height, width, b]` and so on.
 ///
 /// # Panics
-/// Where the lengths do not belong together.
-pub fn concat<T: Copy>(inputs: [&[T]; 2], channels: [usize; 2], output: &mut [T]) {
-    let [a, b] = channels;
-    assert!(a > 0 && b > 0 && inputs[0].len().is_multiple_of(a), "an input is not of whole pixels");
-    let pixels = inputs[0].len() / a;
-    assert!(
-        inputs[1].len() == pixels * b && output.len() == pixels * (a + b),
-        "inputs and output are not of as many pixels"
-    );
-    for (pixel, output) in output.chunks_exact_mut(a + b).enumerate() {
-        output[..a].copy_from_slice(&inputs[0][pixel * a..][..a]);
-        output[a..].copy_from_slice(&inputs[1][pixel * b..][..b]);
+/// Where the lengths do not belong together, or there are no channels at all.
+pub fn concat<T: Copy>(inputs: &[&[T]], channels: &[usize], output: &mut [T]) {
+    let all: usize = channels.iter().sum();
+    assert!(inputs.len() == channels.len(), "there are not as many numbers of channels as inputs");
+    assert!(all > 0 && output.len().is_multiple_of(all), "the output is not of whole pixels");
+    let pixels = output.len() / all;
+    let fits = |(input, channels): (&&[T], &usize)| input.len() == pixels * channels;
+    assert!(inputs.iter().zip(channels).all(fits), "inputs and output are not of as many pixels");
+    for (pixel, mut output) in output.chunks_exact_mut(all).enumerate() {
+        for (input, channels) in inputs.iter().zip(channels) {
+            let (own, others) = output.split_at_mut(*channels);
+            own.copy_from_slice(&input[pixel * channels..][..*channels]);
+            output = others;
+        }
     }
 }

@@ -14,7 +14,7 @@ fn plain<A: Sum, W: Into<i32> + Copy, X: Into<i32> + Copy, B: Into<i32> + Copy, 
     check_bias(bias.len(), output.len());
     for (index, output) in output.iter_mut().enumerate() {
         let row = &weight[index * input.len()..][..input.len()];
-        let mut sum: A = start(bias, index, shifts);
+        let mut sum = A::of_bias(bias, index, shifts);
         for (x, w) in input.iter().zip(row) {
             sum = sum.plus((*x).into() * (*w).into());
         }
@@ -37,7 +37,7 @@ fn interleaved<A: Sum, W: Into<i32> + Copy, X: Into<i32> + Copy, B: Into<i32> + 
     let whole = output.len() / 4 * 4;
     for (index, output) in output[..whole].chunks_exact_mut(4).enumerate() {
         let (first, block) = (4 * index, &weight[4 * index * cols..][..4 * cols]);
-        let mut sums: [A; 4] = core::array::from_fn(|row| start(bias, first + row, shifts));
+        let mut sums: [A; 4] = core::array::from_fn(|row| A::of_bias(bias, first + row, shifts));
         let (in_groups, left) = block.split_at(4 * grouped);
         for (values, inputs) in in_groups.chunks_exact(group.len()).zip(input.chunks_exact(width)) {
             for (w, (row, col)) in values.iter().zip(group) {
@@ -55,10 +55,6 @@ fn interleaved<A: Sum, W: Into<i32> + Copy, X: Into<i32> + Copy, B: Into<i32> + 
     }
     let bias = if bias.is_empty() { bias } else { &bias[whole..] };
     plain::<A, _, _, _, _>((input, &weight[whole * cols..], bias), shifts, &mut output[whole..], saturate);
-}
-
-fn start<A: Sum, B: Into<i32> + Copy>(bias: &[B], row: usize, shifts: Shifts) -> A {
-    A::start(if bias.is_empty() { 0 } else { bias[row].into() }, shifts.bias)
 }
 
 fn check([inputs, weights, outputs]: [usize; 3]) {

@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod conv;
+mod conv_transpose;
 mod elementwise;
 mod fully_connected;
 mod interleaved;
@@ -30,6 +31,7 @@ mod sum;
 mod window;
 
 pub use conv::*;
+pub use conv_transpose::*;
 pub use elementwise::*;
 pub use fully_connected::*;
 pub use interleaved::Interleaved;

@@ -78,19 +78,28 @@ averages! {
     avg_pool_s16: i16;
 }
 
-/// The mean of each window of the power-of-two scheme: `sum / count` towards zero; padding does not count.
-///
-/// # Shapes
-/// As [`max_pool`].
-///
-/// # Panics
-/// Where the lengths do not belong together, or a window is on padding alone.
-///
-/// # Source
-/// CMSIS 5.9.0, `arm_avepool_q7_HWC` as it is without DSP instructions; with them it rounds twice, which differs.
-pub fn avg_pool_q7(input: &[i8], window: &Window, output: &mut [i8]) {
-    for_each(input, window, output.len(), |at, values| {
-        let (sum, count) = sum_and_count(values);
-        output[at] = (sum / count) as i8;
-    });
+macro_rules! truncated_averages {
+    ($($name:ident: $t:ty, $source:literal;)*) => { $(
+        #[doc = concat!("The mean of each window of `", stringify!($t), "`, power of two: `sum / count` towards zero; padding does not count.")]
+        ///
+        /// # Shapes
+        /// As [`max_pool`].
+        ///
+        /// # Panics
+        /// Where the lengths do not belong together, or a window is on padding alone.
+        ///
+        /// # Source
+        #[doc = $source]
+        pub fn $name(input: &[$t], window: &Window, output: &mut [$t]) {
+            for_each(input, window, output.len(), |at, values| {
+                let (sum, count) = sum_and_count(values);
+                output[at] = (sum / count) as $t;
+            });
+        }
+    )* };
+}
+
+truncated_averages! {
+    avg_pool_q7: i8, "CMSIS 5.9.0, `arm_avepool_q7_HWC` as it is without DSP instructions; with them it rounds twice, which differs.";
+    avg_pool_q15: i16, "No other library has it; the formula is that of 8 bits.";
 }

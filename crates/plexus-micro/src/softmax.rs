@@ -1,5 +1,8 @@
 //! Softmax of whole numbers.
 
+use crate::elementwise::between;
+use crate::round::{Multiplier, double_rounding};
+
 /// What [`softmax_s8`] knows of the scale of its inputs.
 ///
 /// ```text
@@ -45,7 +48,7 @@ const SUM_BITS: u32 = 12;
 /// gemmlowp's fixed-point functions, as TensorFlow Lite and CMSIS-NN's `arm_softmax_s8` use them: the formulas, restated.
 pub fn softmax_s8(input: &[i8], cols: usize, scale: SoftmaxScale, output: &mut [i8]) {
     check(input.len(), output.len(), cols);
-    for (input, output) in input.chunks_exact(cols).zip(output.chunks_exact_mut(cols)) {
+    for (input, output) in input.chunks_exact(cols.max(1)).zip(output.chunks_exact_mut(cols.max(1))) {
         let largest = input.iter().copied().fold(i8::MIN, i8::max);
         let exponential = |value: i8| {
             let difference = i32::from(value) - i32::from(largest);
@@ -61,6 +64,66 @@ pub fn softmax_s8(input: &[i8], cols: usize, scale: SoftmaxScale, output: &mut [
         for (value, output) in input.iter().zip(output) {
             let share = exponential(*value).map(|part| divide(high_product(share_of_one, part), bits) - 128);
             *output = share.unwrap_or(-128).clamp(-128, 127) as i8;
+        }
+    }
+}
+
+/// The functions that [`softmax_s16`] looks up, each with 513 entries over a range, as [`lookup_s16`](crate::lookup_s16) reads them.
+///
+/// ```text
+/// exp[i] ≈ 32768 · e^(10 · i / 512 − 10)        one_over_one_plus[i] ≈ 32768 / (1 + i / 512)        at most 32767
+/// ```
+///
+/// Converters lower each entry by half of the error of the line in the middle between it and the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SoftmaxTables<'a> {
+    /// e^x for x from −10 to 0.
+    pub exp: &'a [i16; 513],
+    /// 1 / (1 + x) for x from 0 to 1.
+    pub one_over_one_plus: &'a [i16; 513],
+}
+
+/// As [`softmax_s8`] of 16 bits with tables: shares as numbers from 0 to 32767 that stand for 0 to 32767/32768. `scale` is that of the
+/// inputs times 65535 / 10.
+///
+/// ```text
+/// part[j] = exp(clamp(round((input[j] − max) · scale), −65535, 0) + 32767)                   round is double_rounding
+/// s = max(Σ_k part[k], 1)                free = leading zeros of s
+/// share = one_over_one_plus(min(((s << (free − 1)) + 2^13) >> 14, 131071) − 98304)
+/// output[j] = clamp(part[j] · share / 2^(31 − free), 0, 32767)                               halves up
+/// ```
+///
+/// # Numerics
+/// Apart from the real softmax at most 2 of 32768, and half a unit of the share's part for each further number of the row, since parts are
+/// rounded before they are summed (`tests/layers.rs`). What is more than 10 below the largest counts as if it were 10 below.
+///
+/// # Shapes
+/// `input`, `output`: `[rows, cols]`
+///
+/// # Panics
+/// Where the lengths differ or are no whole rows, or a row is of more than 65536 numbers.
+///
+/// # Source
+/// TensorFlow Lite's `SoftmaxInt16` and CMSIS-NN's `arm_softmax_s16`: the formula, restated.
+pub fn softmax_s16(input: &[i16], cols: usize, scale: Multiplier, tables: &SoftmaxTables<'_>, output: &mut [i16]) {
+    check(input.len(), output.len(), cols);
+    assert!(cols <= 65536, "a row is of more than 65536 numbers");
+    for (input, output) in input.chunks_exact(cols.max(1)).zip(output.chunks_exact_mut(cols.max(1))) {
+        let largest = input.iter().copied().fold(i16::MIN, i16::max);
+        let mut sum = 0i32;
+        for (value, output) in input.iter().zip(output.iter_mut()) {
+            let difference = double_rounding(i32::from(*value) - i32::from(largest), scale);
+            *output = between((difference.clamp(-65535, 0) + 32767) as i16, tables.exp);
+            sum += i32::from(*output);
+        }
+        let sum = i64::from(sum.max(1));
+        // From 2^30 to 2^31, rounded to 2^16 to 2^17.
+        let free = (sum as u32).leading_zeros();
+        let fraction = ((((sum << free) >> 1) + (1 << 13)) >> 14).min(131_071) - 98_304;
+        let share = i64::from(between(fraction as i16, tables.one_over_one_plus));
+        for output in output {
+            let product = (i64::from(*output) * share * 2) >> (31 - free);
+            *output = ((product + 1) >> 1).clamp(0, 32767) as i16;
         }
     }
 }

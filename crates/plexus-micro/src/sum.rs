@@ -60,6 +60,10 @@ pub struct AffineWide<'a> {
 pub(crate) trait Sum: Copy {
     /// A bias, shifted to the left.
     fn start(bias: i32, shift: u32) -> Self;
+    /// The bias of a row of the power-of-two scheme; without biases it is zero.
+    fn of_bias<B: Into<i32> + Copy>(bias: &[B], row: usize, shifts: Shifts) -> Self {
+        Self::start(if bias.is_empty() { 0 } else { bias[row].into() }, shifts.bias)
+    }
     fn plus(self, product: i32) -> Self;
     /// Rounded and shifted; what does not fit is the nearest that does.
     fn rounded(self, shifts: Shifts) -> i32;
