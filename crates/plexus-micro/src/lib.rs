@@ -12,6 +12,8 @@
 //! Sums are of 32 bits and wrap where the C code of the field does; [`accumulator_bound`] tells beforehand whether they can, and then there
 //! are functions with 64-bit sums.
 //!
+//! The same functions as C source: [`c`].
+//!
 //! # Panics
 //! Functions check the sizes of their slices before they begin and panic where these do not belong together; numbers never make
 //! them panic.
@@ -19,6 +21,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod c;
 mod conv;
 mod conv_transpose;
 mod elementwise;

@@ -42,12 +42,13 @@ const SUM_BITS: u32 = 12;
 /// `input`, `output`: `[rows, cols]`
 ///
 /// # Panics
-/// Where the lengths differ or are no whole rows.
+/// Where the lengths differ or are no whole rows, or a row is of more than 4095 numbers, whose sum might not fit.
 ///
 /// # Source
 /// gemmlowp's fixed-point functions, as TensorFlow Lite and CMSIS-NN's `arm_softmax_s8` use them: the formulas, restated.
 pub fn softmax_s8(input: &[i8], cols: usize, scale: SoftmaxScale, output: &mut [i8]) {
     check(input.len(), output.len(), cols);
+    assert!(cols < 1 << SUM_BITS, "a row is of more than 4095 numbers");
     for (input, output) in input.chunks_exact(cols.max(1)).zip(output.chunks_exact_mut(cols.max(1))) {
         let largest = input.iter().copied().fold(i8::MIN, i8::max);
         let exponential = |value: i8| {
@@ -56,11 +57,11 @@ pub fn softmax_s8(input: &[i8], cols: usize, scale: SoftmaxScale, output: &mut [
             (difference >= scale.least).then(|| exp_of_negative(scaled()))
         };
         let parts = input.iter().filter_map(|value| exponential(*value));
-        let sum = parts.fold(0i32, |sum, part| sum.wrapping_add(divide(part, SUM_BITS)));
+        // The largest number has the part 1: of SUM_BITS bits before the point and 19 behind it, the sum is from 1 to 4095.
+        let sum: i32 = parts.map(|part| divide(part, SUM_BITS)).sum();
         let free = sum.leading_zeros();
-        let fraction = if sum > 0 { sum.wrapping_shl(free) } else { 0 };
-        let share_of_one = one_over_one_plus(fraction.wrapping_sub(i32::MIN));
-        let bits = SUM_BITS + 23 - free.min(SUM_BITS + 23);
+        let share_of_one = one_over_one_plus((sum << free).wrapping_sub(i32::MIN));
+        let bits = SUM_BITS + 23 - free;
         for (value, output) in input.iter().zip(output) {
             let share = exponential(*value).map(|part| divide(high_product(share_of_one, part), bits) - 128);
             *output = share.unwrap_or(-128).clamp(-128, 127) as i8;

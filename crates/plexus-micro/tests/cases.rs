@@ -1,49 +1,21 @@
 //! The layers against recorded cases, against each other and against sums of unlimited size.
 
 mod dice;
+mod recorded;
 
 use dice::{BYTE, Dice, HALF};
 use plexus_micro::*;
-use serde_json::Value;
-
-/// The power-of-two forms in their two roundings, with the field that holds the outputs.
-const ROUNDINGS: [(ShiftRounding, &str); 2] = [(ShiftRounding::HalfUp, "y"), (ShiftRounding::Floor, "y_truncate")];
-
-fn list<T: TryFrom<i64>>(case: &Value, name: &str) -> Vec<T> {
-    fn numbers(value: &Value, into: &mut Vec<i64>) {
-        match value {
-            Value::Array(items) => items.iter().for_each(|item| numbers(item, into)),
-            one => into.push(one.as_i64().expect("a whole number")),
-        }
-    }
-    let mut found = Vec::new();
-    numbers(&case[name], &mut found);
-    found.into_iter().map(|number| T::try_from(number).ok().expect("it fits its type")).collect()
-}
-
-fn one<T: TryFrom<i64>>(case: &Value, name: &str) -> T {
-    list(case, name).pop().expect("one number")
-}
-
-fn cases() -> Vec<Value> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/integer/cases.json");
-    let text = std::fs::read_to_string(path).expect("the case file is part of the repository");
-    serde_json::from_str(&text).expect("a list of cases")
-}
+use recorded::{ROUNDINGS, list, one, scales};
 
 #[test]
 fn every_recorded_case_has_its_bits() {
-    let cases = cases();
+    let cases = recorded::cases();
     assert_eq!(cases.len(), 180);
     for (index, case) in cases.iter().enumerate() {
         let family = case["family"].as_str().expect("text");
         let (rows, cols) = (one::<usize>(case, "n"), one::<usize>(case, "d"));
         let what = format!("case {index}, {family}");
         let shifts = |rounding| Shifts::new(one(case, "bias_shift"), one(case, "out_shift"), rounding);
-        let scales = || -> Vec<Multiplier> {
-            let parts = list::<i32>(case, "mult").into_iter().zip(list::<i32>(case, "shift"));
-            parts.map(|(multiplier, shift)| Multiplier::new(multiplier, shift)).collect()
-        };
         match family {
             "q7" => {
                 for (rounding, y) in ROUNDINGS {
@@ -74,7 +46,7 @@ fn every_recorded_case_has_its_bits() {
             }
             "s8" | "s8_per_channel" => {
                 let (x, w) = (list::<i8>(case, "x"), list::<i8>(case, "w"));
-                let (bias, scales) = (list(case, "bias"), scales());
+                let (bias, scales) = (list(case, "bias"), scales(case));
                 for (rounding, y) in [(Rounding::Double, "y"), (Rounding::Single, "y_single_rounding")] {
                     let affine = Affine {
                         bias: &bias,
@@ -95,7 +67,7 @@ fn every_recorded_case_has_its_bits() {
             }
             "s16x8" => {
                 let (x, w) = (list::<i16>(case, "x"), list::<i8>(case, "w"));
-                let (bias, scales) = (list(case, "bias"), scales());
+                let (bias, scales) = (list(case, "bias"), scales(case));
                 let affine = AffineWide { bias: &bias, scales: &scales, clamp: [-32768, 32767] };
                 let want = list::<i16>(case, "y");
                 let (mut found, mut from_16) = (vec![0; want.len()], vec![0; want.len()]);
@@ -256,8 +228,7 @@ fn four_bit_weights_are_those_of_eight_bits() {
     for (rows, cols) in (0..10).flat_map(|rows| (0..10).map(move |cols| (rows, cols))) {
         let x: Vec<i8> = dice.list(cols, BYTE);
         let w: Vec<i8> = dice.list(rows * cols, [-8, 7]);
-        let bytes: Vec<u8> =
-            w.chunks(2).map(|pair| (pair[0] & 15) as u8 | (pair.get(1).map_or(0, |high| *high as u8) << 4)).collect();
+        let bytes = dice::packed(&w);
         let scales: Vec<Multiplier> = (0..rows).map(|row| Multiplier::from_scale(0.01 * (row + 1) as f64)).collect();
         let bias: Vec<i32> = dice.list(rows, [-1000, 1000]);
         for weight_zero_point in [0, 3] {

@@ -2,29 +2,8 @@
 
 mod dice;
 
-use dice::{BYTE, Dice, HALF, WORD};
+use dice::{BYTE, Dice, HALF, WORD, multipliers, packed, window};
 use plexus_micro::*;
-
-/// A window of odd sizes on a map of odd sizes; the kernel fits.
-fn window(dice: &mut Dice, channels: usize) -> Window {
-    loop {
-        let mut one = |low: i64, high: i64| dice.of(low, high) as usize;
-        let window = Window {
-            input: [one(1, 7), one(1, 6), channels],
-            kernel: [one(1, 4), one(1, 3)],
-            stride: [one(1, 3), one(1, 2)],
-            padding: [one(0, 3), one(0, 2), one(0, 2), one(0, 3)],
-            dilation: [one(1, 2), one(1, 3)],
-        };
-        let fits = (0..2).all(|axis| {
-            window.dilation[axis] * (window.kernel[axis] - 1)
-                < window.input[axis] + window.padding[axis] + window.padding[axis + 2]
-        });
-        if fits {
-            return window;
-        }
-    }
-}
 
 /// Each output of a convolution as a sum without limit: the input at row, column and channel, zero outside, times the weight.
 fn sums(
@@ -66,10 +45,6 @@ fn sums(
 
 fn long<T: Copy + Into<i64>>(values: &[T]) -> Vec<i64> {
     values.iter().map(|value| (*value).into()).collect()
-}
-
-fn multipliers(dice: &mut Dice, count: usize, most: i64) -> Vec<Multiplier> {
-    (0..count).map(|_| Multiplier::new(dice.of(1 << 30, i32::MAX.into()) as i32, dice.of(-12, most) as i32)).collect()
 }
 
 #[test]
@@ -161,11 +136,6 @@ fn convolutions_are_their_formula() {
         check!(conv2d_q15, conv2d_q15_wide, [HALF; 3]);
         check!(conv2d_q7_q15, conv2d_q7_q15_wide, [HALF, BYTE, BYTE]);
     }
-}
-
-/// 4-bit numbers, two in a byte.
-fn packed(values: &[i8]) -> Vec<u8> {
-    values.chunks(2).map(|pair| (pair[0] & 15) as u8 | (pair.get(1).map_or(0, |high| *high as u8) << 4)).collect()
 }
 
 /// How many inputs, weights and outputs; filters.
@@ -633,6 +603,8 @@ fn sizes_that_do_not_belong_together_are_refused() {
             &mut [0; 3],
         )
     });
+    softmax_s8(&[0; 4095], 4095, SoftmaxScale::new(1, 0, 0), &mut [0; 4095]);
+    refused(&|| softmax_s8(&[0; 4096], 4096, SoftmaxScale::new(1, 0, 0), &mut [0; 4096]));
     refused(&|| softmax_s8(&[0; 5], 2, SoftmaxScale::new(1, 0, 0), &mut [0; 5]));
     let wide = AffineWide { bias: &[], scales: &[Multiplier::new(1 << 30, 8)], clamp: [-32768, 32767] };
     refused(&|| fully_connected_s16x8(&[1], &[1], &wide, &mut [0]));
