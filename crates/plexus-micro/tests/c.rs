@@ -165,7 +165,8 @@ fn wide_bias(dice: &mut Dice, rows: usize) -> Vec<i64> {
 
 fn roundings(dice: &mut Dice, calls: &mut Vec<Call>) {
     for shift in -31..=30 {
-        for multiplier in [0, 1, 1 << 30, (1 << 30) + 1, 0x7FFE_FFFF, 0x7FFF_0000, i32::MAX, dice.of(0, WORD[1]) as i32]
+        for multiplier in
+            [0, 1, 1 << 30, (1 << 30) + 1, 0x7FFE_FFFF, 0x7FFF_0000, 0x7FFF_8000, i32::MAX, dice.of(0, WORD[1]) as i32]
         {
             let scale = Multiplier::new(multiplier, shift);
             let mut sums: Vec<i32> = numbers(dice, 20, WORD);
@@ -518,6 +519,13 @@ fn softmaxes(dice: &mut Dice, calls: &mut Vec<Call>) {
         let call = Call::of("softmax_s16").list(&x).size(cols).scale(scale);
         calls.push(call.list(&exp).list(&share).gives(&y));
     }
+    // A sum whose leading 17 bits round up to 18.
+    let (mut exp, mut share) = ([32767; 513], [16384; 513]);
+    (exp[0], exp[1], share[0]) = (7, 7, 32767);
+    let (x, scale, mut y) = ([0, 0, 0, 0, 0, 0, 0, 0, i16::MIN], Multiplier::new(i32::MAX, 10), [0; 9]);
+    softmax_s16(&x, 9, scale, &SoftmaxTables { exp: &exp, one_over_one_plus: &share }, &mut y);
+    assert_eq!(y, [4096, 4096, 4096, 4096, 4096, 4096, 4096, 4096, 1]);
+    calls.push(Call::of("softmax_s16").list(&x).size(9).scale(scale).list(&exp).list(&share).gives(&y));
 }
 
 /// The recorded cases, with the outputs that they record.
