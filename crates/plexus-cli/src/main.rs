@@ -88,6 +88,7 @@ fn main() -> ExitCode {
             Command::Summary(args) => commands::summary::run(args),
             Command::Import(args) => commands::import::run(args),
             Command::Convert(args) => commands::convert::run(args),
+            Command::Quantize(args) => commands::quantize::run(*args),
             Command::Shape(args) => commands::shape::run(args),
             Command::CompareConnectivity(args) => commands::compare_connectivity::run(args),
             Command::Draw(args) => commands::draw::run(args),

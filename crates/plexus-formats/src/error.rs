@@ -2,8 +2,8 @@
 
 #[cfg(feature = "toml")]
 use crate::text::TextError;
-use plexus_nn::ShapeError;
 use plexus_nn::custom::NotRegistered;
+use plexus_nn::{DType, ShapeError};
 use thiserror::Error;
 
 /// Why a file is refused, or cannot be written.
@@ -87,15 +87,18 @@ pub enum FormatError {
         /// The limit.
         limit: usize,
     },
-    /// A tensor of numbers that are not 32-bit floats.
+    /// A tensor of numbers of another type than the layer has: nearly all have 32-bit floats.
     #[error(
-        "tensor `{tensor}` holds {dtype} numbers, Plexus reads F32. Convert the weights to float32 and save them again"
+        "tensor `{tensor}` holds {dtype} numbers, Plexus reads {} there. Convert the weights to {} and save them again",
+        wanted.name().to_uppercase(), if *wanted == DType::F32 { "float32" } else { wanted.name() }
     )]
     DataType {
         /// The name of the tensor.
         tensor: String,
         /// Its data type.
         dtype: String,
+        /// The type that is read.
+        wanted: DType,
     },
     /// A tensor that overlaps another one, or leaves a gap before it.
     #[error(

@@ -3,7 +3,7 @@
 //! ```text
 //! 8 bytes   length of the header, little-endian
 //! header    JSON: "__metadata__" (string to string), then name -> dtype, shape, data_offsets; spaces to a multiple of 8
-//! data      the tensors, one after the other, F32 little-endian, row-major
+//! data      the tensors, one after the other, little-endian, row-major: F32, and I8, I16, I32, I64 of layers of whole numbers
 //! ```
 //!
 //! The tensors stand in the order of the layers, under dotted names such as `layers.0.weight`. The metadata has
@@ -24,7 +24,7 @@ use crate::format::{ReadModel, Source, open_model};
 use crate::limits::{MAX_HEADER_BYTES, MAX_LAYERS, is_name};
 use header::{check_dtype, read_header};
 use plexus_nn::custom::NotRegistered;
-use plexus_nn::{CheckedNetwork, LayerParams, Network, ParamEntry, Params, Tensor, bytes};
+use plexus_nn::{CheckedNetwork, DType, LayerParams, Network, ParamEntry, Params, Tensor, bytes};
 use reader::Reader;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -117,9 +117,9 @@ pub fn write_model_to(
         }
         let (weights, state) = params.layer(index);
         let (weights_start, state_start) = (layout.weights_of(index).start, layout.state_of(index).start);
-        for ParamEntry { range, trainable, .. } in entries {
+        for ParamEntry { range, trainable, dtype, .. } in entries {
             let (values, start) = if *trainable { (&weights, weights_start) } else { (&state, state_start) };
-            bytes::write(writer, &values[range.start - start..range.end - start])?;
+            bytes::write_as(*dtype, writer, &values[range.start - start..range.end - start])?;
         }
     }
     Ok(())
@@ -162,7 +162,7 @@ pub fn read_weights(file: &[u8]) -> Result<Vec<Tensor<'static>>, FormatError> {
     }
     let data = &file[header.data_start as usize..];
     let read = header.tensors.into_iter().map(|tensor| {
-        check_dtype(&tensor)?;
+        check_dtype(&tensor, DType::F32)?;
         let mut values = vec![0.0; tensor.range.len() / 4];
         bytes::read(&mut &data[tensor.range], &mut values)?;
         Ok(Tensor { name: tensor.name, shape: tensor.shape, values: Cow::Owned(values) })

@@ -1,5 +1,6 @@
-//! Numbers as bytes of files: `f32`, little-endian, one after the other.
+//! Numbers as bytes of files: little-endian, one after the other.
 
+use crate::view::DType;
 use std::io::{self, Read, Write};
 
 /// Reads numbers straight into their place.
@@ -43,6 +44,55 @@ pub fn write(writer: &mut (impl Write + ?Sized), numbers: &[f32]) -> io::Result<
             *to = number.to_le_bytes();
         }
         writer.write_all(&piece[..4 * numbers.len()])?;
+    }
+    Ok(())
+}
+
+/// Numbers of a file that are read at a time.
+const PIECE: usize = 1024;
+
+/// Reads numbers of a type as floats, which hold whole numbers of 24 significant bits.
+///
+/// # Errors
+/// What the reader says; `UnexpectedEof` where it ends too early, `InvalidData` for a whole number of more bits.
+pub fn read_as(dtype: DType, reader: &mut (impl Read + ?Sized), numbers: &mut [f32]) -> io::Result<()> {
+    if dtype == DType::F32 {
+        return read(reader, numbers);
+    }
+    let (size, mut piece) = (dtype.size(), [0; 8 * PIECE]);
+    for numbers in numbers.chunks_mut(PIECE) {
+        let bytes = &mut piece[..size * numbers.len()];
+        reader.read_exact(bytes)?;
+        for (number, bytes) in numbers.iter_mut().zip(bytes.chunks_exact(size)) {
+            // The sign stands in the last byte.
+            let negative = bytes[size - 1] >> 7 == 1 && !matches!(dtype, DType::U8 | DType::U32);
+            let mut wide = [if negative { 0xff } else { 0 }; 8];
+            wide[..size].copy_from_slice(bytes);
+            let whole = i64::from_le_bytes(wide);
+            *number = whole as f32;
+            if *number as i128 != i128::from(whole) {
+                let message = format!("the whole number {whole} has more than 24 significant bits");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes floats as numbers of a type, which they are.
+///
+/// # Errors
+/// What the writer says.
+pub fn write_as(dtype: DType, writer: &mut (impl Write + ?Sized), numbers: &[f32]) -> io::Result<()> {
+    if dtype == DType::F32 {
+        return write(writer, numbers);
+    }
+    let (size, mut piece) = (dtype.size(), [0; 8 * PIECE]);
+    for numbers in numbers.chunks(PIECE) {
+        for (number, bytes) in numbers.iter().zip(piece.chunks_exact_mut(size)) {
+            bytes.copy_from_slice(&(*number as i64).to_le_bytes()[..size]);
+        }
+        writer.write_all(&piece[..size * numbers.len()])?;
     }
     Ok(())
 }

@@ -2,12 +2,13 @@
 //!
 //! Each check returns a type that cannot be made elsewhere; the code after it trusts that type.
 
-use crate::layer::Mismatch;
+use crate::layer::{Entering, Mismatch};
 use crate::layers::MAPS;
 use crate::network::{NamedLayer, Network};
 use crate::no_maps;
 use crate::params::ParamLayout;
 use crate::shape::Shape;
+use crate::view::Quant;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -74,6 +75,8 @@ pub struct CheckedNetwork {
     network: Network,
     /// Of every value.
     shapes: Vec<Shape>,
+    /// What the numbers of every value stand for; `None` for floats.
+    quants: Vec<Option<Quant>>,
     /// What each layer reads.
     reads: Vec<Vec<ValueId>>,
     outputs: Vec<ValueId>,
@@ -119,6 +122,21 @@ impl CheckedNetwork {
     /// The shape of a value.
     pub fn shape(&self, value: ValueId) -> &Shape {
         &self.shapes[value.index()]
+    }
+
+    /// What the numbers of a value stand for, where they are whole numbers; `None` for floats.
+    pub fn quant(&self, value: ValueId) -> Option<Quant> {
+        self.quants[value.index()]
+    }
+
+    /// What the numbers stand for that enter layer `index`.
+    pub fn input_quants(&self, index: usize) -> Vec<Option<Quant>> {
+        self.reads[index].iter().map(|value| self.quant(*value)).collect()
+    }
+
+    /// The first layer without a way back, through which no gradient comes: such a network cannot be trained.
+    pub fn without_gradient(&self) -> Option<usize> {
+        self.network.layers.iter().position(|named| !named.layer.has_gradient())
     }
 
     /// What layer `index` reads.
@@ -176,12 +194,14 @@ impl CheckedNetwork {
         label(&self.network.layers[index])
     }
 
-    /// Checks the constants of layer `index`, as [`ParamLayout::state_of`] gives them, where they come from outside.
+    /// Checks the numbers of layer `index`, the trainable ones and the others, where they come from outside.
     ///
     /// # Errors
-    /// [`ShapeError`] where the layer [cannot have](crate::layer::LayerKind::check_constants) them.
-    pub fn check_constants(&self, index: usize, state: &[f32]) -> Result<(), ShapeError> {
-        let checked = self.network.layers[index].layer.check_constants(&self.input_shapes(index), state);
+    /// [`ShapeError`] where the layer [cannot have](crate::layer::LayerKind::check_params) them.
+    pub fn check_params(&self, index: usize, weights: &[f32], state: &[f32]) -> Result<(), ShapeError> {
+        let (shapes, quants) = (self.input_shapes(index), self.input_quants(index));
+        let entering = Entering { shapes: &shapes, quants: &quants };
+        let checked = self.network.layers[index].layer.check_params(entering, weights, state);
         checked.map_err(|Mismatch { compared, expected, got, help }| ShapeError {
             layer: Some(self.label(index)),
             compared,
@@ -315,6 +335,7 @@ fn known(shape: &Shape) -> usize {
 pub fn check_network(network: Network) -> Result<CheckedNetwork, ShapeError> {
     let mut names: HashMap<&str, ValueId> = HashMap::new();
     let mut shapes: Vec<Shape> = Vec::with_capacity(network.inputs.len() + network.layers.len());
+    let mut quants: Vec<Option<Quant>> = vec![None; network.inputs.len()];
     let mut all_reads = Vec::with_capacity(network.layers.len());
     if network.inputs.is_empty() {
         let help = "Write the shape of one sample, as input = [784].";
@@ -341,6 +362,12 @@ pub fn check_network(network: Network) -> Result<CheckedNetwork, ShapeError> {
             at_layer(&network, index, &reads, &entering, mismatch)
         })?;
         check_size(&shape, Some(&label), "the output shape")?;
+        let numbers: Vec<Option<Quant>> = reads.iter().map(|value| quants[value.index()]).collect();
+        let quant = layer.layer.quant(&numbers).map_err(|Mismatch { compared, expected, got, help }| {
+            let from: Vec<&str> = reads.iter().map(|value| name_of(&network, *value).as_str()).collect();
+            let got = format!("{got} (from {})", from.join(", "));
+            ShapeError { layer: Some(label.clone()), compared, expected, got, help }
+        })?;
         let mut roles = HashSet::new();
         for spec in layer.layer.params(&entering) {
             if !roles.insert(spec.role) {
@@ -356,6 +383,7 @@ pub fn check_network(network: Network) -> Result<CheckedNetwork, ShapeError> {
             return Err(refused(Some(label), "the name", "a name used once", got, help));
         }
         shapes.push(shape);
+        quants.push(quant);
         all_reads.push(reads);
     }
     let mut outputs: Vec<ValueId> = Vec::new();
@@ -374,8 +402,13 @@ pub fn check_network(network: Network) -> Result<CheckedNetwork, ShapeError> {
     if outputs.is_empty() {
         outputs.push(ValueId::at(shapes.len() - 1));
     }
+    if let Some((value, quant)) = outputs.iter().find_map(|value| Some((value, quants[value.index()]?))) {
+        let label = value.index().checked_sub(network.inputs.len()).map(|layer| label(&network.layers[layer]));
+        let help = "Put a dequantize layer behind it: what comes out of a network are floats.";
+        return Err(refused(label, "the type of the output", "32-bit floats", quant.describe(), help));
+    }
     let layout = Arc::new(ParamLayout::new(&network, &shapes, &all_reads));
-    Ok(CheckedNetwork { network, shapes, reads: all_reads, outputs, layout })
+    Ok(CheckedNetwork { network, shapes, quants, reads: all_reads, outputs, layout })
 }
 
 /// The values that a layer reads, by their names.
@@ -423,13 +456,18 @@ fn list<'a>(names: impl Iterator<Item = &'a String>) -> String {
     format!("{more}{}", names[names.len().saturating_sub(MOST)..].join(", "))
 }
 
+/// The name of a value.
+fn name_of(network: &Network, value: ValueId) -> &String {
+    match value.index().checked_sub(network.inputs.len()) {
+        Some(layer) => &network.layers[layer].name,
+        None => &network.inputs[value.index()].name,
+    }
+}
+
 /// Adds to a refusal of a layer where what it reads comes from.
 fn at_layer(network: &Network, index: usize, reads: &[ValueId], entering: &[&Shape], mismatch: Mismatch) -> ShapeError {
     let Mismatch { compared, expected, got, help } = mismatch;
-    let name = |value: ValueId| match value.index().checked_sub(network.inputs.len()) {
-        Some(layer) => &network.layers[layer].name,
-        None => &network.inputs[value.index()].name,
-    };
+    let name = |value: ValueId| name_of(network, value);
     let origin = match (reads, entering) {
         ([value], [shape]) => match value.index().checked_sub(network.inputs.len()) {
             Some(layer) => {

@@ -7,7 +7,7 @@ use crate::params::{ParamLayout, Params};
 use crate::prepared::Weights;
 use crate::program::{Home, Op, Port, Program, TensorId};
 use crate::scratch::Scratch;
-use crate::view::{DType, View, ViewMut, transpose_all};
+use crate::view::{DType, View, ViewMut, transpose_views};
 use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::conv::{UnpoolTwo, unpool_two};
@@ -134,7 +134,7 @@ impl<'a> Frame<'a> {
         let (tensor, shape) = (&self.program.tensors[port.tensor], self.network.shape(port.value));
         match tensor.home {
             Home::Input(index) => View::of(shape, port.layout, self.batch.input(index)),
-            Home::Arena(_) => View::of_bytes(shape, port.layout, tensor.dtype, bytes),
+            Home::Arena(_) => View::of_quant(shape, port.layout, self.network.quant(port.value), bytes),
         }
     }
 
@@ -142,8 +142,7 @@ impl<'a> Frame<'a> {
     where
         'a: 'v,
     {
-        let (tensor, shape) = (&self.program.tensors[port.tensor], self.network.shape(port.value));
-        ViewMut::of_bytes(shape, port.layout, tensor.dtype, bytes)
+        ViewMut::of_quant(self.network.shape(port.value), port.layout, self.network.quant(port.value), bytes)
     }
 
     fn layer(&self, index: usize) -> &'a Layer {
@@ -241,11 +240,11 @@ impl Executor<'_> {
                 Layout::ChannelsLast => (height * width, channels),
             },
             _ => {
-                to.into_f32().copy_from_slice(from.f32());
+                to.into_bytes().copy_from_slice(from.bytes());
                 return;
             }
         };
-        transpose_all(from.f32(), size, to.into_f32(), context);
+        transpose_views(from, size, to, context);
     }
 
     /// Spreads the gradient of pooled maps over the full ones, through the function before the pooling.

@@ -8,7 +8,7 @@ use crate::init::Init;
 use crate::prepared::Prepared;
 use crate::scratch::Scratch;
 use crate::shape::Shape;
-use crate::view::{DType, View, ViewMut};
+use crate::view::{DType, Quant, View, ViewMut};
 use crate::window::Slide;
 use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
@@ -52,12 +52,19 @@ pub struct ParamSpec {
     pub init: Init,
     /// Whether a gradient changes it; running statistics and the like are kept apart.
     pub trainable: bool,
+    /// The type of its numbers in files. In memory all are floats; where this is a type of whole numbers, so are they, inside its range.
+    pub dtype: DType,
 }
 
 impl ParamSpec {
     /// A tensor that gradients change.
     pub fn new(role: &'static str, shape: impl Into<Vec<usize>>, init: Init) -> Self {
-        ParamSpec { role, shape: shape.into(), init, trainable: true }
+        ParamSpec { role, shape: shape.into(), init, trainable: true, dtype: DType::F32 }
+    }
+
+    /// A tensor of whole numbers, zeros at first.
+    pub fn integers(role: &'static str, shape: impl Into<Vec<usize>>, dtype: DType) -> Self {
+        ParamSpec { dtype, ..ParamSpec::new(role, shape, Init::Zeros) }
     }
 
     /// A tensor that they do not: constants, running statistics.
@@ -352,10 +359,21 @@ impl<'a> Backward<'a, '_> {
     }
 }
 
+/// What enters a layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Entering<'a> {
+    /// The shapes.
+    pub shapes: &'a [&'a Shape],
+    /// What the numbers stand for; `None` for floats.
+    pub quants: &'a [Option<Quant>],
+}
+
 /// What a layer sees of its weights when a model is opened.
 pub struct Prepare<'a> {
     /// The shapes that enter.
     pub inputs: &'a [&'a Shape],
+    /// What the numbers that enter stand for; `None` for floats.
+    pub quants: &'a [Option<Quant>],
     /// The trainable tensors of this layer, one after the other.
     pub weights: &'a [f32],
     /// Takes the place of the layer's bias, whether it has one or not.
@@ -419,6 +437,31 @@ pub fn one<'a>(inputs: &[&'a Shape]) -> Result<&'a Shape, Mismatch> {
     }
 }
 
+/// Refuses whole numbers: most layers compute with floats.
+///
+/// # Errors
+/// [`Mismatch`] naming what came.
+pub fn floats(inputs: &[Option<Quant>]) -> Result<Option<Quant>, Mismatch> {
+    match inputs.iter().flatten().next() {
+        None => Ok(None),
+        Some(quant) => {
+            let help = "Put a dequantize layer in front, or take the integer form of the layer.";
+            Err(Mismatch::new("the type of the input", "32-bit floats", quant.describe(), help))
+        }
+    }
+}
+
+/// The numbers of the only input, of whatever type, for layers that only rename axes.
+///
+/// # Errors
+/// [`Mismatch`] where there are several.
+pub fn any_numbers(inputs: &[Option<Quant>]) -> Result<Option<Quant>, Mismatch> {
+    match inputs {
+        [quant] => Ok(*quant),
+        _ => floats(inputs),
+    }
+}
+
 /// Bytes of the trainable tensors among some.
 pub(crate) fn weights_bytes(params: &[ParamSpec]) -> usize {
     let bytes = params.iter().filter(|spec| spec.trainable).map(|spec| spec.len().saturating_mul(size_of::<f32>()));
@@ -436,17 +479,30 @@ pub trait LayerKind {
     /// [`Mismatch`] where the inputs do not fit the description.
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch>;
 
+    /// What the numbers that leave stand for, `None` for floats, for what those that enter do. Most kinds take floats and give them.
+    ///
+    /// # Errors
+    /// [`Mismatch`] where the layer cannot read such numbers.
+    fn quant(&self, inputs: &[Option<Quant>]) -> Result<Option<Quant>, Mismatch> {
+        floats(inputs)
+    }
+
+    /// Whether there is a way back through the layer.
+    fn has_gradient(&self) -> bool {
+        true
+    }
+
     /// The tensors the layer owns, for the shapes that enter.
     fn params(&self, _inputs: &[&Shape]) -> Vec<ParamSpec> {
         Vec::new()
     }
 
-    /// Whether numbers from outside can be the constants of the layer: those of [`LayerKind::params`] that are not trainable,
-    /// one after the other. Most kinds take any.
+    /// Whether numbers from outside can be those of [`LayerKind::params`], one after the other: the trainable ones, and the
+    /// others. Most kinds take any.
     ///
     /// # Errors
     /// [`Mismatch`] naming the first number that cannot be.
-    fn check_constants(&self, _inputs: &[&Shape], _state: &[f32]) -> Result<(), Mismatch> {
+    fn check_params(&self, _entering: Entering<'_>, _weights: &[f32], _state: &[f32]) -> Result<(), Mismatch> {
         Ok(())
     }
 
@@ -580,7 +636,7 @@ pub trait LayerKind {
         };
         let mut operands: Vec<Operand> = Vec::new();
         for (name, view) in input_names(cx.inputs.len()).iter().zip(cx.inputs) {
-            operands.push(Operand::new(name, view.shape.axes(), &view.channels_first()));
+            operands.push(Operand::new(name, view.shape.axes(), &view.numbers()));
         }
         operands.extend(tensors(true, cx.weights));
         operands.extend(tensors(false, &state));
@@ -605,7 +661,7 @@ pub trait LayerKind {
             operands = vec![product, bias];
         }
         self.forward(cx.again());
-        let result = Operand::new("output", cx.output.shape.axes(), &cx.output.view().channels_first());
+        let result = Operand::new("output", cx.output.shape.axes(), &cx.output.view().numbers());
         let (operation, formula) = steps.next().unwrap_or_default();
         primitives.push(Primitive { operation: operation.to_string(), formula, operands, result });
         primitives

@@ -24,6 +24,7 @@ pub mod formulas;
 pub mod gradcheck;
 mod graph;
 pub mod init;
+pub mod integer;
 pub mod layer;
 pub mod layers;
 mod network;
@@ -60,4 +61,4 @@ pub use scratch::Scratch;
 pub use shape::Shape;
 #[cfg(feature = "train")]
 pub use train_plan::{TrainOptions, TrainPlan};
-pub use view::{DType, View, ViewMut};
+pub use view::{DType, Quant, View, ViewMut};

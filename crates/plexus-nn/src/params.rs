@@ -4,6 +4,7 @@ use crate::check::{CheckedNetwork, ShapeError, ValueId};
 use crate::init::Init;
 use crate::network::Network;
 use crate::shape::Shape;
+use crate::view::DType;
 use plexus_kernels::buffer::Buffer;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -27,6 +28,26 @@ pub struct ParamEntry {
     pub trainable: bool,
     /// How it starts.
     pub init: Init,
+    /// The type of its numbers in files; in memory all are floats.
+    pub dtype: DType,
+}
+
+impl ParamEntry {
+    /// Holds numbers from outside against the type.
+    ///
+    /// # Errors
+    /// [`ShapeError`] naming the first that is not of it.
+    fn check(&self, values: &[f32]) -> Result<(), ShapeError> {
+        let Some(at) = values.iter().position(|value| !self.dtype.holds(*value)) else { return Ok(()) };
+        let [low, high] = self.dtype.range().unwrap_or_default();
+        Err(ShapeError {
+            layer: None,
+            compared: format!("number {at} of {}", self.name),
+            expected: format!("a whole number from {low} to {high} ({})", self.dtype.name()),
+            got: values[at].to_string(),
+            help: String::new(),
+        })
+    }
 }
 
 /// Where every tensor of a network lies. Derived from the network alone, so equal networks have equal layouts.
@@ -68,6 +89,7 @@ impl ParamLayout {
                     range,
                     trainable: spec.trainable,
                     init: spec.init,
+                    dtype: spec.dtype,
                 });
             }
             let (weights, state) = (weights_start..weights_len, state_start..state_len);
@@ -230,7 +252,7 @@ impl Params {
     ///
     /// # Errors
     /// [`ShapeError`] listing everything missing, unexpected, given twice or of another shape, or naming constants that a layer
-    /// [cannot have](crate::layer::LayerKind::check_constants).
+    /// [cannot have](crate::layer::LayerKind::check_params).
     pub fn from_tensors(network: &CheckedNetwork, tensors: &[Tensor<'_>]) -> Result<Self, ShapeError> {
         let layout = network.layout();
         let found = layout.assign(tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())))?;
@@ -249,8 +271,11 @@ impl Params {
         for (entry, tensor) in fitting() {
             params.values_mut(entry).copy_from_slice(&tensor.values);
         }
-        (0..network.network().layers.len())
-            .try_for_each(|index| network.check_constants(index, &params.layer(index).1))?;
+        layout.entries.iter().try_for_each(|entry| entry.check(params.values(entry)))?;
+        (0..network.network().layers.len()).try_for_each(|index| {
+            let (weights, state) = params.layer(index);
+            network.check_params(index, &weights, &state)
+        })?;
         Ok(params)
     }
 

@@ -8,7 +8,7 @@ use crate::params::{LayerParams, ParamLayout, Params};
 use crate::prepared::{Prepared, Weights};
 use crate::program::{Home, Program, Purpose};
 use crate::scratch::Scratch;
-use crate::view::{DType, View};
+use crate::view::View;
 use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::threads::flush_denormals;
@@ -209,7 +209,9 @@ impl Plan {
         self.weights[index] = Weights::Plain(Buffer::default());
         self.weights[index] = if in_place {
             let inputs = self.network.input_shapes(index);
-            let prepare = Prepare { inputs: &inputs, weights: &[], bias: None, context: &self.context };
+            let quants = self.network.input_quants(index);
+            let prepare =
+                Prepare { inputs: &inputs, quants: &quants, weights: &[], bias: None, context: &self.context };
             let prepared = self.network.network().layers[index].layer.prepare_in_place(prepare, own);
             Weights::new(prepared, Buffer::default())
         } else {
@@ -251,7 +253,8 @@ impl Plan {
     /// The weights of one layer in the order of its kernel.
     fn prepared(&self, index: usize, weights: &[f32], bias: Option<&[f32]>) -> Option<Prepared> {
         let inputs = self.network.input_shapes(index);
-        let prepare = Prepare { inputs: &inputs, weights, bias, context: &self.context };
+        let quants = self.network.input_quants(index);
+        let prepare = Prepare { inputs: &inputs, quants: &quants, weights, bias, context: &self.context };
         self.network.network().layers[index].layer.prepare(prepare)
     }
 
@@ -394,6 +397,6 @@ impl Plan {
             return None;
         }
         let bytes = &workspace.arena[self.program.range(port.tensor, workspace.rows)];
-        Some(View::of_bytes(self.network.shape(value), port.layout, DType::F32, bytes))
+        Some(View::of_quant(self.network.shape(value), port.layout, self.network.quant(value), bytes))
     }
 }

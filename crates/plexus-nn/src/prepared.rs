@@ -1,6 +1,7 @@
 //! Weights in the order of the kernels that read them.
 
 use crate::fold::Undo;
+use crate::integer::Product;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::conv::PackedWeight;
 use plexus_kernels::gemm::Packed;
@@ -32,6 +33,8 @@ pub enum Prepared {
         /// One number a filter; empty where there is none.
         bias: Buffer,
     },
+    /// For a layer of whole numbers.
+    Integer(Box<Product>),
 }
 
 impl Prepared {
@@ -41,6 +44,7 @@ impl Prepared {
             Prepared::Gemm { weight, bias } => weight.bytes() + size_of_val(&bias[..]),
             Prepared::Rounded { weight, bias } => weight.bytes() + size_of_val(&bias[..]),
             Prepared::Conv { weight, bias } => weight.bytes() + size_of_val(&bias[..]),
+            Prepared::Integer(product) => product.bytes(),
         }
     }
 
@@ -49,7 +53,7 @@ impl Prepared {
     pub fn needs_plain(&self) -> bool {
         match self {
             Prepared::Gemm { weight, .. } => !weight.is_exact(),
-            Prepared::Rounded { .. } => false,
+            Prepared::Rounded { .. } | Prepared::Integer(_) => false,
             Prepared::Conv { weight, .. } => !weight.is_exact(),
         }
     }
@@ -75,6 +79,7 @@ impl Prepared {
                 weights.extend_from_slice(bias);
                 Some(weights)
             }
+            Prepared::Integer(product) => Some(product.weights()),
         }
     }
 }

@@ -9,8 +9,21 @@ pub struct Scratch {
     pub conv: plexus_kernels::conv::Scratch,
     /// For sparse matrices.
     pub sparse: plexus_kernels::sparse::Scratch,
+    /// For layers of whole numbers.
+    pub integer: IntegerScratch,
     /// For weights that are made anew at each call, and their gradients.
     pub weights: plexus_kernels::buffer::Buffer,
+}
+
+/// What layers of whole numbers want.
+#[derive(Clone, Debug, Default)]
+pub struct IntegerScratch {
+    /// For products of bytes.
+    pub gemm_i8: plexus_kernels::gemm_i8::Scratch,
+    /// For products of 16-bit numbers.
+    pub gemm_i16: plexus_kernels::gemm_i16::Scratch,
+    /// Windows of maps, one a row.
+    pub patches: plexus_kernels::buffer::Buffer<u8>,
 }
 
 impl Scratch {

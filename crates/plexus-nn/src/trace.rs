@@ -4,8 +4,9 @@ use crate::check::{CheckedBatch, CheckedNetwork};
 use crate::layer::{Forward, Layout, Maps, Pass, Primitive};
 use crate::params::Params;
 use crate::scratch::Scratch;
-use crate::view::{View, ViewMut};
+use crate::view::{DType, View, ViewMut};
 use plexus_kernels::Context;
+use plexus_kernels::buffer::Buffer;
 use plexus_kernels::map::Function;
 use serde::Serialize;
 
@@ -27,26 +28,31 @@ pub struct TracedLayer {
 /// output of the network, where that has one output.
 pub fn trace(network: &CheckedNetwork, params: &Params, batch: CheckedBatch<'_>) -> Vec<TracedLayer> {
     let (context, mut scratch, rows) = (Context::single(), Scratch::default(), batch.rows());
-    let inputs = (0..network.network().inputs.len()).map(|index| batch.input(index).to_vec());
-    let mut values: Vec<Vec<f32>> = inputs.collect();
+    // The numbers of each value, channels first.
+    let inputs = (0..network.network().inputs.len()).map(|index| bytemuck::cast_slice(batch.input(index)));
+    let mut values: Vec<Buffer<u8>> = inputs.map(Buffer::from_slice).collect();
     let mut traced = Vec::new();
     for (index, named) in network.network().layers.iter().enumerate() {
-        let (shape, layer) = (network.output_shape(index), &named.layer);
-        let mut output = vec![0.0; rows * network.len(network.value_of(index))];
+        let (shape, layer, value) = (network.output_shape(index), &named.layer, network.value_of(index));
+        let quant = network.quant(value);
+        let size = quant.map_or(DType::F32, |quant| quant.dtype).size();
+        let mut output = Buffer::<u8>::zeros(rows * network.len(value) * size);
         // Layers that want maps channels last get them so.
         let layout = if layer.maps() == Maps::Last { Layout::ChannelsLast } else { Layout::ChannelsFirst };
         let reads = network.reads(index).iter();
         let read: Vec<_> = reads
             .map(|value| {
-                let view = View::of(network.shape(*value), Layout::ChannelsFirst, &values[value.index()]);
-                (network.shape(*value), view.in_layout(layout))
+                let (shape, quant) = (network.shape(*value), network.quant(*value));
+                let view = View::of_quant(shape, Layout::ChannelsFirst, quant, &values[value.index()]);
+                (shape, quant, view.bytes_in(layout))
             })
             .collect();
-        let views: Vec<View<'_>> = read.iter().map(|(shape, values)| View::of(shape, layout, values)).collect();
+        let views = read.iter().map(|(shape, quant, bytes)| View::of_quant(shape, layout, *quant, bytes));
+        let views: Vec<View<'_>> = views.collect();
         let primitives = layer.primitives(Forward {
             rows,
             inputs: &views,
-            output: ViewMut::of(shape, layout, &mut output),
+            output: ViewMut::of_quant(shape, layout, quant, &mut output),
             weights: &params.weights[params.layout().weights_of(index)],
             pass: Pass::Inference { state: &params.state[params.layout().state_of(index)] },
             prepared: None,
@@ -55,8 +61,7 @@ pub fn trace(network: &CheckedNetwork, params: &Params, batch: CheckedBatch<'_>)
             scratch: &mut scratch,
             context: &context,
         });
-        let output = View::of(shape, layout, &output).in_layout(Layout::ChannelsFirst).into_owned();
-        values.push(output);
+        values.push(View::of_quant(shape, layout, quant, &output).bytes_in(Layout::ChannelsFirst));
         traced.push(TracedLayer { name: named.name.clone(), kind: layer.kind().to_string(), primitives });
     }
     traced

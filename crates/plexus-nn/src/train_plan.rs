@@ -41,12 +41,19 @@ pub struct TrainPlan {
 
 impl TrainPlan {
     /// Plans a network for training.
+    ///
+    /// # Panics
+    /// Where a layer has [no way back](CheckedNetwork::without_gradient).
     pub fn new(network: Arc<CheckedNetwork>, context: Context) -> Self {
         TrainPlan::with(network, TrainOptions::default(), context)
     }
 
     /// As [`TrainPlan::new`], in a chosen way.
+    ///
+    /// # Panics
+    /// As [`TrainPlan::new`].
     pub fn with(network: Arc<CheckedNetwork>, options: TrainOptions, context: Context) -> Self {
+        assert_eq!(network.without_gradient(), None, "a layer of the network has no way back");
         let TrainOptions { input_gradients } = options;
         let purpose = Purpose { training: true, input_gradients, ..Purpose::default() };
         let program = Program::new(&network, &purpose);

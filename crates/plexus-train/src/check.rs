@@ -38,6 +38,13 @@ pub fn check_start(network: &CheckedNetwork, params: &Params, objectives: &[Obje
         let got = format!("{} of another network", described(params.layout()));
         return unfit("the numbers of the network", described(network.layout()), got);
     }
+    if let Some(index) = network.without_gradient() {
+        return unfit(
+            "the network",
+            "layers with a way back",
+            format!("layer {} of whole numbers", network.label(index)),
+        );
+    }
     check_objectives(network, objectives)
 }
 

@@ -4,7 +4,7 @@ use crate::evaluate::{evaluation_bytes, input_numbers};
 use crate::trainer::Settings;
 use plexus_kernels::Context;
 use plexus_kernels::gemm::Precision;
-use plexus_nn::{CheckedNetwork, TrainPlan};
+use plexus_nn::{CheckedNetwork, Plan, TrainPlan};
 use std::sync::Arc;
 
 /// Bytes of a [`Trainer`](crate::trainer::Trainer) that learns from so many rows, besides the data: the numbers of the
@@ -26,12 +26,16 @@ pub fn training_bytes(network: &Arc<CheckedNetwork>, settings: &Settings, rows: 
     let layout = network.layout();
     let (weights, state) = (layout.weights_len(), layout.state_len());
     let rows = settings.batch.min(rows);
-    let plan = TrainPlan::new(network.clone(), context.clone().with_precision(settings.precision));
+    // What cannot be trained is refused by the trainer.
+    let plan_bytes = match network.without_gradient() {
+        Some(_) => Plan::workspace_bytes_for(network, rows),
+        None => TrainPlan::new(network.clone(), context.clone().with_precision(settings.precision)).bytes(rows),
+    };
     let copies = 2 + 1 + settings.optimizer.slot_count();
     [
         weights.saturating_mul(copies).saturating_mul(NUMBER),
         state.saturating_mul(2 * NUMBER),
-        plan.bytes(rows),
+        plan_bytes,
         // All rows of an update are there at once.
         input_numbers(network).saturating_mul(rows.saturating_mul(settings.accumulate)).saturating_mul(NUMBER),
         evaluation_bytes(network, &context.clone().with_precision(settings.precision.max(Precision::Standard))),

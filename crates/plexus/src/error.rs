@@ -76,6 +76,10 @@ pub enum Error {
     /// A network cannot be written in another form.
     #[error(transparent)]
     Convert(Box<plexus_nn::convert::ConvertError>),
+    /// The network is not made one of whole numbers.
+    #[cfg(feature = "quant")]
+    #[error(transparent)]
+    Quant(Box<plexus_quant::QuantError>),
     /// The calls that built a network contradict each other.
     #[error(transparent)]
     Graph(Box<GraphError>),
@@ -233,6 +237,8 @@ macro_rules! from {
     };
 }
 
+#[cfg(feature = "quant")]
+from! { plexus_quant::QuantError => Quant }
 from! { FormatError => Network, ShapeError => Shape, GraphError => Graph, plexus_nn::convert::ConvertError => Convert }
 #[cfg(feature = "train")]
 from! { Unfit => Unfit, GatherError => Gather }

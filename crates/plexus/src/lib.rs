@@ -19,6 +19,8 @@ mod positions;
 mod predict;
 #[cfg(feature = "train")]
 mod prepare;
+#[cfg(feature = "quant")]
+mod quantized;
 mod reach;
 mod task;
 mod tiles;
@@ -44,6 +46,13 @@ pub use error::Error;
 pub use model::Model;
 pub use predict::{Answers, Class, Workspace};
 pub use task::{OutputTask, Outputs, Task};
+
+#[cfg(feature = "quant")]
+pub use quantized::{QuantizedModel, Widening};
+
+/// Networks of whole numbers: `docs/quantisation.md` says which there are, and when to use which.
+#[cfg(feature = "quant")]
+pub use plexus_quant as quant;
 
 pub use plexus_formats::{FORMATS, Format, FormatError};
 pub use plexus_kernels::Context;

@@ -18,7 +18,7 @@ struct Rule {
 const RULES: &[Rule] = &[
     Rule { name: "plexus-micro", level: 0, uses: &[] },
     Rule { name: "plexus-kernels", level: 1, uses: &["plexus-micro"] },
-    Rule { name: "plexus-nn", level: 2, uses: &["plexus-kernels"] },
+    Rule { name: "plexus-nn", level: 2, uses: &["plexus-micro", "plexus-kernels"] },
     Rule { name: "plexus-train", level: 3, uses: &["plexus-kernels", "plexus-nn"] },
     Rule { name: "plexus-quant", level: 3, uses: &["plexus-micro", "plexus-kernels", "plexus-nn"] },
     Rule { name: "plexus-formats", level: 3, uses: &["plexus-nn"] },

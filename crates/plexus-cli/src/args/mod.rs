@@ -8,6 +8,7 @@ mod explain;
 mod import;
 mod inspect;
 mod predict;
+mod quantize;
 mod shell;
 mod train;
 
@@ -21,6 +22,7 @@ pub use explain::{
 pub use import::ImportArgs;
 pub use inspect::{KernelsArgs, RunCaseArgs, SummaryArgs, TraceArgs};
 pub use predict::{Format, PredictArgs};
+pub use quantize::{QuantizeArgs, SchemeArg};
 pub use shell::{CompletionsArgs, ManArgs};
 pub use train::{LearningArgs, TrainArgs};
 
@@ -81,6 +83,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Write a model in another form: fully connected layers as convolutions and back, convolutions as matrices, folded
     Convert(ConvertArgs),
+    /// Make a model of whole numbers, for small memories and microcontrollers: 8 or 16 bits, and what that costs
+    Quantize(Box<QuantizeArgs>),
     /// Follow a shape through layers: what comes out of each, and what the first fully connected layer takes
     Shape(ShapeArgs),
     /// Count what it takes to connect maps with maps: fully, locally, by convolution, as a sparse matrix

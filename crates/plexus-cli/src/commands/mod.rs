@@ -15,6 +15,7 @@ pub mod kernels;
 pub mod neuron;
 pub mod predict;
 pub mod profile;
+pub mod quantize;
 mod results;
 mod rows;
 pub mod run_case;

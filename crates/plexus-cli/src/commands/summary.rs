@@ -20,7 +20,9 @@ pub fn run(args: SummaryArgs) -> Result<(), Failure> {
     scale(&mut counted, args.batch.unwrap_or(1));
     if args.print.json {
         let mut line = serde_json::to_value(&counted).expect("plain data has a JSON form");
-        line["training_bytes"] = training(&network, args.batch).1.into();
+        if network.without_gradient().is_none() {
+            line["training_bytes"] = training(&network, args.batch).1.into();
+        }
         if args.formulas {
             for index in 0..counted.layers.len() {
                 let formulas = serde_json::to_value(formulas(&network, index));
@@ -188,8 +190,14 @@ pub fn text(network: &CheckedNetwork, summary: &Summary, batch: Option<u64>) -> 
     if total.constants > 0 {
         text += &format!(";\n{} constants beside them {} in f32", grouped(total.constants), bytes(4 * total.constants));
     }
-    let (rows, training) = training(network, batch);
-    text += &format!(".\nTraining in batches of {} with Adam takes {}.", grouped(rows as u64), bytes(training));
+    if network.without_gradient().is_some() {
+        let entries = network.layout().entries().iter();
+        let kept = entries.map(|entry| entry.range.len() * entry.dtype.size()).sum::<usize>();
+        text += &format!(".\nWith their own types, whole numbers among them, they take {}.", bytes(kept as u64));
+    } else {
+        let (rows, training) = training(network, batch);
+        text += &format!(".\nTraining in batches of {} with Adam takes {}.", grouped(rows as u64), bytes(training));
+    }
     text += &format!("\nMultiply-adds and memory are for {samples}; one multiply-add is two operations (FLOP).");
     if total.connections != total.macs {
         text += &format!("\nCounted as connections, biases included: {}.", grouped(total.connections));

@@ -25,6 +25,7 @@ pub mod neuron;
 mod paint;
 mod plot;
 pub mod profile;
+pub mod quantization;
 pub mod ranking;
 pub mod regression;
 pub mod sheet;

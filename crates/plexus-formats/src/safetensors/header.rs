@@ -2,7 +2,7 @@
 
 use crate::error::FormatError;
 use crate::limits::{MAX_AXES, MAX_HEADER_BYTES, MAX_TENSORS};
-use plexus_nn::ParamLayout;
+use plexus_nn::{DType, ParamLayout};
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
@@ -12,9 +12,6 @@ use std::ops::Range;
 
 /// Bytes of the length at the start of a file.
 const LENGTH: usize = 8;
-
-/// The type of the numbers that are read and written.
-const F32: &str = "F32";
 
 /// A verified header.
 pub(super) struct Header {
@@ -31,6 +28,14 @@ pub(super) struct TensorHeader {
     pub dtype: String,
     pub shape: Vec<usize>,
     pub range: Range<usize>,
+}
+
+impl TensorHeader {
+    /// The type of the numbers, where it is one that is read.
+    pub fn known_dtype(&self) -> Option<DType> {
+        let types = [DType::F32, DType::I8, DType::I16, DType::I32, DType::I64];
+        types.into_iter().find(|dtype| dtype.name().eq_ignore_ascii_case(&self.dtype))
+    }
 }
 
 /// Reads and verifies the header, and that the data are as long as it says. Memory is taken for the header only.
@@ -75,29 +80,30 @@ pub(super) fn read_header(source: &mut (impl Read + Seek + ?Sized)) -> Result<He
     Ok(Header { metadata, tensors, data_start: LENGTH as u64 + length })
 }
 
-/// Checks that each tensor begins where the one before ends, and that those of 32-bit floats have four bytes for each
-/// number. Tensors of other types are refused where they would be read.
+/// Checks that each tensor begins where the one before ends, and that those of known types have as many bytes as numbers of them
+/// take. Tensors of other types are refused where they would be read.
 fn verify(tensors: &[TensorHeader]) -> Result<(), FormatError> {
     let mut end = 0;
-    for TensorHeader { name, dtype, shape, range } in tensors {
+    for tensor @ TensorHeader { name, shape, range, .. } in tensors {
         if range.start != end || range.end < range.start {
             return Err(FormatError::Offsets { tensor: name.clone(), begin: range.start, end: range.end });
         }
         end = range.end;
-        let bytes = shape.iter().try_fold(size_of::<f32>(), |product, &axis| product.checked_mul(axis));
-        if dtype == F32 && bytes != Some(range.len()) {
+        let Some(dtype) = tensor.known_dtype() else { continue };
+        let bytes = shape.iter().try_fold(dtype.size(), |product, &axis| product.checked_mul(axis));
+        if bytes != Some(range.len()) {
             return Err(FormatError::TensorSize { tensor: name.clone(), shape: shape.clone(), bytes: range.len() });
         }
     }
     Ok(())
 }
 
-/// Refuses numbers that are not read.
-pub(super) fn check_dtype(tensor: &TensorHeader) -> Result<(), FormatError> {
-    if tensor.dtype == F32 {
+/// Refuses numbers of another type than is wanted.
+pub(super) fn check_dtype(tensor: &TensorHeader, wanted: DType) -> Result<(), FormatError> {
+    if tensor.known_dtype() == Some(wanted) {
         return Ok(());
     }
-    Err(FormatError::DataType { tensor: tensor.name.clone(), dtype: tensor.dtype.clone() })
+    Err(FormatError::DataType { tensor: tensor.name.clone(), dtype: tensor.dtype.clone(), wanted })
 }
 
 impl From<(String, RawTensor)> for TensorHeader {
@@ -218,8 +224,12 @@ pub(super) fn write_header(layout: &ParamLayout, metadata: &BTreeMap<String, Str
     let mut end = 0;
     for entry in layout.entries() {
         let begin = end;
-        end += 4 * entry.range.len();
-        let raw = RawTensor { dtype: F32.to_string(), shape: Axes(entry.shape.clone()), data_offsets: (begin, end) };
+        end += entry.dtype.size() * entry.range.len();
+        let raw = RawTensor {
+            dtype: entry.dtype.name().to_uppercase(),
+            shape: Axes(entry.shape.clone()),
+            data_offsets: (begin, end),
+        };
         header += &format!(",{}:{}", json(&entry.name), json(&raw));
     }
     header.push('}');

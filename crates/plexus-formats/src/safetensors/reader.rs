@@ -1,11 +1,11 @@
 //! Reads a model file tensor by tensor.
 
-use super::header::{self, Header, read_header};
+use super::header::{self, Header, TensorHeader, read_header};
 use super::{FORMAT_KEY, FORMAT_VERSION, NETWORK_KEY, parse_network_json};
 use crate::error::FormatError;
 use crate::format::ReadModel;
 use crate::limits::MAX_UNBACKED_ELEMENTS;
-use plexus_nn::{CheckedNetwork, ParamEntry, bytes};
+use plexus_nn::{CheckedNetwork, DType, ParamEntry, bytes};
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -33,29 +33,31 @@ impl<R: Read + Seek> Reader<R> {
         drop(json);
         let layout = network.layout();
         let declared = layout.weights_len() + layout.state_len();
-        let found = tensors.iter().map(|tensor| tensor.range.len() / 4).sum();
+        let numbers = |tensor: &TensorHeader| tensor.range.len() / tensor.known_dtype().unwrap_or_default().size();
+        let found = tensors.iter().map(numbers).sum();
         if declared > found && declared > MAX_UNBACKED_ELEMENTS {
             return Err(FormatError::WeightsTooFew { declared, found });
         }
-        tensors.iter().try_for_each(header::check_dtype)?;
         let given = tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice()));
         let assigned = layout.assign(given).map_err(|mut error| {
             error.got = header::shown(&error.got);
             FormatError::Weights(Box::new(error))
         })?;
+        let fitting = layout.entries().iter().zip(&assigned);
+        fitting.into_iter().try_for_each(|(entry, &index)| header::check_dtype(&tensors[index], entry.dtype))?;
         let places = assigned.iter().map(|&index| data_start + tensors[index].range.start as u64).collect();
         let at = source.stream_position()?;
         Ok(Reader { source, network: Arc::new(network), metadata, places, at })
     }
 
     /// Reads the numbers of the entry with this index; they are as many as its shape says, which was checked.
-    fn read(&mut self, index: usize, to: &mut [f32]) -> Result<(), FormatError> {
+    fn read(&mut self, index: usize, dtype: DType, to: &mut [f32]) -> Result<(), FormatError> {
         let place = self.places[index];
         if self.at != place {
             self.source.seek(SeekFrom::Start(place))?;
         }
-        bytes::read(&mut self.source, to)?;
-        self.at = place + size_of_val(to) as u64;
+        bytes::read_as(dtype, &mut self.source, to)?;
+        self.at = place + (to.len() * dtype.size()) as u64;
         Ok(())
     }
 }
@@ -73,11 +75,11 @@ impl<R: Read + Seek> ReadModel for Reader<R> {
         let layout = self.network.layout().clone();
         let starts = [layout.state_of(index).start, layout.weights_of(index).start];
         let first = layout.first_entry_of(index);
-        for (at, ParamEntry { range, trainable, .. }) in layout.entries_of(index).iter().enumerate() {
+        for (at, ParamEntry { range, trainable, dtype, .. }) in layout.entries_of(index).iter().enumerate() {
             let (to, start) = if *trainable { (&mut *weights, starts[1]) } else { (&mut *state, starts[0]) };
-            self.read(first + at, &mut to[range.start - start..range.end - start])?;
+            self.read(first + at, *dtype, &mut to[range.start - start..range.end - start])?;
         }
-        self.network.check_constants(index, state).map_err(|error| FormatError::Weights(Box::new(error)))
+        self.network.check_params(index, weights, state).map_err(|error| FormatError::Weights(Box::new(error)))
     }
 }
 

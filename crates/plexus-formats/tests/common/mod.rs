@@ -256,8 +256,8 @@ pub fn params_with_odd_values(network: &CheckedNetwork, random: &mut Random) -> 
     // Constants that a layer cannot have are not read back.
     let initial = Params::initialize(network, 1);
     for index in 0..network.network().layers.len() {
-        let own = network.layout().state_of(index);
-        if network.check_constants(index, &params.state[own.clone()]).is_err() {
+        let (own, weights) = (network.layout().state_of(index), network.layout().weights_of(index));
+        if network.check_params(index, &params.weights[weights], &params.state[own.clone()]).is_err() {
             params.state[own.clone()].copy_from_slice(&initial.state[own]);
         }
     }

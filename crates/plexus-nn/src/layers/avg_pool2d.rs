@@ -57,7 +57,7 @@ impl AvgPool2d {
         AvgPool2d { kernel_size, stride, padding, ceil_mode: false, count_include_pad: true }
     }
 
-    fn window(&self, input: &Shape) -> Window {
+    pub(super) fn window(&self, input: &Shape) -> Window {
         let [channels, height, width] = maps(input).unwrap_or_default();
         let (kernel, dilation) = (self.kernel_size.sizes(), [1; 2]);
         let stride = self.stride.map_or(kernel, Pair::sizes);

@@ -32,13 +32,18 @@ pub(super) fn maps_of(axis: Option<usize>) -> Maps {
     if axis == Some(0) { Maps::Last } else { Maps::First }
 }
 
-/// Rows and columns of samples whose rows are along that axis.
-pub(super) fn rows_of(axis: Option<usize>, view: View<'_>) -> (usize, usize) {
-    let axes = view.shape.axes();
-    let cols = match axis {
+/// Numbers of a row.
+pub(super) fn cols_of(axis: Option<usize>, shape: &Shape) -> usize {
+    let axes = shape.axes();
+    match axis {
         Some(axis) => axes.get(axis).copied().unwrap_or(0),
         None => axes.last().copied().unwrap_or(0),
-    };
+    }
+}
+
+/// Rows and columns of samples whose rows are along that axis.
+pub(super) fn rows_of(axis: Option<usize>, view: View<'_>) -> (usize, usize) {
+    let cols = cols_of(axis, view.shape);
     (view.f32().len().checked_div(cols).unwrap_or(0), cols)
 }
 

@@ -147,12 +147,10 @@ impl LayerKind for BatchNorm {
         let features = features(inputs[0]);
         affine(features, self.scale, self.center)
             .into_iter()
-            .chain([("running_mean", Init::Zeros), ("running_variance", Init::Ones)].map(|(role, init)| ParamSpec {
-                role,
-                shape: vec![features],
-                init,
-                trainable: false,
-            }))
+            .chain(
+                [("running_mean", Init::Zeros), ("running_variance", Init::Ones)]
+                    .map(|(role, init)| ParamSpec::constant(role, vec![features], init)),
+            )
             .collect()
     }
 
@@ -258,7 +256,7 @@ pub(crate) fn affine(features: usize, scale: bool, center: bool) -> Vec<ParamSpe
     [("weight", Init::Ones, scale), ("bias", Init::Zeros, center)]
         .into_iter()
         .filter(|(_, _, present)| *present)
-        .map(|(role, init, _)| ParamSpec { role, shape: vec![features], init, trainable: true })
+        .map(|(role, init, _)| ParamSpec::new(role, vec![features], init))
         .collect()
 }
 

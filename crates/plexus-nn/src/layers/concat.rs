@@ -3,6 +3,7 @@
 use crate::layer::{Backward, Forward, LayerKind, Layout, Maps, Mismatch, Reads};
 use crate::layers::formula::Steps;
 use crate::shape::Shape;
+use crate::view::{View, ViewMut};
 use crate::window::{Slide, points};
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,19 @@ impl Concat {
             axis = (axis + 2) % 3;
         }
         (axes[..axis].iter().product(), axes[axis + 1..].iter().product())
+    }
+
+    /// Writes the output: it only moves numbers, of whatever type.
+    pub(super) fn join(&self, inputs: &[View<'_>], output: ViewMut<'_>, rows: usize) {
+        let (blocks, step) = self.blocks(output.shape, output.layout);
+        let step = step * output.dtype.size();
+        let width = output.shape.axes()[self.axis] * step;
+        let (output, mut offset) = (output.into_bytes(), 0);
+        for input in inputs {
+            let own = input.shape.axes()[self.axis] * step;
+            copy(input.bytes(), (own, 0), output, (width, offset), (rows * blocks, own));
+            offset += own;
+        }
     }
 }
 
@@ -97,15 +111,7 @@ impl LayerKind for Concat {
     }
 
     fn forward(&self, cx: Forward<'_>) {
-        let (blocks, step) = self.blocks(cx.output.shape, cx.output.layout);
-        let width = cx.output.shape.axes()[self.axis] * step;
-        let output = cx.output.into_f32();
-        let mut offset = 0;
-        for input in cx.inputs {
-            let own = input.shape.axes()[self.axis] * step;
-            copy(input.f32(), (own, 0), output, (width, offset), (cx.rows * blocks, own));
-            offset += own;
-        }
+        self.join(cx.inputs, cx.output, cx.rows);
     }
 
     fn backward(&self, cx: Backward<'_, '_>) {
@@ -123,10 +129,10 @@ impl LayerKind for Concat {
 }
 
 /// Copies `count` pieces of `len` numbers. Pieces start `stride` numbers apart, the first at an offset.
-fn copy(
-    from: &[f32],
+fn copy<T: Copy>(
+    from: &[T],
     (from_stride, from_offset): (usize, usize),
-    to: &mut [f32],
+    to: &mut [T],
     (to_stride, to_offset): (usize, usize),
     (count, len): (usize, usize),
 ) {

@@ -172,7 +172,11 @@ mod tests {
     #[test]
     fn every_kind_and_every_function_has_a_constructor_of_its_name() {
         let names = names();
-        let wanted = KINDS.iter().copied().chain(FUNCTIONS.iter().map(|row| row.name));
+        // Layers of whole numbers are made of float ones, not by hand.
+        let integer =
+            |kind: &&str| kind.starts_with("integer_") || ["quantize", "dequantize", "rescale"].contains(kind);
+        let kinds = KINDS.iter().copied().filter(|kind| !integer(kind));
+        let wanted = kinds.chain(FUNCTIONS.iter().map(|row| row.name));
         let missing: Vec<&str> = wanted.filter(|name| !names.contains(name)).collect();
         assert!(missing.is_empty(), "{missing:?}");
     }

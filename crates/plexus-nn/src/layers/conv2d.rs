@@ -205,14 +205,14 @@ impl LayerKind for Conv2d {
         let channels = maps(inputs[0]).map_or(0, |[channels, ..]| channels) / self.groups.max(1);
         let [rows, cols] = self.kernel_size.sizes();
         let shape = vec![self.out_channels, channels, rows, cols];
-        let mut params = vec![ParamSpec { role: "weight", shape, init: self.weight_init, trainable: true }];
+        let mut params = vec![ParamSpec::new("weight", shape, self.weight_init)];
         if self.bias {
             let fan_in = (channels * rows * cols).max(1);
             let init = match self.bias_init {
                 Init::UniformFanIn => Init::Uniform { bound: (fan_in as f32).recip().sqrt() },
                 other => other,
             };
-            params.push(ParamSpec { role: "bias", shape: vec![self.out_channels], init, trainable: true });
+            params.push(ParamSpec::new("bias", vec![self.out_channels], init));
         }
         params
     }

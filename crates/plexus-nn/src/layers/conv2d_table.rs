@@ -137,7 +137,7 @@ impl LayerKind for Conv2dTable {
         let fan_in = (connections * rows * cols) as f32 / maps.max(1) as f32;
         let init = Init::Uniform { bound: fan_in.max(1.0).recip().sqrt() };
         [("weight", vec![connections, rows, cols]), ("bias", vec![maps])]
-            .map(|(role, shape)| ParamSpec { role, shape, init, trainable: true })
+            .map(|(role, shape)| ParamSpec::new(role, shape, init))
             .to_vec()
     }
 

@@ -143,7 +143,7 @@ impl ConvTranspose2d {
     }
 
     /// The sizes of the convolution whose way back this is: from the output to the input.
-    fn mirrored(&self, input: &Shape) -> Geometry {
+    pub(super) fn mirrored(&self, input: &Shape) -> Geometry {
         let size = maps(input).unwrap_or_default();
         let [height, width] = self.output(size).unwrap_or_default();
         Geometry {
@@ -264,14 +264,14 @@ impl LayerKind for ConvTranspose2d {
         let channels = maps(inputs[0]).map_or(0, |[channels, ..]| channels);
         let (maps, [rows, cols]) = (self.out_channels / self.groups.max(1), self.kernel_size.sizes());
         let shape = vec![channels, maps, rows, cols];
-        let mut params = vec![ParamSpec { role: "weight", shape, init: self.weight_init, trainable: true }];
+        let mut params = vec![ParamSpec::new("weight", shape, self.weight_init)];
         if self.bias {
             let fan_in = (maps * rows * cols).max(1);
             let init = match self.bias_init {
                 Init::UniformFanIn => Init::Uniform { bound: (fan_in as f32).recip().sqrt() },
                 other => other,
             };
-            params.push(ParamSpec { role: "bias", shape: vec![self.out_channels], init, trainable: true });
+            params.push(ParamSpec::new("bias", vec![self.out_channels], init));
         }
         params
     }

@@ -2,9 +2,10 @@
 
 #[cfg(feature = "train")]
 use crate::layer::Pass;
-use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, Saved, one};
+use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, Saved, any_numbers, one};
 use crate::layers::formula::Steps;
 use crate::shape::Shape;
+use crate::view::Quant;
 use crate::window::{Slide, points};
 #[cfg(feature = "train")]
 use plexus_kernels::random;
@@ -74,6 +75,10 @@ impl LayerKind for Dropout {
         points(inputs[0])
     }
 
+    fn quant(&self, inputs: &[Option<Quant>]) -> Result<Option<Quant>, Mismatch> {
+        any_numbers(inputs)
+    }
+
     fn is_identity(&self, training: bool) -> bool {
         !training || self.probability == 0.0
     }
@@ -98,7 +103,7 @@ impl LayerKind for Dropout {
                 random::dropout_mask(key.seed, (key.layer, key.step), self.probability, mask, cx.context);
                 reduce::multiply(cx.inputs[0].f32(), mask, cx.output.into_f32(), cx.context);
             }
-            _ => cx.output.into_f32().copy_from_slice(cx.inputs[0].f32()),
+            _ => cx.output.into_bytes().copy_from_slice(cx.inputs[0].bytes()),
         }
     }
 

@@ -1,8 +1,9 @@
 //! Flatten: one axis out of all.
 
-use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
+use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, any_numbers, one};
 use crate::layers::formula::Steps;
 use crate::shape::Shape;
+use crate::view::Quant;
 use serde::{Deserialize, Serialize};
 
 /// In which order the numbers of maps stand where they are one axis.
@@ -93,6 +94,10 @@ impl LayerKind for Flatten {
         }
     }
 
+    fn quant(&self, inputs: &[Option<Quant>]) -> Result<Option<Quant>, Mismatch> {
+        any_numbers(inputs)
+    }
+
     fn is_identity(&self, _training: bool) -> bool {
         true
     }
@@ -106,7 +111,7 @@ impl LayerKind for Flatten {
     }
 
     fn forward(&self, cx: Forward<'_>) {
-        cx.output.into_f32().copy_from_slice(cx.inputs[0].f32());
+        cx.output.into_bytes().copy_from_slice(cx.inputs[0].bytes());
     }
 
     fn backward(&self, mut cx: Backward<'_, '_>) {

@@ -124,19 +124,14 @@ impl LayerKind for Linear {
 
     fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {
         let in_features = last(inputs[0]);
-        let weight = ParamSpec {
-            role: "weight",
-            shape: vec![self.out_features, in_features],
-            init: self.weight_init,
-            trainable: true,
-        };
+        let weight = ParamSpec::new("weight", vec![self.out_features, in_features], self.weight_init);
         let mut params = vec![weight];
         if self.bias {
             let init = match self.bias_init {
                 Init::UniformFanIn => Init::Uniform { bound: (in_features.max(1) as f32).recip().sqrt() },
                 other => other,
             };
-            params.push(ParamSpec { role: "bias", shape: vec![self.out_features], init, trainable: true });
+            params.push(ParamSpec::new("bias", vec![self.out_features], init));
         }
         params
     }

@@ -145,14 +145,14 @@ impl LayerKind for LocallyConnected2d {
         let geometry = self.geometry(inputs[0]);
         let (outputs, [rows, cols]) = (geometry.output_len(), geometry.kernel);
         let shape = vec![outputs, rows, cols, geometry.channels];
-        let mut params = vec![ParamSpec { role: "weight", shape, init: self.weight_init, trainable: true }];
+        let mut params = vec![ParamSpec::new("weight", shape, self.weight_init)];
         if self.bias {
             let fan_in = (rows * cols * geometry.channels).max(1);
             let init = match self.bias_init {
                 Init::UniformFanIn => Init::Uniform { bound: (fan_in as f32).recip().sqrt() },
                 other => other,
             };
-            params.push(ParamSpec { role: "bias", shape: vec![outputs], init, trainable: true });
+            params.push(ParamSpec::new("bias", vec![outputs], init));
         }
         params
     }

@@ -52,7 +52,7 @@ impl MaxPool2d {
         MaxPool2d { kernel_size: kernel_size.into(), stride, padding, dilation, ceil_mode: false }
     }
 
-    fn window(&self, input: &Shape) -> Window {
+    pub(super) fn window(&self, input: &Shape) -> Window {
         let [channels, height, width] = maps(input).unwrap_or_default();
         let (kernel, dilation) = (self.kernel_size.sizes(), self.dilation.sizes());
         let stride = self.stride.map_or(kernel, Pair::sizes);

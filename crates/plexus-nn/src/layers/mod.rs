@@ -42,6 +42,13 @@ mod flatten;
 mod formula;
 mod global_avg_pool;
 mod global_max_pool;
+mod integer_add;
+mod integer_conv2d;
+mod integer_conv_transpose2d;
+mod integer_elements;
+mod integer_linear;
+mod integer_pool2d;
+mod integer_softmax;
 mod layer_norm;
 mod linear;
 mod locally_connected2d;
@@ -51,6 +58,7 @@ mod masked_linear;
 mod max_pool2d;
 mod pad;
 mod pool1d;
+mod quantize;
 mod rbf;
 mod reshape;
 mod sides;
@@ -228,6 +236,19 @@ layers! {
     conv2d_table::Conv2dTable "conv2d_table",
     trainable_pool2d::TrainablePool2d "trainable_pool2d",
     rbf::Rbf "rbf",
+    quantize::Quantize "quantize",
+    quantize::Dequantize "dequantize",
+    quantize::Rescale "rescale",
+    integer_linear::IntegerLinear "integer_linear",
+    integer_conv2d::IntegerConv2d "integer_conv2d",
+    integer_conv_transpose2d::IntegerConvTranspose2d "integer_conv_transpose2d",
+    integer_pool2d::IntegerMaxPool2d "integer_max_pool2d",
+    integer_pool2d::IntegerAvgPool2d "integer_avg_pool2d",
+    integer_elements::IntegerClamp "integer_clamp",
+    integer_elements::IntegerLookup "integer_lookup",
+    integer_add::IntegerAdd "integer_add",
+    integer_add::IntegerConcat "integer_concat",
+    integer_softmax::IntegerSoftmax "integer_softmax",
 }
 
 /// The present name of a kind: files of earlier versions may have another.

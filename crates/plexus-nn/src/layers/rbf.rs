@@ -87,7 +87,7 @@ impl LayerKind for Rbf {
 
     fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {
         let shape = vec![self.out_features, inputs[0].last().unwrap_or(0)];
-        vec![ParamSpec { role: "center", shape, init: self.center_init, trainable: false }]
+        vec![ParamSpec::constant("center", shape, self.center_init)]
     }
 
     fn cost(&self, inputs: &[&Shape], output: &Shape) -> Cost {

@@ -1,8 +1,9 @@
 //! Reshape: other axes for the same numbers.
 
-use crate::layer::{Backward, Forward, LayerKind, Mismatch, Reads, one};
+use crate::layer::{Backward, Forward, LayerKind, Mismatch, Reads, any_numbers, one};
 use crate::layers::formula::Steps;
 use crate::shape::Shape;
+use crate::view::Quant;
 use serde::{Deserialize, Serialize};
 
 /// Gives a sample other axes; the numbers stay where they are (row-major).
@@ -50,6 +51,10 @@ impl LayerKind for Reshape {
         }
     }
 
+    fn quant(&self, inputs: &[Option<Quant>]) -> Result<Option<Quant>, Mismatch> {
+        any_numbers(inputs)
+    }
+
     fn is_identity(&self, _training: bool) -> bool {
         true
     }
@@ -59,7 +64,7 @@ impl LayerKind for Reshape {
     }
 
     fn forward(&self, cx: Forward<'_>) {
-        cx.output.into_f32().copy_from_slice(cx.inputs[0].f32());
+        cx.output.into_bytes().copy_from_slice(cx.inputs[0].bytes());
     }
 
     fn backward(&self, mut cx: Backward<'_, '_>) {

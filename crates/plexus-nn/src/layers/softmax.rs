@@ -1,7 +1,7 @@
 //! Softmax: scores become probabilities.
 
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
-use crate::layers::axis::{maps_of, row_axis, rows_of};
+use crate::layers::axis::{cols_of, maps_of, row_axis, rows_of};
 use crate::layers::formula::Steps;
 use crate::shape::Shape;
 use crate::window::{Slide, points};
@@ -38,6 +38,13 @@ impl Softmax {
 with_keys! { Softmax {
     with_axis(axis: usize) = Some(axis);
 } }
+
+impl Softmax {
+    /// Numbers of a row.
+    pub(super) fn cols(&self, shape: &Shape) -> usize {
+        cols_of(self.axis, shape)
+    }
+}
 
 impl LayerKind for Softmax {
     fn kind(&self) -> &'static str {

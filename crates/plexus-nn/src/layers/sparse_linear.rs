@@ -2,7 +2,7 @@
 
 use crate::check::MAX_ELEMENTS;
 use crate::init::Init;
-use crate::layer::{Backward, Cost, Forward, LayerKind, Mismatch, ParamSpec, Pass, Reads, one};
+use crate::layer::{Backward, Cost, Entering, Forward, LayerKind, Mismatch, ParamSpec, Pass, Reads, one};
 use crate::layers::formula::{Steps, with_bias};
 use crate::shape::Shape;
 use plexus_kernels::reduce;
@@ -149,8 +149,8 @@ impl LayerKind for SparseLinear {
         Cost::with_additions(rows.saturating_mul(self.nonzeros as u64), bias)
     }
 
-    fn check_constants(&self, inputs: &[&Shape], state: &[f32]) -> Result<(), Mismatch> {
-        let Structure { cols, lengths, columns } = self.structure(inputs[0], state);
+    fn check_params(&self, entering: Entering<'_>, _weights: &[f32], state: &[f32]) -> Result<(), Mismatch> {
+        let Structure { cols, lengths, columns } = self.structure(entering.shapes[0], state);
         let whole = |number: f32, most: usize| number >= 0.0 && number.fract() == 0.0 && number <= most as f32;
         let help = "The numbers of this layer are damaged, or belong to another.";
         if let Some((row, length)) = lengths.iter().enumerate().find(|(_, length)| !whole(**length, cols)) {
@@ -245,7 +245,8 @@ mod tests {
         for (rows, cols, nonzeros) in [(4, 5, 9), (3, 7, 21), (5, 3, 0), (2, 100, 3)] {
             let (layer, input) = (SparseLinear::new(rows, nonzeros), Shape::new([cols]));
             let state = Runner::new(&layer.into(), &input, &[], &[]).params.state.to_vec();
-            layer.check_constants(&[&input], &state).unwrap();
+            let entering = Entering { shapes: &[&input], quants: &[None] };
+            layer.check_params(entering, &[], &state).unwrap();
             let (lengths, mut columns) = state.split_at(rows);
             for length in lengths {
                 assert!((*length as usize).abs_diff(nonzeros / rows) <= 1);
@@ -260,7 +261,8 @@ mod tests {
     #[test]
     fn structures_that_cannot_be_are_refused() {
         let (layer, input) = (SparseLinear::new(2, 3), Shape::new([3]));
-        let refused = |structure: [f32; 5]| layer.check_constants(&[&input], &structure).map_err(|error| error.got);
+        let entering = Entering { shapes: &[&input], quants: &[None] };
+        let refused = |structure: [f32; 5]| layer.check_params(entering, &[], &structure).map_err(|error| error.got);
         assert_eq!(refused([1.0, 2.0, 1.0, 0.0, 2.0]), Ok(()));
         for (structure, got) in [
             ([1.0, 1.0, 1.0, 0.0, 2.0], "a sum of 2"),

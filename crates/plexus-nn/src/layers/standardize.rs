@@ -64,7 +64,7 @@ impl LayerKind for Standardize {
     fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {
         let shape = vec![self.len(inputs[0])];
         [("mean", Init::Zeros), ("scale", Init::Ones)]
-            .map(|(role, init)| ParamSpec { role, shape: shape.clone(), init, trainable: false })
+            .map(|(role, init)| ParamSpec::constant(role, shape.clone(), init))
             .to_vec()
     }
 

@@ -99,7 +99,7 @@ impl LayerKind for TrainablePool2d {
     fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {
         let channels = maps(inputs[0]).map_or(0, |[channels, ..]| channels);
         let init = Init::Uniform { bound: (self.area().max(1) as f32).recip().sqrt() };
-        ["weight", "bias"].map(|role| ParamSpec { role, shape: vec![channels], init, trainable: true }).to_vec()
+        ["weight", "bias"].map(|role| ParamSpec::new(role, vec![channels], init)).to_vec()
     }
 
     fn cost(&self, _inputs: &[&Shape], output: &Shape) -> Cost {

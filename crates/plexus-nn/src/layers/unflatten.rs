@@ -1,9 +1,10 @@
 //! Unflatten: maps out of one axis.
 
-use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, one};
+use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch, Reads, any_numbers, one};
 use crate::layers::flatten::Order;
 use crate::layers::formula::Steps;
 use crate::shape::Shape;
+use crate::view::Quant;
 use serde::{Deserialize, Serialize};
 
 /// Gives one axis other axes: the way back of flatten.
@@ -66,6 +67,10 @@ impl LayerKind for Unflatten {
         }
     }
 
+    fn quant(&self, inputs: &[Option<Quant>]) -> Result<Option<Quant>, Mismatch> {
+        any_numbers(inputs)
+    }
+
     fn is_identity(&self, _training: bool) -> bool {
         true
     }
@@ -79,7 +84,7 @@ impl LayerKind for Unflatten {
     }
 
     fn forward(&self, cx: Forward<'_>) {
-        cx.output.into_f32().copy_from_slice(cx.inputs[0].f32());
+        cx.output.into_bytes().copy_from_slice(cx.inputs[0].bytes());
     }
 
     fn backward(&self, mut cx: Backward<'_, '_>) {

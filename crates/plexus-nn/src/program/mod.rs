@@ -154,10 +154,10 @@ impl Program {
         self.tensors.len() - 1
     }
 
-    /// A new tensor for a value or its gradient.
+    /// A new tensor for a value or its gradient. A value of whole numbers has no gradient.
     fn add_for(&mut self, network: &CheckedNetwork, value: ValueId, layout: Layout) -> Port {
-        let per_row = network.len(value) * DType::F32.size();
-        let tensor = Tensor { dtype: DType::F32, per_row, fixed: 0, home: Home::Arena(0) };
+        let dtype = network.quant(value).map_or(DType::F32, |quant| quant.dtype);
+        let tensor = Tensor { dtype, per_row: network.len(value) * dtype.size(), fixed: 0, home: Home::Arena(0) };
         Port { tensor: self.add(tensor), value, layout }
     }
 }

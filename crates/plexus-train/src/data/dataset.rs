@@ -320,7 +320,10 @@ fn copied<T: Copy>(from: &[T], width: usize, rows: &[u64], to: &mut [T]) {
 
 impl InputRows {
     /// Copies one sample, as numbers.
-    fn copy(&self, row: u64, to: &mut [f32]) {
+    ///
+    /// # Panics
+    /// Where the row is not there, or `to` is not as long as a sample.
+    pub fn copy(&self, row: u64, to: &mut [f32]) {
         let start = row as usize * to.len();
         match &self.samples {
             Samples::U8(values) => {

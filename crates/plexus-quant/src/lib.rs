@@ -1,0 +1,113 @@
+//! Makes networks of whole numbers of float networks, and says what it costs.
+//!
+//! [`quantize`] takes a network, its numbers and some samples, and goes these steps, a file each:
+//!
+//! 1. what only scales and shifts is folded into the weights beside it ([`plexus_nn::convert`]);
+//! 2. weights of layers that stand behind each other are brought to like sizes (`equalize.rs`), where that is asked for;
+//! 3. the float network runs on the samples, and the values behind its layers are counted (`statistics.rs`);
+//! 4. from the counts come the ranges (`range.rs`), from ranges scales;
+//! 5. each layer is replaced by its integer form, with quantize, dequantize and rescale layers where values change their type
+//!    (`rewrite.rs`, `product.rs`); what has no integer form stays float;
+//! 6. the biases take up what the rounded weights do to the means (`product.rs`), where that is asked for;
+//! 7. both networks run on the samples, and are compared layer by layer (`report.rs`).
+//!
+//! The arithmetic of the integer layers is `plexus-micro`'s, described in [`plexus_nn::integer`].
+#![forbid(unsafe_code)]
+
+mod equalize;
+mod error;
+mod product;
+mod range;
+mod report;
+mod rewrite;
+mod scheme;
+mod statistics;
+
+pub use error::QuantError;
+pub use range::Calibration;
+pub use report::LayerReport;
+pub use scheme::{Options, Scheme};
+
+use plexus_kernels::Context;
+use plexus_nn::convert::{Conversion, ConvertOptions, convert};
+use plexus_nn::{CheckedNetwork, Params};
+use statistics::Statistics;
+use std::sync::Arc;
+
+/// Samples for calibration: numbers of each input of the network, row after row.
+#[derive(Clone, Copy, Debug)]
+pub struct Samples<'a> {
+    /// Of each input.
+    pub inputs: &'a [&'a [f32]],
+    /// How many.
+    pub rows: usize,
+}
+
+/// A network of whole numbers.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Quantized {
+    /// The network.
+    pub network: CheckedNetwork,
+    /// Its numbers.
+    pub params: Params,
+    /// What became of each layer.
+    pub layers: Vec<LayerReport>,
+    /// What else there is to say, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Makes a network of whole numbers.
+///
+/// # Errors
+/// [`QuantError`] for samples that do not fit or are not finite, a network without a layer that has an integer form, names of layers
+/// that there are not, and sums that could wrap.
+///
+/// # Panics
+/// Where `params` belongs to another network.
+///
+/// # Examples
+/// ```
+/// use plexus_kernels::Context;
+/// use plexus_nn::layers::{linear, relu};
+/// use plexus_nn::{Network, Params};
+/// use plexus_quant::{Options, Samples, Scheme, quantize};
+/// let network = Network::chain([4], [linear(8), relu(), linear(3)]).check()?;
+/// let params = Params::initialize(&network, 1);
+/// let rows: Vec<f32> = (0..40).map(|at| (at as f32).sin()).collect();
+/// let samples = Samples { inputs: &[&rows], rows: 10 };
+/// let quantized = quantize(&network, &params, samples, &Options::new(Scheme::Int8PerChannel), &Context::single())?;
+/// let kinds: Vec<&str> = quantized.network.network().layers.iter().map(|named| named.layer.kind()).collect();
+/// assert_eq!(kinds, ["quantize", "integer_linear", "integer_linear", "dequantize"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn quantize(
+    network: &CheckedNetwork,
+    params: &Params,
+    samples: Samples<'_>,
+    options: &Options,
+    context: &Context,
+) -> Result<Quantized, QuantError> {
+    assert_eq!(network.layout(), params.layout(), "the numbers belong to this network");
+    options.check(network)?;
+    if let Some(index) = network.without_gradient() {
+        return Err(QuantError::AlreadyInteger { layer: network.label(index) });
+    }
+    statistics::check(network, samples)?;
+    // Nothing to fold is no mistake here.
+    let folded = convert(network, params, Conversion::Fold, &ConvertOptions::default()).ok();
+    let (network, mut params) = match folded {
+        Some(folded) => (folded.network, folded.params),
+        None => (network.clone(), params.clone()),
+    };
+    let network = Arc::new(network);
+    let mut notes = Vec::new();
+    if options.equalize {
+        notes.extend(equalize::equalize(&network, &mut params));
+    }
+    let statistics = Statistics::of(&network, &params, samples, context);
+    let written = rewrite::rewrite(&network, &params, &statistics, options)?;
+    let layers = report::compare((&network, &params), &written, samples, context);
+    notes.extend(written.notes);
+    Ok(Quantized { network: Arc::unwrap_or_clone(written.network), params: written.params, layers, notes })
+}
