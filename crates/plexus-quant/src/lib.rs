@@ -16,6 +16,7 @@
 
 mod equalize;
 mod error;
+pub mod firmware;
 mod product;
 mod range;
 mod report;

@@ -50,7 +50,8 @@ impl WeightType {
         }
     }
 
-    fn dtype(self) -> DType {
+    /// The type that holds one.
+    pub fn dtype(self) -> DType {
         match self {
             WeightType::I4 | WeightType::I8 => DType::I8,
             WeightType::I16 => DType::I16,
@@ -113,7 +114,6 @@ impl From<ShiftRounding> for plexus_micro::ShiftRounding {
 /// How sums of products become outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
 pub enum Arithmetic {
     /// TensorFlow Lite's: real scales as 32-bit multipliers. The scales of the weights are a tensor, `weight_scale`; the bias has the
     /// scale of the input times that of the weight.
@@ -204,20 +204,18 @@ impl Integers {
         self.output.dtype
     }
 
-    /// The tensors of a layer, from those of its float form.
-    pub(crate) fn params(&self, float: Vec<ParamSpec>) -> Vec<ParamSpec> {
-        let mut scales = None;
+    /// The tensors of a layer of so many output channels, from those of its float form.
+    pub(crate) fn params(&self, float: Vec<ParamSpec>, outputs: usize) -> Vec<ParamSpec> {
         let mut params: Vec<ParamSpec> = float
             .into_iter()
             .map(|spec| match spec.role {
-                "weight" => {
-                    scales = self.scales(spec.shape.first().copied().unwrap_or(0));
-                    ParamSpec::integers("weight", spec.shape, self.weight.dtype())
-                }
+                "weight" => ParamSpec::integers("weight", spec.shape, self.weight.dtype()),
                 role => ParamSpec::integers(role, spec.shape, self.bias_type(self.input_type())),
             })
             .collect();
-        params.extend(scales.map(|scales| ParamSpec::new("weight_scale", [scales], crate::init::Init::Ones)));
+        params.extend(
+            self.scales(outputs).map(|scales| ParamSpec::new("weight_scale", [scales], crate::init::Init::Ones)),
+        );
         params
     }
 

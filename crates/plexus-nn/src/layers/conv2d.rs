@@ -116,7 +116,8 @@ impl Conv2d {
         }
     }
 
-    pub(crate) fn geometry(&self, input: &Shape) -> Geometry {
+    /// Its sizes, for an input that the network check has seen.
+    pub fn geometry(&self, input: &Shape) -> Geometry {
         let [channels, height, width] = maps(input).unwrap_or_default();
         let (kernel, dilation) = (self.kernel_size.sizes(), self.dilation.sizes());
         Geometry {

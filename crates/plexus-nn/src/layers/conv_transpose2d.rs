@@ -143,7 +143,7 @@ impl ConvTranspose2d {
     }
 
     /// The sizes of the convolution whose way back this is: from the output to the input.
-    pub(super) fn mirrored(&self, input: &Shape) -> Geometry {
+    pub fn mirrored(&self, input: &Shape) -> Geometry {
         let size = maps(input).unwrap_or_default();
         let [height, width] = self.output(size).unwrap_or_default();
         Geometry {

@@ -8,7 +8,7 @@ use crate::layers::integer_linear::split;
 use crate::layers::sides::sliding;
 use crate::prepared::Prepared;
 use crate::shape::Shape;
-use crate::view::Quant;
+use crate::view::{Quant, transpose};
 use crate::window::Slide;
 use plexus_kernels::Context;
 use plexus_kernels::conv::Geometry;
@@ -39,6 +39,18 @@ impl IntegerConv2d {
     /// The integer form of a layer.
     pub fn new(of: Conv2d, integers: Integers) -> Self {
         IntegerConv2d { of, integers }
+    }
+
+    /// Filters `[outputs, channels of a group, rows, columns]` as `[outputs, rows, columns, channels of a group]`, in the order of windows
+    /// of maps that lie channels last.
+    pub fn channels_last(&self, input: &Shape, weight: &[f32]) -> Vec<f32> {
+        let geometry = self.of.geometry(input);
+        let (taps, filter) = (geometry.kernel[0] * geometry.kernel[1], self.sizes(&geometry).inputs.max(1));
+        let mut last = vec![0.0; weight.len()];
+        for (from, to) in weight.chunks_exact(filter).zip(last.chunks_exact_mut(filter)) {
+            transpose(from, filter / taps.max(1), taps, to);
+        }
+        last
     }
 
     fn sizes(&self, geometry: &Geometry) -> Sizes {
@@ -76,7 +88,7 @@ impl LayerKind for IntegerConv2d {
     }
 
     fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {
-        self.integers.params(self.of.params(inputs))
+        self.integers.params(self.of.params(inputs), self.of.out_channels)
     }
 
     fn check_params(&self, entering: Entering<'_>, weights: &[f32], _state: &[f32]) -> Result<(), Mismatch> {
@@ -102,12 +114,7 @@ impl LayerKind for IntegerConv2d {
         let sizes = self.sizes(&geometry);
         let Sizes { groups, outputs, inputs } = sizes;
         let (weight, bias, scales) = split((groups * outputs * inputs, groups * outputs, self.of.bias), cx.weights);
-        let taps = geometry.kernel[0] * geometry.kernel[1];
-        let mut last = vec![0.0; weight.len()];
-        let filter = inputs.max(1);
-        for (from, to) in weight.chunks_exact(filter).zip(last.chunks_exact_mut(filter)) {
-            crate::view::transpose(from, inputs / taps.max(1), taps, to);
-        }
+        let last = self.channels_last(cx.inputs[0], weight);
         let product = Product::new(&self.integers, input, sizes, (&last, bias, scales), cx.weights, cx.context);
         Some(Prepared::Integer(Box::new(product)))
     }

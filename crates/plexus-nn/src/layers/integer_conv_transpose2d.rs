@@ -38,6 +38,20 @@ impl IntegerConvTranspose2d {
         IntegerConvTranspose2d { of, integers }
     }
 
+    /// Filters `[channels, outputs of a group, rows, columns]` as `[outputs, rows, columns, channels of a group]`.
+    pub fn channels_last(&self, input: &Shape, weight: &[f32]) -> Vec<f32> {
+        let mirrored = self.of.mirrored(input);
+        let Sizes { outputs, inputs, .. } = self.sizes(&mirrored);
+        let taps = mirrored.kernel[0] * mirrored.kernel[1];
+        let (mut last, own) = (vec![0.0; weight.len()], inputs / taps.max(1));
+        for (at, value) in weight.iter().enumerate() {
+            let (tap, output, channel) = (at % taps, at / taps % outputs, at / taps / outputs);
+            let (group, channel) = (channel / own, channel % own);
+            last[((group * outputs + output) * taps + tap) * own + channel] = *value;
+        }
+        last
+    }
+
     fn sizes(&self, mirrored: &Geometry) -> Sizes {
         let Geometry { channels: outputs, kernel: [rows, cols], groups, filters: inputs, .. } = *mirrored;
         Sizes { groups, outputs: outputs / groups, inputs: inputs / groups * rows * cols }
@@ -72,7 +86,7 @@ impl LayerKind for IntegerConvTranspose2d {
     }
 
     fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {
-        self.integers.params(self.of.params(inputs))
+        self.integers.params(self.of.params(inputs), self.of.out_channels)
     }
 
     fn check_params(&self, entering: Entering<'_>, weights: &[f32], _state: &[f32]) -> Result<(), Mismatch> {
@@ -98,14 +112,7 @@ impl LayerKind for IntegerConvTranspose2d {
         let sizes = self.sizes(&geometry);
         let Sizes { groups, outputs, inputs } = sizes;
         let (weight, bias, scales) = split((groups * outputs * inputs, groups * outputs, self.of.bias), cx.weights);
-        let taps = geometry.kernel[0] * geometry.kernel[1];
-        // From [channels, outputs of a group, taps] to [outputs, taps, channels of a group].
-        let (mut last, own) = (vec![0.0; weight.len()], inputs / taps.max(1));
-        for (at, value) in weight.iter().enumerate() {
-            let (tap, output, channel) = (at % taps, at / taps % outputs, at / taps / outputs);
-            let (group, channel) = (channel / own, channel % own);
-            last[((group * outputs + output) * taps + tap) * own + channel] = *value;
-        }
+        let last = self.channels_last(cx.inputs[0], weight);
         let product = Product::new(&self.integers, input, sizes, (&last, bias, scales), cx.weights, cx.context);
         Some(Prepared::Integer(Box::new(product)))
     }

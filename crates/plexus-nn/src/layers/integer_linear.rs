@@ -75,7 +75,7 @@ impl LayerKind for IntegerLinear {
     }
 
     fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {
-        self.integers.params(self.of.params(inputs))
+        self.integers.params(self.of.params(inputs), self.of.out_features)
     }
 
     fn check_params(&self, entering: Entering<'_>, weights: &[f32], _state: &[f32]) -> Result<(), Mismatch> {

@@ -44,12 +44,22 @@ impl IntegerMaxPool2d {
     pub fn new(of: MaxPool2d) -> Self {
         IntegerMaxPool2d { of }
     }
+
+    /// How its windows slide over maps of a shape that the network check has seen, as `plexus-micro` has it.
+    pub fn window(&self, input: &Shape) -> plexus_micro::Window {
+        micro(&self.of.window(input))
+    }
 }
 
 impl IntegerAvgPool2d {
     /// The integer form of a layer.
     pub fn new(of: AvgPool2d) -> Self {
         IntegerAvgPool2d { of, truncate: false }
+    }
+
+    /// How its windows slide over maps of a shape that the network check has seen, as `plexus-micro` has it.
+    pub fn window(&self, input: &Shape) -> plexus_micro::Window {
+        micro(&self.of.window(input))
     }
 
     /// The same with this [`truncate`](Self::truncate).
@@ -60,7 +70,7 @@ impl IntegerAvgPool2d {
 }
 
 /// A window as `plexus-micro` has it: what a last window that is not complete lacks becomes padding.
-pub(crate) fn micro(window: &pool::Window) -> plexus_micro::Window {
+fn micro(window: &pool::Window) -> plexus_micro::Window {
     let pool::Window { channels, height, width, kernel, stride, padding, dilation, .. } = *window;
     let output = window.output().expect("the network check refused windows that do not fit");
     let mut padding = padding;
@@ -101,7 +111,7 @@ impl LayerKind for IntegerMaxPool2d {
     }
 
     fn forward(&self, cx: Forward<'_>) {
-        let (input, window) = (cx.inputs[0], micro(&self.of.window(cx.inputs[0].shape)));
+        let (input, window) = (cx.inputs[0], self.window(cx.inputs[0].shape));
         match input.dtype {
             DType::I8 => each_sample(input.i8(), cx.output.into_i8(), cx.rows, cx.context, |from, to| {
                 max_pool(from, &window, [i8::MIN, i8::MAX], to);
@@ -156,7 +166,7 @@ impl LayerKind for IntegerAvgPool2d {
     }
 
     fn forward(&self, cx: Forward<'_>) {
-        let (input, window) = (cx.inputs[0], micro(&self.of.window(cx.inputs[0].shape)));
+        let (input, window) = (cx.inputs[0], self.window(cx.inputs[0].shape));
         match input.dtype {
             DType::I8 if self.truncate => {
                 each_sample(input.i8(), cx.output.into_i8(), cx.rows, cx.context, |from, to| {

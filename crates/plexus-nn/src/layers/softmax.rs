@@ -41,7 +41,7 @@ with_keys! { Softmax {
 
 impl Softmax {
     /// Numbers of a row.
-    pub(super) fn cols(&self, shape: &Shape) -> usize {
+    pub fn cols(&self, shape: &Shape) -> usize {
         cols_of(self.axis, shape)
     }
 }
