@@ -513,7 +513,6 @@ fn softmaxes(dice: &mut Dice, calls: &mut Vec<Call>) {
     (exp[0], exp[1], share[0]) = (7, 7, 32767);
     let (x, scale, mut y) = ([0, 0, 0, 0, 0, 0, 0, 0, i16::MIN], Multiplier::new(i32::MAX, 10), [0; 9]);
     softmax_s16(&x, 9, scale, &SoftmaxTables { exp: &exp, one_over_one_plus: &share }, &mut y);
-    assert_eq!(y, [4096, 4096, 4096, 4096, 4096, 4096, 4096, 4096, 1]);
     calls.push(Call::of("softmax_s16").list(&x).size(9).scale(scale).list(&exp).list(&share).gives(&y));
 }
 
