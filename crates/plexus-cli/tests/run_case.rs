@@ -34,6 +34,42 @@ fn all_recorded_layers_have_their_bits_on_every_way() {
     assert!(lines.iter().all(|line| line["same"] == true && line["way"] == "portable"));
 }
 
+/// Convolutions, poolings and softmax.
+fn of_maps() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/integer/maps.json")
+}
+
+#[test]
+fn recorded_layers_of_maps_have_their_bits() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let told = run(folder.path(), &of_maps(), &[]).well().stdout;
+    assert!(told.contains("All are as recorded.") && told.contains("160 cases ran on plexus-micro alone"), "{told}");
+    let lines = run(folder.path(), &of_maps(), &["--portable", "--json"]).well().json_lines();
+    assert!(lines.iter().all(|line| line["same"] == true && line["way"] == "plexus-micro"));
+    // Of the power-of-two and the 8-bit schemes there are two roundings.
+    let text = std::fs::read_to_string(of_maps()).expect("it is part of the repository");
+    let cases: Vec<Value> = serde_json::from_str(&text).expect("a list");
+    let outputs =
+        |case: &Value| ["y", "y_truncate", "y_single_rounding"].iter().filter(|y| !case[**y].is_null()).count();
+    assert_eq!(lines.len(), cases.iter().map(outputs).sum::<usize>());
+    let families: std::collections::BTreeSet<&str> = cases.iter().filter_map(|case| case["family"].as_str()).collect();
+    assert_eq!(families.len(), 23, "{families:?}");
+    let outcome = run(folder.path(), &of_maps(), &["--isa", "portable"]);
+    assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("portable has no kernels for conv2d_q7"), "{}", outcome.stderr);
+    // Each recorded number is compared: one that is changed is found in each family.
+    for family in families {
+        let mut case = cases.iter().rfind(|case| case["family"] == family).expect("it is of this file").clone();
+        let last = case["y"].as_array_mut().and_then(|y| y.last_mut()).expect("outputs");
+        *last = json!(last.as_i64().expect("a number") ^ 1);
+        let file = folder.path().join("changed.json");
+        write(&file, json!([case]).to_string());
+        let outcome = run(folder.path(), &file, &["--portable"]);
+        assert_eq!(outcome.code, Some(1), "{family}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(&format!("case 0 ({family}), y of plexus-micro")), "{}", outcome.stderr);
+    }
+}
+
 #[test]
 fn a_changed_bit_is_found_and_the_exit_code_is_one() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -76,7 +112,40 @@ fn wrong_files_say_what_is_wrong() {
         case.as_object_mut().expect("an object").remove(name);
         json!([case])
     };
+    let conv = json!({"family": "conv2d_q7", "map": [2, 2, 2], "kernel": [1, 1], "n": 2, "groups": 2,
+        "x": [1, 2, 3, 4, 5, 6, 7, 8], "w": [1, 2], "bias": [0, 0], "bias_shift": 0, "out_shift": 1});
+    let back = json!({"family": "conv_transpose2d_s16", "map": [1, 1, 2], "kernel": [1, 1], "d": 1, "x": [1], "w": [1, 2],
+        "bias": [0, 0], "mult": 1 << 30, "shift": 0});
+    let pool =
+        json!({"family": "avg_pool_s8", "map": [2, 2, 1], "kernel": [1, 1], "x": [1, 2, 3, 4], "lo": 0, "hi": 9});
+    let softmax = json!({"family": "softmax_s8", "d": 2, "x": [1, 2], "mult": 1 << 30, "shift": 20, "diff_min": -100});
     for (cases, part) in [
+        (json!([conv, back, pool, softmax]), "All"),
+        (without(&conv, "map"), "\"map\" is missing"),
+        (with(&conv, "map", json!([2, 2])), "map has 2 numbers, but 3 are needed"),
+        (with(&conv, "map", json!([0, 2, 2])), "map has 0"),
+        (with(&conv, "map", json!([16_777_216, 16_777_216, 16_777_216])), "more than 16777216 numbers of the map"),
+        (with(&conv, "kernel", json!([3, 1])), "reaches over 3 rows, but the padded map has 2"),
+        (with(&conv, "stride", json!([0, 1])), "stride has 0"),
+        (with(&conv, "padding", json!([0, 0])), "padding has 2 numbers, but 4 are needed"),
+        (with(&conv, "padding", json!([16_777_216, 16_777_216, 0, 0])), "more than 16777216 outputs"),
+        (with(&conv, "groups", json!(3)), "groups is 3, which does not divide 2 channels and n = 2"),
+        (with(&conv, "groups", json!(0)), "groups has 0"),
+        (with(&conv, "w", json!([1, 2, 3])), "w has 3 numbers, but the sizes of the layer need 2"),
+        (with(&conv, "bias", json!([1])), "bias has 1 numbers"),
+        (with(&conv, "x", json!([1, 2, 3, 4, 5, 6, 7])), "x has 7 numbers, but whole inputs of 8 are needed"),
+        (with(&conv, "x", json!([])), "x has 0 numbers"),
+        (with(&conv, "out_shift", json!(31)), "from 0 to 30"),
+        (without(&back, "d"), "\"d\" is missing"),
+        (with(&back, "mult", json!([1, 2, 3])), "1 or filters = 2 are needed"),
+        (with(&back, "shift", json!(8)), "from -31 to 7"),
+        (with(&pool, "lo", json!(10)), "lo is 10, which is above hi, 9"),
+        (with(&pool, "padding", json!([1, 0, 0, 0])), "a window is on padding alone"),
+        (with(&softmax, "d", json!(0)), "from 1 to 4095"),
+        (with(&softmax, "d", json!(3)), "whole inputs of 3"),
+        (with(&softmax, "shift", json!(31)), "from 0 to 30"),
+        (with(&softmax, "family", json!("softmax_s16")), "\"exp\" is missing"),
+        (with(&softmax, "family", json!("softmax_s9")), "softmax_s16"),
         (json!({"family": "q7"}), "a list of cases"),
         (without(&good, "family"), "case 0: \"family\" is missing"),
         (with(&good, "family", json!("q9")), "q7_q15"),

@@ -6,35 +6,55 @@ use crate::window::Window;
 
 /// Sums of products of windows and filters; what is outside of the map counts as zero.
 ///
-/// `weight` is that of a filter at a row, a column and a channel of its group.
-fn convolve<X: Into<i32> + Copy, A: Sum>(
+/// `weight_at` is the place of the weight of a filter at a row and a column, for the first channel of its group; those of the other
+/// channels follow. `plus` adds the products of numbers of the input and of as many weights from a place on.
+fn convolve<X, A: Sum>(
     (window, filters, groups): (&Window, usize, usize),
-    (input, zero_point): (&[X], i32),
-    weight: impl Fn(usize, [usize; 3]) -> i32,
+    input: &[X],
+    weight_at: impl Fn(usize, [usize; 2]) -> usize,
+    plus: impl Fn(A, &[X], usize) -> A,
     start: impl Fn(usize) -> A,
     mut store: impl FnMut(usize, usize, A),
 ) {
     let ([_, width, channels], [rows, cols]) = (window.input, window.output());
     let (own, filters_of_group) = (channels / groups, filters / groups);
+    // Whether the numbers of the columns of a window, and their weights, follow each other without gaps.
+    let is_one_run = groups == 1 && window.dilation[1] == 1 && weight_at(0, [0, 1]) == weight_at(0, [0, 0]) + own;
     for y in 0..rows {
+        let inside_rows = window.inside(0, y);
         for x in 0..cols {
+            let inside_cols = window.inside(1, x);
             for filter in 0..filters {
                 let first = filter / filters_of_group * own;
                 let mut sum = start(filter);
-                for row in window.inside(0, y) {
-                    for col in window.inside(1, x) {
-                        let pixel = window.place(0, y, row) * width + window.place(1, x, col);
-                        let values = &input[pixel * channels + first..][..own];
-                        for (channel, value) in values.iter().enumerate() {
-                            let value: i32 = (*value).into();
-                            let weight = weight(filter, [row, col, channel]);
-                            sum = sum.plus(value.wrapping_sub(zero_point).wrapping_mul(weight));
+                for row in inside_rows.clone() {
+                    let line = window.place(0, y, row) * width;
+                    let place = |col: usize| (line + window.place(1, x, col)) * channels + first;
+                    if is_one_run && !inside_cols.is_empty() {
+                        let values = &input[place(inside_cols.start)..][..inside_cols.len() * own];
+                        sum = plus(sum, values, weight_at(filter, [row, inside_cols.start]));
+                    } else {
+                        for col in inside_cols.clone() {
+                            sum = plus(sum, &input[place(col)..][..own], weight_at(filter, [row, col]));
                         }
                     }
                 }
                 store((y * cols + x) * filters + filter, filter, sum);
             }
         }
+    }
+}
+
+/// Adds products, taking a zero point off the numbers of the input.
+fn products<X: Into<i32> + Copy, W: Into<i32> + Copy, A: Sum>(
+    weight: &[W],
+    zero_point: i32,
+) -> impl Fn(A, &[X], usize) -> A {
+    move |sum, values, at| {
+        values.iter().zip(&weight[at..][..values.len()]).fold(sum, |sum, (value, weight)| {
+            let (value, weight): (i32, i32) = ((*value).into(), (*weight).into());
+            sum.plus(value.wrapping_sub(zero_point).wrapping_mul(weight))
+        })
     }
 }
 
@@ -54,11 +74,11 @@ fn check(window: &Window, groups: usize, [inputs, weights, outputs]: [usize; 3],
     filters
 }
 
-/// The place of a weight `[filters, rows, columns, channels of the group]`.
-fn filters_first(window: &Window, groups: usize) -> impl Fn(usize, [usize; 3]) -> usize {
+/// The place of the weight of the first channel in `[filters, rows, columns, channels of the group]`.
+fn filters_first(window: &Window, groups: usize) -> impl Fn(usize, [usize; 2]) -> usize {
     let ([_, _, channels], [rows, cols]) = (window.input, window.kernel);
     let own = channels / groups.max(1);
-    move |filter, [row, col, channel]| ((filter * rows + row) * cols + col) * own + channel
+    move |filter, [row, col]| ((filter * rows + row) * cols + col) * own
 }
 
 /// 8-bit activations and weights, affine; grouped and depthwise convolutions are `groups` of channels that see each other only.
@@ -86,8 +106,8 @@ pub fn conv2d_s8(
     output: &mut [i8],
 ) {
     let filters = check(window, groups, [input.len(), weight.len(), output.len()], 1);
-    let place = filters_first(window, groups);
-    eight(input, (window, filters, groups), |filter, at| weight[place(filter, at)].into(), affine, output);
+    let plus = products(weight, affine.input_zero_point);
+    eight(input, (window, filters, groups), filters_first(window, groups), plus, affine, output);
 }
 
 /// As [`conv2d_s8`], of 4-bit weights, two in a byte: the lower half first, filters one behind the other without gaps.
@@ -105,8 +125,13 @@ pub fn conv2d_s4(
     output: &mut [i8],
 ) {
     let filters = check(window, groups, [input.len(), weight.len(), output.len()], 2);
-    let place = filters_first(window, groups);
-    eight(input, (window, filters, groups), |filter, at| nibble(weight, place(filter, at)).into(), affine, output);
+    let plus = |sum: i32, values: &[i8], at: usize| {
+        values.iter().zip(at..).fold(sum, |sum, (value, at)| {
+            let moved = i32::from(*value).wrapping_sub(affine.input_zero_point);
+            sum.plus(moved.wrapping_mul(nibble(weight, at).into()))
+        })
+    };
+    eight(input, (window, filters, groups), filters_first(window, groups), plus, affine, output);
 }
 
 /// A depthwise convolution, 8 bits, affine: `filters / channels` filters for each channel, filter `o` reads channel
@@ -124,23 +149,23 @@ pub fn depthwise_conv2d_s8(input: &[i8], window: &Window, weight: &[i8], affine:
     let groups = window.input[2];
     let filters = check(window, groups, [input.len(), weight.len(), output.len()], 1);
     let [_, cols] = window.kernel;
-    let place = |filter, [row, col, _]: [usize; 3]| (row * cols + col) * filters + filter;
-    eight(input, (window, filters, groups), |filter, at| weight[place(filter, at)].into(), affine, output);
+    let weight_at = |filter, [row, col]: [usize; 2]| (row * cols + col) * filters + filter;
+    eight(input, (window, filters, groups), weight_at, products(weight, affine.input_zero_point), affine, output);
 }
 
 /// Convolutions of 8-bit activations, affine.
 fn eight(
     input: &[i8],
     (window, filters, groups): (&Window, usize, usize),
-    weight: impl Fn(usize, [usize; 3]) -> i32,
+    weight_at: impl Fn(usize, [usize; 2]) -> usize,
+    plus: impl Fn(i32, &[i8], usize) -> i32,
     affine: &Affine<'_>,
     output: &mut [i8],
 ) {
     affine.check(filters);
     assert!(affine.weight_zero_point == 0, "weights of a convolution have no zero point");
     let store = |at: usize, filter, sum: i32| output[at] = affine.output(sum, filter);
-    let input = (input, affine.input_zero_point);
-    convolve((window, filters, groups), input, weight, |filter| affine.start(filter), store);
+    convolve((window, filters, groups), input, weight_at, plus, |filter| affine.start(filter), store);
 }
 
 /// As [`conv2d_s8`] with 16-bit activations and 64-bit sums, whose zero points are zero.
@@ -184,10 +209,9 @@ fn sixteen<W: Into<i32> + Copy>(
 ) {
     let filters = check(window, groups, [input.len(), weight.len(), output.len()], 1);
     affine.check(filters);
-    let place = filters_first(window, groups);
-    let weight = |filter, at| weight[place(filter, at)].into();
+    let (weight_at, plus) = (filters_first(window, groups), products(weight, 0));
     let store = |at: usize, filter, sum: i64| output[at] = affine.output(sum, filter);
-    convolve((window, filters, groups), (input, 0), weight, |filter| affine.start(filter), store);
+    convolve((window, filters, groups), input, weight_at, plus, |filter| affine.start(filter), store);
 }
 
 macro_rules! power_of_two_convs {
@@ -250,12 +274,8 @@ fn power_of_two<A: Sum, X: Into<i32> + Copy, W: Into<i32> + Copy, B: Into<i32> +
 ) {
     let filters = check(window, groups, [input.len(), weight.len(), output.len()], 1);
     check_bias(bias.len(), filters);
-    let place = filters_first(window, groups);
-    convolve(
-        (window, filters, groups),
-        (input, 0),
-        |filter, at| weight[place(filter, at)].into(),
-        |filter| A::of_bias(bias, filter, shifts),
-        |at, _, sum: A| output[at] = saturate(sum.rounded(shifts)),
-    );
+    let (weight_at, plus) = (filters_first(window, groups), products(weight, 0));
+    let start = |filter| A::of_bias(bias, filter, shifts);
+    let store = |at: usize, _, sum: A| output[at] = saturate(sum.rounded(shifts));
+    convolve((window, filters, groups), input, weight_at, plus, start, store);
 }

@@ -44,6 +44,15 @@ impl Window {
         output
     }
 
+    /// Whether a window somewhere is on padding alone, so that it has no mean.
+    ///
+    /// # Panics
+    /// As [`output`](Window::output).
+    pub fn is_on_padding_alone(&self) -> bool {
+        let output = self.output();
+        (0..2).any(|axis| (0..output[axis]).any(|index| self.inside(axis, index).is_empty()))
+    }
+
     /// Of the window at an output along one axis: the taps that are inside of the map.
     pub(crate) fn inside(&self, axis: usize, output: usize) -> Range<usize> {
         let (start, dilation) = (output * self.stride[axis], self.dilation[axis]);

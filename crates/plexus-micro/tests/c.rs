@@ -362,17 +362,6 @@ fn transposed_convolutions(dice: &mut Dice, calls: &mut Vec<Call>) {
     }
 }
 
-/// Whether a window is on padding alone.
-fn has_empty(window: &Window) -> bool {
-    let empty = |axis: usize, output: usize| {
-        !(0..window.kernel[axis]).any(|tap| {
-            let at = output * window.stride[axis] + tap * window.dilation[axis];
-            (window.padding[axis]..window.padding[axis] + window.input[axis]).contains(&at)
-        })
-    };
-    (0..2).any(|axis| (0..window.output()[axis]).any(|output| empty(axis, output)))
-}
-
 fn poolings(dice: &mut Dice, calls: &mut Vec<Call>) {
     for _ in 0..200 {
         let channels = dice.of(1, 4) as usize;
@@ -385,7 +374,7 @@ fn poolings(dice: &mut Dice, calls: &mut Vec<Call>) {
                 let mut y = vec![0; outputs];
                 max_pool(&x, window, [low, high], &mut y);
                 calls.push(Call::of($max).list(&x).window(window).number(low).number(high).gives(&y));
-                if !has_empty(window) {
+                if !window.is_on_padding_alone() {
                     $avg(&x, window, [low, high], &mut y);
                     let call = Call::of(stringify!($avg)).list(&x).window(window);
                     calls.push(call.number(low).number(high).gives(&y));
@@ -524,7 +513,6 @@ fn softmaxes(dice: &mut Dice, calls: &mut Vec<Call>) {
     (exp[0], exp[1], share[0]) = (7, 7, 32767);
     let (x, scale, mut y) = ([0, 0, 0, 0, 0, 0, 0, 0, i16::MIN], Multiplier::new(i32::MAX, 10), [0; 9]);
     softmax_s16(&x, 9, scale, &SoftmaxTables { exp: &exp, one_over_one_plus: &share }, &mut y);
-    assert_eq!(y, [4096, 4096, 4096, 4096, 4096, 4096, 4096, 4096, 1]);
     calls.push(Call::of("softmax_s16").list(&x).size(9).scale(scale).list(&exp).list(&share).gives(&y));
 }
 

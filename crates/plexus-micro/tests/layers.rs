@@ -311,7 +311,8 @@ fn poolings_are_their_formula() {
         let want: Vec<i8> =
             windows.iter().map(|values| values.iter().copied().max().unwrap_or(-100).clamp(-100, 100) as i8).collect();
         assert_eq!(found, want, "{round}: {window:?}");
-        if windows.iter().any(Vec::is_empty) {
+        assert_eq!(window.is_on_padding_alone(), windows.iter().any(Vec::is_empty), "{window:?}");
+        if window.is_on_padding_alone() {
             let call = || avg_pool_s8(&input, &window, [-128, 127], &mut vec![0; windows.len()]);
             assert!(std::panic::catch_unwind(call).is_err(), "{window:?}");
             continue;
@@ -499,6 +500,12 @@ fn softmax_of_16_bits_is_near_the_formula() {
             }
         }
     }
+    // A sum whose leading 17 bits round up to 18: it stays in the table.
+    let (mut exp, mut share) = ([32767; 513], [16384; 513]);
+    (exp[0], share[0]) = (7, 32767);
+    let (input, scale, mut found) = ([0, 0, 0, 0, 0, 0, 0, 0, i16::MIN], Multiplier::new(i32::MAX, 10), [0; 9]);
+    softmax_s16(&input, 9, scale, &SoftmaxTables { exp: &exp, one_over_one_plus: &share }, &mut found);
+    assert_eq!(found, [4096, 4096, 4096, 4096, 4096, 4096, 4096, 4096, 1]);
     // Tables of nonsense give numbers all the same, also where the sum is not positive.
     let nonsense = [i16::MIN, i16::MAX].map(|value| [value; 513]);
     for (exp, one_over_one_plus) in [(0, 0), (0, 1), (1, 0), (1, 1)] {

@@ -77,10 +77,11 @@ Examples:
   plexus run-case cases.json --portable            plexus-micro, the code of microcontrollers
   plexus run-case cases.json --isa avx2 --json
 
-The file is a list of fully connected layers: {\"family\": \"q7\", \"n\": 2, \"d\": 3, \"x\": [...], \"w\": [...], \"bias\": [...],
-\"bias_shift\": 0, \"out_shift\": 7, \"y\": [...], \"y_truncate\": [...]}, with n outputs and d inputs. Families are q7, q15 and q7_q15
-(power of two), s8, s8_per_channel (with input_offset, output_offset, mult, shift, lo, hi) and s16x8. Without y outputs are only
-computed. The exit code is 1 where they differ from those that are recorded.")]
+The file is a list of layers: {\"family\": \"q7\", \"n\": 2, \"d\": 3, \"x\": [...], \"w\": [...], \"bias\": [...], \"bias_shift\": 0,
+\"out_shift\": 7, \"y\": [...], \"y_truncate\": [...]}, with n outputs and d inputs. Families of fully connected layers are q7, q15 and
+q7_q15 (power of two), s8, s8_per_channel (with input_offset, output_offset, mult, shift, lo, hi) and s16x8. conv2d_s8,
+conv_transpose2d_q15, max_pool_s8, softmax_s16 and others run on plexus-micro alone; docs/integer-cases.md has all families and
+fields. Without y outputs are only computed. The exit code is 1 where they differ from those that are recorded.")]
 pub struct RunCaseArgs {
     /// The cases: a JSON file
     pub file: PathBuf,

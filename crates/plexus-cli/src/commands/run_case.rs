@@ -1,6 +1,8 @@
 //! `plexus run-case`: recorded layers of whole numbers, run again.
 
+mod fields;
 mod layer;
+mod micro_only;
 
 use crate::Failure;
 use crate::args::RunCaseArgs;
@@ -40,14 +42,26 @@ pub fn run(args: RunCaseArgs) -> Result<(), Failure> {
     for way in &ways {
         let mut tally = Tally::default();
         for (index, value) in values.iter().enumerate() {
-            let case = Case::read(value).map_err(|why| wrong(format!("case {index}: {why}")))?;
-            for output in case.run(way) {
-                tally.add(case.family(), &output.values);
-                let want = case.recorded(output.name).map_err(|why| wrong(format!("case {index}: {why}")))?;
+            let in_case = |why: String| wrong(format!("case {index}: {why}"));
+            let family =
+                value["family"].as_str().ok_or_else(|| in_case("\"family\" is missing, as \"q7\"".to_string()))?;
+            let outputs = match (micro_only::FAMILIES.contains(&family), way) {
+                (false, way) => Case::read(value, family).map(|case| case.run(way)),
+                (true, Way::Micro) => micro_only::run(value, family),
+                // Nobody asked for this instruction set alone.
+                (true, Way::Kernels(_)) if args.isa.is_none() => continue,
+                (true, Way::Kernels(context)) => {
+                    Err(format!("{} has no kernels for {family}; --portable runs it", context.isa().name()))
+                }
+            };
+            tally.cases += 1;
+            for output in outputs.map_err(in_case)? {
+                tally.add(family, &output.values);
+                let want = recorded(value, output.name).map_err(in_case)?;
                 let same = want.as_ref().map(|want| *want == output.values);
                 if args.json {
                     print_json(&json!({
-                        "way": way.name(), "case": index, "family": case.family(), "output": output.name,
+                        "way": way.name(), "case": index, "family": family, "output": output.name,
                         "values": output.values, "same": same,
                     }));
                 }
@@ -59,7 +73,7 @@ pub fn run(args: RunCaseArgs) -> Result<(), Failure> {
                     let text = |values: &[i64]| values.get(at).map_or_else(|| "nothing".to_string(), i64::to_string);
                     differ.push(format!(
                         "case {index} ({}), {} of {}: number {at} is {}, recorded is {}",
-                        case.family(),
+                        family,
                         output.name,
                         way.name(),
                         text(&output.values),
@@ -74,12 +88,19 @@ pub fn run(args: RunCaseArgs) -> Result<(), Failure> {
         let mut told = table(&["", "cases", "outputs", "hash"], &[1, 2]);
         for (name, tally) in &rows {
             let hash = format!("{:016x}", tally.hash);
-            told.add_row([name.to_string(), values.len().to_string(), tally.outputs.to_string(), hash]);
+            told.add_row([name.to_string(), tally.cases.to_string(), tally.outputs.to_string(), hash]);
         }
         say!("{told}");
         if let Some((_, tally)) = rows.first() {
             let families = tally.families.iter().map(|(family, count)| format!("{count} {family}"));
             say!("Rows of outputs: {}.", families.collect::<Vec<_>>().join(", "));
+            if let Some(alone) =
+                rows.iter().map(|(_, other)| tally.cases - other.cases).max().filter(|alone| *alone > 0)
+            {
+                say!(
+                    "{alone} cases ran on plexus-micro alone, because instruction sets have no kernels for their families."
+                );
+            }
         }
     }
     if differ.is_empty() {
@@ -95,9 +116,15 @@ pub fn run(args: RunCaseArgs) -> Result<(), Failure> {
     Err(Failure::Differs(format!("outputs differ from those that are recorded:\n  {listed}{more}")))
 }
 
+/// The recorded outputs of a case, where there are some.
+fn recorded(case: &Value, name: &str) -> Result<Option<Vec<i64>>, String> {
+    if case.get(name).is_none() { Ok(None) } else { fields::list(case, name, fields::WORD).map(Some) }
+}
+
 /// Outputs of one way.
 #[derive(Default)]
 struct Tally {
+    cases: usize,
     outputs: usize,
     families: BTreeMap<String, usize>,
     hash: u64,

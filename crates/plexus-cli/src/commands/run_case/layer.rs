@@ -1,5 +1,8 @@
 //! One recorded layer, and the ways to run it.
 
+use super::fields::{self, BYTE, HALF, MOST, SCALED, SHIFTED, WORD, list, one};
+use super::micro_only;
+use crate::output::shown;
 use plexus_kernels::Context;
 use plexus_kernels::buffer::MatrixMut;
 use plexus_kernels::gemm_i8::{self, GemmI8, Input, Offsets};
@@ -32,9 +35,7 @@ pub struct Output {
 }
 
 /// A fully connected layer of one of the families, with inputs.
-pub struct Case<'v> {
-    value: &'v Value,
-    family: &'v str,
+pub struct Case {
     rows: usize,
     cols: usize,
     layer: Layer,
@@ -49,16 +50,20 @@ enum Layer {
     S16x8 { x: Vec<i16>, w: Vec<i8>, bias: Vec<i64>, scales: Vec<Multiplier> },
 }
 
-/// The roundings of the power-of-two families, with the field that holds the outputs.
-const SHIFTED: [(ShiftRounding, &str); 2] = [(ShiftRounding::HalfUp, "y"), (ShiftRounding::Floor, "y_truncate")];
-const SCALED: [(Rounding, &str); 2] = [(Rounding::Double, "y"), (Rounding::Single, "y_single_rounding")];
-/// Larger layers are no cases but mistakes.
-const MOST: usize = 1 << 24;
+/// The families of fully connected layers.
+const FAMILIES: [&str; 6] = ["q7", "q15", "q7_q15", "s8", "s8_per_channel", "s16x8"];
 
-impl<'v> Case<'v> {
+fn no_family(name: &str) -> String {
+    let known: Vec<&str> = FAMILIES.iter().chain(&micro_only::FAMILIES).copied().collect();
+    format!("there is no family {}: {}", shown(name), known.join(", "))
+}
+
+impl Case {
     /// Reads and checks a case.
-    pub fn read(value: &'v Value) -> Result<Self, String> {
-        let family = value["family"].as_str().ok_or("\"family\" is missing, as \"q7\"")?;
+    pub fn read(value: &Value, family: &str) -> Result<Self, String> {
+        if !FAMILIES.contains(&family) {
+            return Err(no_family(family));
+        }
         let [rows, cols] = ["n", "d"].map(|name| one::<usize>(value, name, [0, MOST as i64]));
         let (rows, cols) = (rows?, cols?);
         if rows.checked_mul(cols).is_none_or(|count| count > MOST) {
@@ -68,24 +73,8 @@ impl<'v> Case<'v> {
             true => Ok(()),
             false => Err(format!("{name} has {found} numbers, but n = {rows} and d = {cols} need {expected}")),
         };
-        let shifts = || -> Result<[u32; 2], String> {
-            Ok([one(value, "bias_shift", [0, 31])?, one(value, "out_shift", [0, 30])?])
-        };
-        let scales = |most: i64| -> Result<Vec<Multiplier>, String> {
-            let (multipliers, shifts) =
-                (list::<i32>(value, "mult", [0, i32::MAX.into()])?, list::<i32>(value, "shift", [-31, most])?);
-            if multipliers.len() != shifts.len() || (multipliers.len() != 1 && multipliers.len() != rows) {
-                let (multipliers, shifts) = (multipliers.len(), shifts.len());
-                return Err(format!(
-                    "mult has {multipliers} numbers and shift {shifts}, but 1 or n = {rows} are needed"
-                ));
-            }
-            Ok(multipliers
-                .into_iter()
-                .zip(shifts)
-                .map(|(multiplier, shift)| Multiplier::new(multiplier, shift))
-                .collect())
-        };
+        let shifts = || fields::shifts(value);
+        let scales = |most: i64| fields::scales(value, most, rows, "n");
         let layer = match family {
             "q7" => {
                 let (x, w, bias) = (list(value, "x", BYTE)?, list(value, "w", BYTE)?, list(value, "bias", BYTE)?);
@@ -101,14 +90,7 @@ impl<'v> Case<'v> {
             }
             "s8" | "s8_per_channel" => {
                 let (x, w, bias) = (list(value, "x", BYTE)?, list(value, "w", BYTE)?, list(value, "bias", WORD)?);
-                let zero_points = [
-                    -one::<i32>(value, "input_offset", [-255, 255])?,
-                    one::<i32>(value, "output_offset", [-255, 255])?,
-                ];
-                let clamp = [one(value, "lo", BYTE)?, one(value, "hi", BYTE)?];
-                if clamp[0] > clamp[1] {
-                    return Err(format!("lo is {}, which is above hi, {}", clamp[0], clamp[1]));
-                }
+                let (zero_points, clamp) = (fields::zero_points(value)?, fields::clamp(value, BYTE)?);
                 Layer::S8 { x, w, bias, scales: scales(30)?, zero_points, clamp }
             }
             "s16x8" => {
@@ -116,9 +98,7 @@ impl<'v> Case<'v> {
                 let bias = list(value, "bias", [i64::MIN, i64::MAX])?;
                 Layer::S16x8 { x, w, bias, scales: scales(7)? }
             }
-            other => {
-                return Err(format!("there is no family {other}: q7, q15, q7_q15, s8, s8_per_channel, s16x8"));
-            }
+            _ => return Err(no_family(family)),
         };
         let (inputs, weights, biases) = match &layer {
             Layer::Q7 { x, w, bias, .. } => (x.len(), w.len(), bias.len()),
@@ -132,16 +112,7 @@ impl<'v> Case<'v> {
         if if cols == 0 { inputs != 0 } else { inputs == 0 || !inputs.is_multiple_of(cols) } {
             return Err(format!("x has {inputs} numbers, but whole rows of d = {cols} are needed"));
         }
-        Ok(Case { value, family, rows, cols, layer })
-    }
-
-    pub fn family(&self) -> &'v str {
-        self.family
-    }
-
-    /// The recorded outputs, where there are some.
-    pub fn recorded(&self, name: &str) -> Result<Option<Vec<i64>>, String> {
-        if self.value.get(name).is_none() { Ok(None) } else { list(self.value, name, WORD).map(Some) }
+        Ok(Case { rows, cols, layer })
     }
 
     /// The outputs of the layer for all roundings of its family; of the power-of-two families with interleaved weights too.
@@ -319,37 +290,4 @@ impl<'v> Case<'v> {
 enum Scale {
     Narrow(Requantize),
     Wide(RequantizeWide),
-}
-
-const BYTE: [i64; 2] = [-128, 127];
-const HALF: [i64; 2] = [-32768, 32767];
-const WORD: [i64; 2] = [i32::MIN as i64, i32::MAX as i64];
-
-/// The whole numbers of a field, in lists of any depth.
-fn list<T: TryFrom<i64>>(case: &Value, name: &str, [low, high]: [i64; 2]) -> Result<Vec<T>, String> {
-    let mut found = Vec::new();
-    let mut open = vec![case.get(name).ok_or_else(|| format!("\"{name}\" is missing"))?];
-    while let Some(value) = open.pop() {
-        match value {
-            Value::Array(items) => open.extend(items.iter().rev()),
-            one => {
-                let number = one.as_i64().filter(|number| (low..=high).contains(number));
-                let number = number.and_then(|number| T::try_from(number).ok());
-                found.push(
-                    number.ok_or_else(|| {
-                        format!("{name} has {one}, but whole numbers from {low} to {high} are expected")
-                    })?,
-                );
-            }
-        }
-    }
-    Ok(found)
-}
-
-fn one<T: TryFrom<i64>>(case: &Value, name: &str, range: [i64; 2]) -> Result<T, String> {
-    let mut found = list(case, name, range)?;
-    match (found.pop(), found.is_empty()) {
-        (Some(one), true) => Ok(one),
-        _ => Err(format!("{name} must be one number")),
-    }
 }
