@@ -204,8 +204,8 @@ fn every_scheme_gives_the_same_bits_on_all_kernels_and_in_the_memory_of_a_device
             for row in 0..ROWS {
                 // Raw inputs are in the order of the program: maps channels last.
                 let sample = &fresh[row * len..][..len];
-                let sample: Vec<f32> = match *network.input().axes() {
-                    [channels, height, width] if quantize.shape.len() == 3 => {
+                let sample: Vec<f32> = match quantize.shape[..] {
+                    [height, width, channels] => {
                         (0..len).map(|at| sample[at % channels * (height * width) + at / channels]).collect()
                     }
                     _ => sample.to_vec(),
