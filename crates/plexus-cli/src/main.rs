@@ -89,6 +89,8 @@ fn main() -> ExitCode {
             Command::Import(args) => commands::import::run(args),
             Command::Convert(args) => commands::convert::run(args),
             Command::Quantize(args) => commands::quantize::run(*args),
+            Command::Export(args) => commands::export::run(args),
+            Command::Verify(args) => commands::verify::run(args),
             Command::Shape(args) => commands::shape::run(args),
             Command::CompareConnectivity(args) => commands::compare_connectivity::run(args),
             Command::Draw(args) => commands::draw::run(args),

@@ -80,6 +80,10 @@ pub enum Error {
     #[cfg(feature = "quant")]
     #[error(transparent)]
     Quant(Box<plexus_quant::QuantError>),
+    /// The network is not made a program for a device.
+    #[cfg(feature = "quant")]
+    #[error(transparent)]
+    Export(Box<plexus_quant::firmware::ExportError>),
     /// The calls that built a network contradict each other.
     #[error(transparent)]
     Graph(Box<GraphError>),
@@ -238,7 +242,7 @@ macro_rules! from {
 }
 
 #[cfg(feature = "quant")]
-from! { plexus_quant::QuantError => Quant }
+from! { plexus_quant::QuantError => Quant, plexus_quant::firmware::ExportError => Export }
 from! { FormatError => Network, ShapeError => Shape, GraphError => Graph, plexus_nn::convert::ConvertError => Convert }
 #[cfg(feature = "train")]
 from! { Unfit => Unfit, GatherError => Gather }

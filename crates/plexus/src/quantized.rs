@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::model::Model;
+use plexus_quant::firmware::{Program, lower};
 use plexus_quant::{LayerReport, Options, Quantized, Samples, quantize};
 
 /// A model of whole numbers, and what became of which layer.
@@ -56,6 +57,15 @@ impl Model {
         #[cfg(feature = "table")]
         let model = model.with_columns(self.columns().cloned()).with_split(self.split().cloned());
         Ok(QuantizedModel { model, layers, notes })
+    }
+
+    /// The model as a program for a device: a list of steps with their constants. With `bytes` raw inputs are bytes from 0 to 255 that stand
+    /// for 0 to this number; where that cannot be, and without, they are floats.
+    ///
+    /// # Errors
+    /// [`Error::Export`] naming the layer that has no form for a device; a model of floats has none.
+    pub fn program(&self, bytes: Option<f32>) -> Result<Program, Error> {
+        Ok(lower(self.plan.network(), &self.params(), bytes)?)
     }
 
     /// As [`Model::quantize`], with 16-bit activations for the layers that hurt most, one after the other, until `good` says that the

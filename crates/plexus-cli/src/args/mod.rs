@@ -5,6 +5,7 @@ mod convert;
 mod data;
 mod evaluate;
 mod explain;
+mod export;
 mod import;
 mod inspect;
 mod predict;
@@ -19,6 +20,7 @@ pub use evaluate::EvaluateArgs;
 pub use explain::{
     CompareArgs, DiffArgs, DrawArgs, FeaturesArgs, InspectArgs, NeuronArgs, PrintArgs, ProfileArgs, ShapeArgs,
 };
+pub use export::{BoardArg, ExportArgs, InputArg, VerifyArgs, Via};
 pub use import::ImportArgs;
 pub use inspect::{KernelsArgs, RunCaseArgs, SummaryArgs, TraceArgs};
 pub use predict::{Format, PredictArgs};
@@ -85,6 +87,10 @@ pub enum Command {
     Convert(ConvertArgs),
     /// Make a model of whole numbers, for small memories and microcontrollers: 8 or 16 bits, and what that costs
     Quantize(Box<QuantizeArgs>),
+    /// Write a model of whole numbers as a program for a microcontroller: Rust or C, no heap, no dependency
+    Export(ExportArgs),
+    /// Run an exported program on a board or in emulation, and name the first layer that differs
+    Verify(VerifyArgs),
     /// Follow a shape through layers: what comes out of each, and what the first fully connected layer takes
     Shape(ShapeArgs),
     /// Count what it takes to connect maps with maps: fully, locally, by convolution, as a sparse matrix

@@ -8,6 +8,7 @@ mod describe;
 pub mod diff;
 pub mod draw;
 pub mod evaluate;
+pub mod export;
 pub mod features;
 pub mod import;
 pub mod inspect;
@@ -23,6 +24,7 @@ pub mod shape;
 pub mod summary;
 pub mod trace;
 pub mod train;
+pub mod verify;
 
 use crate::Failure;
 use crate::output::{program, quoted};
