@@ -36,7 +36,7 @@ const PREFIX: &str = "plexus_";
 const MARK: &[u8] = b"\n//: ";
 
 /// Pieces of a file use only pieces before them, of their own file or of others.
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     include_str!("../c/base.c"),
     include_str!("../c/rounding.c"),
     include_str!("../c/dot.c"),
@@ -48,6 +48,7 @@ const FILES: [&str; 11] = [
     include_str!("../c/pool.c"),
     include_str!("../c/elementwise.c"),
     include_str!("../c/softmax.c"),
+    include_str!("../c/learn.c"),
 ];
 
 /// All pieces, each behind those that it uses. The first one includes the headers and belongs to every file.

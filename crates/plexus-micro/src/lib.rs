@@ -27,6 +27,7 @@ mod conv_transpose;
 mod elementwise;
 mod fully_connected;
 mod interleaved;
+mod learn;
 mod pool;
 mod round;
 mod softmax;
@@ -38,6 +39,7 @@ pub use conv_transpose::*;
 pub use elementwise::*;
 pub use fully_connected::*;
 pub use interleaved::Interleaved;
+pub use learn::Readout;
 pub use pool::*;
 pub use round::{
     Multiplier, Rounding, ShiftRounding, double_rounding, power_of_two, reduced, reduced_multiplier, single_rounding,

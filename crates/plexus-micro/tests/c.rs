@@ -516,6 +516,34 @@ fn softmaxes(dice: &mut Dice, calls: &mut Vec<Call>) {
     calls.push(Call::of("softmax_s16").list(&x).size(9).scale(scale).list(&exp).list(&share).gives(&y));
 }
 
+fn readouts(dice: &mut Dice, calls: &mut Vec<Call>) {
+    macro_rules! readout {
+        ($t:ty, $range:ident, $learn:ident, $classify:ident) => {
+            for features in 0..40 {
+                let classes = dice.of(1, 5) as usize;
+                let range = [$range, [-20, 20]][dice.of(0, 1) as usize];
+                let x: Vec<$t> = numbers(dice, features, range);
+                let large = [HALF, [-300, 300]][dice.of(0, 1) as usize];
+                let weight: Vec<i16> = numbers(dice, classes * (features + 1), large);
+                let (zero_point, class) = (dice.of(range[0], range[1]) as i32, dice.of(0, classes as i64 - 1) as usize);
+                let margin = [0, 1, 1 << 20, 1 << 44][dice.of(0, 3) as usize];
+                let mut learnt = weight.clone();
+                let mut readout = Readout { weight: &mut learnt, classes, zero_point, margin };
+                let answer = [readout.$classify(&x) as i16];
+                readout.$learn(&x, class);
+                let call =
+                    |what: &str| Call::of(what).list(&x).list(&weight).size(classes).number(zero_point).number(margin);
+                calls.push(
+                    call(stringify!($learn).replace("learn", "readout_learn").as_str()).size(class).gives(&learnt),
+                );
+                calls.push(call(stringify!($classify).replace("classify", "readout_classify").as_str()).gives(&answer));
+            }
+        };
+    }
+    readout!(i8, BYTE, learn_s8, classify_s8);
+    readout!(i16, HALF, learn_s16, classify_s16);
+}
+
 /// The recorded cases, with the outputs that they record.
 fn recorded_cases(_: &mut Dice, calls: &mut Vec<Call>) {
     for case in &recorded::cases() {
@@ -607,6 +635,7 @@ fn all_functions_have_the_bits_of_this_crate() {
         poolings,
         elementwise,
         softmaxes,
+        readouts,
     ];
     families.iter().for_each(|family| family(dice, &mut calls));
     let mut words = vec![calls.len() as i64];

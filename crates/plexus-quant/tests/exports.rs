@@ -47,7 +47,7 @@ fn exports(target: Target) -> Vec<(String, Export)> {
             // Whatever order they have: the program takes them as they are.
             let golden: Vec<Vec<Vec<f32>>> = (0..GOLDEN).map(|row| vec![input[row * len..][..len].to_vec()]).collect();
             let own = format!("{name}_{}", scheme.replace([' ', '-'], "_"));
-            all.push((own.clone(), export(&own, &program, target, &golden).unwrap()));
+            all.push((own.clone(), export(&own, &program, target, &golden, None).unwrap()));
         }
     }
     all
@@ -170,7 +170,7 @@ fn a_bit_of_one_weight_is_found_in_its_layer() {
     let program = lower(&Arc::new(whole.network), &whole.params, None).unwrap();
     let len = network.input_len();
     let golden: Vec<Vec<Vec<f32>>> = (0..GOLDEN).map(|row| vec![input[row * len..][..len].to_vec()]).collect();
-    let exported = export("net", &program, Target::C, &golden).unwrap();
+    let exported = export("net", &program, Target::C, &golden, None).unwrap();
     write(&folder, &exported);
     let source = std::fs::read_to_string(folder.join("net.c")).unwrap();
     // The second layer with weights, and the last.

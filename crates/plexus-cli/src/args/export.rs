@@ -36,6 +36,13 @@ pub struct ExportArgs {
     /// How many golden inputs are written
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub golden: usize,
+    /// Export the last fully connected layer as one that learns on the device, for N classes: those that the model does not have yet
+    /// begin with zeros
+    #[arg(long, value_name = "N")]
+    pub learn_last: Option<usize>,
+    /// With --learn-last: how many examples of each known class are kept on the device, so that it does not forget them
+    #[arg(long, value_name = "N", default_value_t = 2, requires = "learn_last")]
+    pub keep: usize,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -4,8 +4,8 @@ use crate::Failure;
 use crate::args::{ExportArgs, InputArg};
 use crate::commands::model_path;
 use crate::output::{bytes, grouped, print_json, program, quoted, say, table, yellow};
-use plexus::quant::firmware::{Export, Program, Raw, Target, export};
-use plexus::{Chosen, Context, Model, PlanOptions, files};
+use plexus::quant::firmware::{Export, Memory, Program, Raw, Readout, Target, export};
+use plexus::{Chosen, Context, Model, Part, PlanOptions, files};
 use plexus_train::data::{DataOptions, Dataset};
 use serde_json::json;
 use std::path::Path;
@@ -32,7 +32,7 @@ pub fn run(args: ExportArgs) -> Result<(), Failure> {
         Some(InputArg::Bytes) => Some(pixels.unwrap_or(255.0)),
         None => pixels,
     };
-    let program = model.program(wanted)?;
+    let mut program = model.program(wanted)?;
     if args.input == Some(InputArg::Bytes) && program.inputs.iter().any(|input| matches!(input.raw, Raw::Floats { .. }))
     {
         return Err(Failure::Input(
@@ -41,12 +41,20 @@ pub fn run(args: ExportArgs) -> Result<(), Failure> {
                 .to_string(),
         ));
     }
+    let readout = match args.learn_last {
+        Some(classes) => {
+            let mut readout = program.split_readout(classes).map_err(plexus::Error::from)?;
+            readout.kept = kept(&args, &model, &program, wanted)?;
+            Some(readout)
+        }
+        None => None,
+    };
     let samples = samples(&args, &model, &program, wanted)?;
     let target = Target::from(args.target);
-    let exported = export(&name, &program, target, &samples).map_err(plexus::Error::from)?;
+    let exported = export(&name, &program, target, &samples, readout.as_ref()).map_err(plexus::Error::from)?;
     check_folder(&args.out)?;
     write(&args.out, &exported)?;
-    print(&args, &name, &program, &exported);
+    print(&args, &name, &program, &exported, readout.as_ref());
     Ok(())
 }
 
@@ -82,6 +90,43 @@ fn samples(
     }
     let rows = args.golden.min(data.len());
     (0..rows).map(|row| sample(&data, row, program, pixels)).collect()
+}
+
+/// Features of the first examples of each class in the training part.
+fn kept(
+    args: &ExportArgs,
+    model: &Model,
+    program: &Program,
+    pixels: Option<f32>,
+) -> Result<Vec<(Vec<i32>, usize)>, Failure> {
+    let trained_on = model.split().map(|split| split.data.as_str());
+    let source = args.data.as_deref().or(trained_on).unwrap_or("digits");
+    let names = model.task().names();
+    let data = match model.choose_rows(source, &DataOptions::default(), Some(Part::Train)) {
+        Ok(chosen) if !chosen.data.is_empty() => chosen.data,
+        _ => model.choose_rows(source, &DataOptions::default(), Some(Part::All))?.data,
+    };
+    model.check_data(&data)?;
+    let (mut memory, mut counts, mut kept) = (Memory::new(program), vec![0; names.len()], Vec::new());
+    for row in 0..data.len() {
+        let class = data.class_of(row).and_then(|class| names.iter().position(|name| name == class));
+        let Some(class) = class.filter(|class| counts[*class] < args.keep) else { continue };
+        let raw = sample(&data, row, program, pixels)?;
+        let numbers = program.inputs.iter().zip(&raw).map(|(input, raw)| input.whole(raw)).collect::<Vec<_>>();
+        kept.push((program.run(&mut memory, &numbers, |_, _| {}).swap_remove(0), class));
+        counts[class] += 1;
+        if counts.iter().all(|count| *count == args.keep) {
+            break;
+        }
+    }
+    // In turns.
+    let (mut seen, mut order) = (vec![0; names.len()], Vec::new());
+    for (at, (_, class)) in kept.iter().enumerate() {
+        order.push((seen[*class], *class, at));
+        seen[*class] += 1;
+    }
+    order.sort_unstable();
+    Ok(order.into_iter().map(|(_, _, at)| kept[at].clone()).collect())
 }
 
 fn sample(data: &Dataset, row: usize, program: &Program, pixels: Option<f32>) -> Result<Vec<Vec<f32>>, Failure> {
@@ -138,7 +183,7 @@ fn write(folder: &Path, exported: &Export) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print(args: &ExportArgs, name: &str, lowered: &Program, exported: &Export) {
+fn print(args: &ExportArgs, name: &str, lowered: &Program, exported: &Export, readout: Option<&Readout>) {
     let folder = &args.out;
     if args.json {
         let steps = lowered.steps.iter().map(|step| {
@@ -147,7 +192,7 @@ fn print(args: &ExportArgs, name: &str, lowered: &Program, exported: &Export) {
         print_json(&json!({
             "folder": folder, "name": name, "target": exported.golden.target, "constants": exported.constants,
             "memory": lowered.memory_bytes(), "multiply_adds": lowered.macs(), "golden": exported.golden.vectors.len(),
-            "steps": steps.collect::<Vec<_>>(),
+            "steps": steps.collect::<Vec<_>>(), "learns": readout.map(|readout| json!({"classes": readout.classes, "features": readout.features})),
             "files": exported.files.iter().map(|(path, _)| path).collect::<Vec<_>>(),
         }));
         return;
@@ -164,6 +209,14 @@ fn print(args: &ExportArgs, name: &str, lowered: &Program, exported: &Export) {
         bytes(lowered.memory_bytes() as u64),
         grouped(lowered.macs())
     );
+    if let Some(readout) = readout {
+        say!(
+            "The last layer learns: {} classes of {} features, {} of memory",
+            readout.classes,
+            grouped(readout.features as u64),
+            bytes(2 * readout.weight.len() as u64)
+        );
+    }
     let shown = quoted(&folder.display().to_string());
     say!("Program: {shown} ({}), with {} golden inputs", exported.golden.target, exported.golden.vectors.len());
     say!("Next:    {} verify {shown} --via qemu", program());

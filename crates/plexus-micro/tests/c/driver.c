@@ -371,6 +371,31 @@ static const char *function;
     }
 
 /* Input. */
+/* One example: the weight behind it, whether it was changed, and the class. */
+#define READOUT(learn, classify, type)                                                                                 \
+    if (IS(learn) || IS(classify)) {                                                                                    \
+        size_t count, weights;                                                                                         \
+        plexus_readout readout;                                                                                        \
+        int16_t *weight, result;                                                                                       \
+        const type *features = read_##type(&count);                                                                    \
+        const int16_t *given = read_int16_t(&weights);                                                                 \
+        weight = list_of(weights * sizeof(int16_t));                                                                   \
+        memcpy(weight, given, weights * sizeof(int16_t));                                                              \
+        readout.weight = weight;                                                                                       \
+        readout.features = count;                                                                                      \
+        readout.classes = size();                                                                                      \
+        readout.zero_point = word();                                                                                   \
+        readout.margin = number();                                                                                     \
+        if (IS(classify)) {                                                                                            \
+            result = (int16_t)plexus_##classify(&readout, features);                                                   \
+            give_int16_t(&result, 1);                                                                                  \
+            return;                                                                                                    \
+        }                                                                                                              \
+        plexus_##learn(&readout, features, size());                                                                    \
+        give_int16_t(weight, weights);                                                                                 \
+        return;                                                                                                        \
+    }
+
 #define SOFTMAX_POWER(name, X)                                                \
     if (IS(name)) {                                                           \
         size_t count;                                                         \
@@ -459,6 +484,8 @@ static void call(void)
     CONCAT(concat_s16, int16_t)
     SOFTMAX_POWER(softmax_q7, int8_t)
     SOFTMAX_POWER(softmax_q15, int16_t)
+    READOUT(readout_learn_s8, readout_classify_s8, int8_t)
+    READOUT(readout_learn_s16, readout_classify_s16, int16_t)
     if (IS(softmax_s8)) {
         size_t count;
         const int8_t *input = read_int8_t(&count);

@@ -4,6 +4,7 @@ use super::golden::Golden;
 use super::lower::{Input, Numbers, Op, Program, Raw, Step, Sums};
 use super::names::{constants, identifier, lines, product, scales, steps, what};
 use super::place::Place;
+use super::readout::Readout;
 use plexus_micro::c::with_uses;
 use plexus_micro::{Multiplier, Rounding, ShiftRounding, Window};
 use plexus_nn::DType;
@@ -31,7 +32,7 @@ fn arguments(program: &Program) -> String {
 }
 
 /// The header.
-pub(super) fn header(name: &str, program: &Program) -> String {
+pub(super) fn header(name: &str, program: &Program, readout: Option<&Readout>) -> String {
     let upper = name.to_uppercase();
     let mut text = format!(
         "/* {name}: a network of whole numbers. Written by Plexus; the float model it was made of is changed there, not here. */\n\
@@ -64,11 +65,23 @@ pub(super) fn header(name: &str, program: &Program) -> String {
          /* As {name}_run; `watch` is shown what each step wrote, by its number from 0: `count` numbers of `size` bytes. */\n\
          typedef void {name}_watch(size_t step, const void *numbers, size_t count, size_t size);\n\
          void {name}_run_watched({}, {name}_watch *watch);\n\n\
-         /* The place of the largest number, the first of several: the class. */\nsize_t {name}_largest(const {} *numbers, size_t count);\n\n#endif\n",
+         /* The place of the largest number, the first of several: the class. */\nsize_t {name}_largest(const {} *numbers, size_t count);\n{}\n#endif\n",
         program.steps.len(),
         arguments(program),
         arguments(program),
-        c_type(first.place.dtype)
+        c_type(first.place.dtype),
+        readout.map_or(String::new(), |readout| {
+            let (len, short) = (readout.weight.len(), c_type(first.place.dtype));
+            format!(
+                "\n/* The last layer: {} classes of {} features. It learns from examples. */\n\
+                 size_t {name}_classify(const {short} *features);\n\n\
+                 /* Learns from an example; whether that changed anything. Then it is shown what is kept of the classes that it knew.\n \
+                 * Show examples of new classes in turns. */\n\
+                 int {name}_learn(const {short} *features, size_t class_);\n\n\
+                 /* What was learnt, to be kept and written back. */\nextern int16_t {name}_readout_weight[{len}];\n",
+                readout.classes, readout.features
+            )
+        })
     );
     text
 }
@@ -81,7 +94,7 @@ fn order(shape: &[usize]) -> String {
 }
 
 /// The source.
-pub(super) fn source(name: &str, program: &Program) -> String {
+pub(super) fn source(name: &str, program: &Program, readout: Option<&Readout>) -> String {
     let names: Vec<String> = steps(program).iter().map(|step| format!("{name}_{step}")).collect();
     let mut used = Vec::new();
     let mut body = String::new();
@@ -135,6 +148,9 @@ pub(super) fn source(name: &str, program: &Program) -> String {
         passed.join(", "),
         c_type(program.outputs[0].place.dtype)
     );
+    if let Some(readout) = readout {
+        body += &learning(name, readout, program.outputs[0].place.dtype, &mut used);
+    }
     let mut text = format!(
         "/* {name}: a network of whole numbers. Written by Plexus; the float model it was made of is changed there, not here.\n \
          * C99 with nothing but <stdint.h> and <stddef.h>. {} bytes of memory for values. */\n#include \"{name}.h\"\n\n",
@@ -148,6 +164,35 @@ pub(super) fn source(name: &str, program: &Program) -> String {
         text += "\n\n";
     }
     text + &body
+}
+
+/// The layer that learns.
+fn learning(name: &str, readout: &Readout, dtype: DType, used: &mut Vec<String>) -> String {
+    let suffix = if dtype == DType::I8 { "s8" } else { "s16" };
+    let Readout { weight, classes, features, zero_point, margin, kept } = readout;
+    let (len, short) = (weight.len(), c_type(dtype));
+    let rows: String = kept.iter().map(|(features, _)| format!("{{\n{}}},\n", lines(features))).collect();
+    let kept_classes: Vec<usize> = kept.iter().map(|(_, class)| *class).collect();
+    let (declared, rehearsed) = match kept.len() {
+        0 => (String::new(), String::new()),
+        count => (
+            format!(
+                "static const {short} {name}_kept[{count}][{features}] = {{\n{rows}}};\nstatic const uint16_t {name}_kept_classes[{count}] = {{\n{}}};\n\n",
+                lines(&kept_classes)
+            ),
+            format!(
+                "    for (size_t i = 0; i < {count}; i++) {{\n        plexus_readout_learn_{suffix}(&{name}_readout, {name}_kept[i], {name}_kept_classes[i]);\n    }}\n"
+            ),
+        ),
+    };
+    used.extend([format!("readout_classify_{suffix}"), format!("readout_learn_{suffix}")]);
+    format!(
+        "\nint16_t {name}_readout_weight[{len}] = {{\n{}}};\n\n\
+         {declared}static const plexus_readout {name}_readout = {{{name}_readout_weight, {classes}, {features}, {zero_point}, INT64_C({margin})}};\n\n\
+         size_t {name}_classify(const {short} *features)\n{{\n    return plexus_readout_classify_{suffix}(&{name}_readout, features);\n}}\n\n\
+         int {name}_learn(const {short} *features, size_t class_)\n{{\n    const int changed = plexus_readout_learn_{suffix}(&{name}_readout, features, class_);\n{rehearsed}    return changed;\n}}\n",
+        lines(weight)
+    )
 }
 
 /// Rounds as the quantize layer does.

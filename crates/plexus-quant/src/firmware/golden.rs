@@ -1,6 +1,6 @@
 //! Golden vectors: inputs, with what each step of a program makes of them.
 
-use super::lower::{Program, Raw};
+use super::lower::Program;
 use super::run::Memory;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -49,15 +49,8 @@ impl Golden {
     pub fn of(name: &str, target: &str, program: &Program, samples: &[Vec<Vec<f32>>]) -> Golden {
         let mut memory = Memory::new(program);
         let vectors = samples.iter().map(|sample| {
-            let numbers: Vec<Vec<i32>> = program
-                .inputs
-                .iter()
-                .zip(sample)
-                .map(|(input, raw)| match input.raw {
-                    Raw::Bytes(_) => input.from_bytes(&raw.iter().map(|value| *value as u8).collect::<Vec<u8>>()),
-                    Raw::Floats { .. } => input.from_floats(raw),
-                })
-                .collect();
+            let numbers: Vec<Vec<i32>> =
+                program.inputs.iter().zip(sample).map(|(input, raw)| input.whole(raw)).collect();
             let mut steps = Vec::new();
             program.run(&mut memory, &numbers, |_, written| steps.push(written.to_vec()));
             Vector { inputs: sample.clone(), steps }

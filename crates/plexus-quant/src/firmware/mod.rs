@@ -14,6 +14,7 @@ mod lower;
 mod names;
 mod place;
 mod readme;
+mod readout;
 mod run;
 mod rust;
 mod vendored;
@@ -22,6 +23,7 @@ pub use golden::{Difference, FIRST_LINE, Golden, GoldenStep, LAST_LINE, Said, Sa
 pub use lower::{Addend, Input, Numbers, Op, Output, Program, Raw, Step, Sums, lower};
 pub use place::Place;
 pub use readme::NOT_MEASURED;
+pub use readout::Readout;
 pub use run::Memory;
 
 use serde::{Deserialize, Serialize};
@@ -44,6 +46,12 @@ pub enum ExportError {
     /// The network has no layer of whole numbers.
     #[error("this model is of floats: make one of whole numbers of it first, with the quantize command")]
     Float,
+    /// The last layer cannot be one that learns.
+    #[error("the last layer cannot learn on the device: {reason}")]
+    Readout {
+        /// Why not.
+        reason: String,
+    },
     /// Its name cannot be that of a module.
     #[error("\"{0}\" cannot be the name of a program: use small letters, digits and _, a letter first")]
     Name(String),
@@ -82,11 +90,17 @@ pub struct Export {
 }
 
 /// Writes a program in a language. `samples` are raw inputs whose outputs become golden: of each the numbers of every input, as the program
-/// takes them.
+/// takes them. With a readout comes the layer that learns, behind the features that the program gives.
 ///
 /// # Errors
 /// [`ExportError::Name`] for a name that no language takes.
-pub fn export(name: &str, program: &Program, target: Target, samples: &[Vec<Vec<f32>>]) -> Result<Export, ExportError> {
+pub fn export(
+    name: &str,
+    program: &Program,
+    target: Target,
+    samples: &[Vec<Vec<f32>>],
+    readout: Option<&Readout>,
+) -> Result<Export, ExportError> {
     let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(letters) {
         return Err(ExportError::Name(name.to_string()));
@@ -96,7 +110,7 @@ pub fn export(name: &str, program: &Program, target: Target, samples: &[Vec<Vec<
         Target::Rust => {
             let mut files = vec![
                 ("Cargo.toml".to_string(), rust::manifest(name)),
-                ("src/lib.rs".to_string(), rust::module(name, program)),
+                ("src/lib.rs".to_string(), rust::module(name, program, readout)),
                 ("src/golden.rs".to_string(), rust::golden(program, &golden)),
             ];
             files.extend(vendored::files().into_iter().map(|(path, text)| (format!("plexus-micro/{path}"), text)));
@@ -105,14 +119,18 @@ pub fn export(name: &str, program: &Program, target: Target, samples: &[Vec<Vec<
         Target::C => {
             let [header, source] = c::golden(name, program, &golden);
             vec![
-                (format!("{name}.h"), c::header(name, program)),
-                (format!("{name}.c"), c::source(name, program)),
+                (format!("{name}.h"), c::header(name, program, readout)),
+                (format!("{name}.c"), c::source(name, program, readout)),
                 (format!("{name}_golden.h"), header),
                 (format!("{name}_golden.c"), source),
             ]
         }
     };
-    files.push(("README.md".to_string(), readme::page(name, program, target)));
-    let constants = program.steps.iter().map(readme::constant_bytes).sum();
+    files.push(("README.md".to_string(), readme::page(name, program, target, readout)));
+    let constants = program.steps.iter().map(readme::constant_bytes).sum::<usize>()
+        + readout.map_or(0, |readout| {
+            let size = program.outputs[0].place.dtype.size();
+            2 * readout.weight.len() + readout.kept.len() * (readout.features * size + 2)
+        });
     Ok(Export { files, golden, constants })
 }

@@ -3,6 +3,7 @@
 use super::Target;
 use super::lower::{Program, Raw, Step};
 use super::names::{constants, identifier, scales, what};
+use super::readout::Readout;
 
 /// Bytes of constants of a step.
 pub(super) fn constant_bytes(step: &Step) -> usize {
@@ -13,7 +14,7 @@ pub(super) fn constant_bytes(step: &Step) -> usize {
 /// What the rows of measured numbers begin with, before they were measured.
 pub const NOT_MEASURED: &str = "not measured: see `plexus verify`";
 
-pub(super) fn page(name: &str, program: &Program, target: Target) -> String {
+pub(super) fn page(name: &str, program: &Program, target: Target, readout: Option<&Readout>) -> String {
     let steps = program.steps.iter().map(|step| {
         let bytes = constant_bytes(step);
         let layer = step.layer.replace('|', "\\|");
@@ -74,12 +75,29 @@ pub(super) fn page(name: &str, program: &Program, target: Target) -> String {
         Target::Rust => format!("`{name}::golden::verify(&mut model, &mut |text| ...)`"),
         Target::C => format!("`{name}_verify(put)` of `{name}_golden.h`"),
     };
+    let learning = readout.map_or(String::new(), |readout| {
+        let call = match target {
+            Target::Rust => "`Readout::classify` and `Readout::learn`".to_string(),
+            Target::C => format!("`{name}_classify` and `{name}_learn`"),
+        };
+        format!(
+            "## It learns\n\nThe program gives {} features; the last layer, {} classes, is a layer of its own that learns from examples: {call}. It takes {} \
+             bytes of memory, and an example changes the weights only as far as its class has to come ahead (passive-aggressive updates, \
+             in whole numbers). Behind each example it is shown the {} kept ones of the classes that it knew, so that it does not forget \
+             them. Show examples of several new classes in turns. What was learnt are the weights: keep them where the device keeps \
+             its settings.\n\n",
+            readout.features,
+            readout.classes,
+            2 * readout.weight.len(),
+            readout.kept.len()
+        )
+    });
     format!(
         "# {name}\n\nA network of whole numbers, written by Plexus. Everything here follows from the model; change that and export it again.\n\n\
          {}{}\n{use_it}\n## What it takes\n\n| | |\n|---|---|\n| constants in flash | {constants} bytes |\n| memory for values (static) | {} bytes |\n\
          | multiply-adds of a run | {} |\n| flash, code and constants | {NOT_MEASURED} |\n| stack | {NOT_MEASURED} |\n| instructions of a run | {NOT_MEASURED} |\n\n\
          | step | | writes | multiply-adds | bytes of constants |\n|---|---|---|---:|---:|\n{}\n\
-         ## Is it right on the board?\n\n`golden.json` has inputs with the outputs of every layer, computed where the program was written. {verify} runs the same \
+         {learning}## Is it right on the board?\n\n`golden.json` has inputs with the outputs of every layer, computed where the program was written. {verify} runs the same \
          inputs on the board and writes a line for each layer. Send them to\n\n```sh\nplexus verify . --via stdin < what-the-board-said.txt\n\
          plexus verify . --via serial:/dev/ttyACM0\nplexus verify . --via qemu        # an emulated board; fills in the table above\n```\n\n\
          which names the first layer that differs, with both values. Leave the golden inputs out of the final program: nothing else uses them.\n",

@@ -50,6 +50,14 @@ impl Input {
         bytes.iter().map(entry).collect()
     }
 
+    /// The whole numbers of one sample of raw numbers, of either kind.
+    pub fn whole(&self, raw: &[f32]) -> Vec<i32> {
+        match self.raw {
+            Raw::Bytes(_) => self.from_bytes(&raw.iter().map(|value| *value as u8).collect::<Vec<u8>>()),
+            Raw::Floats { .. } => self.from_floats(raw),
+        }
+    }
+
     /// The whole numbers of one sample of raw floats.
     ///
     /// # Panics

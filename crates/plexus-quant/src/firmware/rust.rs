@@ -4,12 +4,13 @@ use super::golden::Golden;
 use super::lower::{Addend, Input, Numbers, Op, Program, Raw, Step, Sums};
 use super::names::{constants, identifier, lines, product, scales, steps, what};
 use super::place::Place;
+use super::readout::Readout;
 use plexus_micro::{Multiplier, ShiftRounding, Window};
 use plexus_nn::DType;
 use std::fmt::Write;
 
 /// The module: `src/lib.rs`.
-pub(super) fn module(name: &str, program: &Program) -> String {
+pub(super) fn module(name: &str, program: &Program, readout: Option<&Readout>) -> String {
     let mut text = format!(
         "//! {name}: a network of whole numbers. Written by Plexus; the float model it was made of is changed there, not here.\n\
          //!\n\
@@ -58,6 +59,9 @@ pub(super) fn module(name: &str, program: &Program) -> String {
     text += NUMBERS;
     text += &model(program, &names);
     text += AROUND;
+    if let Some(readout) = readout {
+        text += &learning(readout, program.outputs[0].place.dtype);
+    }
     text
 }
 
@@ -153,6 +157,34 @@ fn cut<T>(memory: &mut [T], range: Range<usize>) -> (Around<'_, T>, &mut [T]) {
     (Around { low, high, end: range.end }, slice)
 }
 ";
+
+/// The layer that learns.
+fn learning(readout: &Readout, dtype: DType) -> String {
+    let Readout { weight, classes, features, zero_point, margin, kept } = readout;
+    let (len, short) = (weight.len(), type_of(dtype));
+    let rows: String = kept.iter().map(|(features, _)| format!("[\n{}],\n", lines(features))).collect();
+    let kept_classes: Vec<usize> = kept.iter().map(|(_, class)| *class).collect();
+    let suffix = if dtype == DType::I8 { "s8" } else { "s16" };
+    format!(
+        "\nstatic READOUT: [i16; {len}] = [\n{}];\nstatic KEPT: [[{short}; {features}]; {}] = [\n{rows}];\nstatic KEPT_CLASSES: [usize; {}] = [\n{}];\n\n\
+         /// The last layer: {classes} classes of {features} features. It learns from examples, in {} bytes of memory.\n\
+         #[derive(Clone, Debug)]\npub struct Readout {{\n    weight: [i16; {len}],\n}}\n\n\
+         impl Default for Readout {{\n    fn default() -> Self {{\n        Readout::new()\n    }}\n}}\n\n\
+         impl Readout {{\n    /// As it was exported.\n    pub fn new() -> Self {{\n        Readout {{ weight: READOUT }}\n    }}\n\n    \
+         fn layer(&mut self) -> plexus_micro::Readout<'_> {{\n        plexus_micro::Readout {{ weight: &mut self.weight, classes: {classes}, zero_point: {zero_point}, margin: {margin} }}\n    }}\n\n    \
+         /// The class of what `Model::run` gave.\n    pub fn classify(&mut self, features: &[{short}]) -> usize {{\n        self.layer().classify_{suffix}(features)\n    }}\n\n    \
+         /// Learns from an example; whether that changed anything. Then it is shown what is kept of the classes that it knew. Show examples of\n    /// new classes in turns.\n    \
+         pub fn learn(&mut self, features: &[{short}], class: usize) -> bool {{\n        let changed = self.layer().learn_{suffix}(features, class);\n        \
+         for (kept, class) in KEPT.iter().zip(&KEPT_CLASSES) {{\n            self.layer().learn_{suffix}(kept, *class);\n        }}\n        changed\n    }}\n\n    \
+         /// What was learnt, to be kept and given back.\n    pub fn weight(&self) -> &[i16; {len}] {{\n        &self.weight\n    }}\n\n    \
+         /// Goes on from what was kept.\n    pub fn set_weight(&mut self, weight: &[i16; {len}]) {{\n        self.weight = *weight;\n    }}\n}}\n",
+        lines(weight),
+        kept.len(),
+        kept.len(),
+        lines(&kept_classes),
+        2 * len
+    )
+}
 
 fn range(place: Place) -> String {
     format!("{}..{}", place.at, place.at + place.len)

@@ -7,6 +7,7 @@ const FILES: &[(&str, &str)] = &[
     ("src/elementwise.rs", include_str!("../../../plexus-micro/src/elementwise.rs")),
     ("src/fully_connected.rs", include_str!("../../../plexus-micro/src/fully_connected.rs")),
     ("src/interleaved.rs", include_str!("../../../plexus-micro/src/interleaved.rs")),
+    ("src/learn.rs", include_str!("../../../plexus-micro/src/learn.rs")),
     ("src/lib.rs", include_str!("../../../plexus-micro/src/lib.rs")),
     ("src/pool.rs", include_str!("../../../plexus-micro/src/pool.rs")),
     ("src/round.rs", include_str!("../../../plexus-micro/src/round.rs")),
