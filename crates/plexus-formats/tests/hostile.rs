@@ -112,6 +112,19 @@ fn text(name: &str) -> String {
         }
         "dense with unknown normalizer" => layer("kind = \"dense\"\nout_features = 3\nnormalizer = \"batchnorm\""),
         "dense with bias" => layer("kind = \"dense\"\nout_features = 3\nbias = true"),
+        "table for a size" => linear("out_features = { rows = 3 }"),
+        "unknown key of a float form" => layer("kind = \"integer_softmax\"\nof = { axes = 1 }"),
+        "unknown type of numbers" => layer("kind = \"quantize\"\noutput = { dtype = \"int8\", scale = 0.5 }"),
+        "numbers without a scale" => layer("kind = \"quantize\"\noutput = { dtype = \"i8\" }"),
+        "scale that is not finite" => layer("kind = \"quantize\"\noutput = { dtype = \"i8\", scale = inf }"),
+        "size of zero in a float form" => layer("kind = \"integer_linear\"\nof = { out_features = 0 }"),
+        "two arithmetics" => {
+            let both = "{ affine = {}, power_of_two = { weight_fraction = 3, bias_fraction = 3 } }";
+            let output = "{ dtype = \"i8\", scale = 1 }";
+            layer(&format!(
+                "kind = \"integer_linear\"\nof = {{ out_features = 1 }}\nintegers = {{ weight = \"i8\", arithmetic = {both}, output = {output} }}"
+            ))
+        }
         "control characters" => "\u{1b}]0;title\u{7} = 1\n".to_string(),
         "too long" => "# a comment\n".repeat(100_000),
         "deep lists" => format!("input = {}", "[".repeat(500_000)),
@@ -193,6 +206,13 @@ const TEXTS: &[(&str, &[&str])] = &[
     ("dense with bias_init and normalizer", &["net.toml:7:1", "no effect beside a normalizer"]),
     ("dense with unknown normalizer", &["net.toml:6:14", "Did you mean `batch_norm`?"]),
     ("dense with bias", &["kind `dense` has no key `bias`", "`bias_init`"]),
+    ("table for a size", &["net.toml:5:16", "is a table, expected a whole number"]),
+    ("unknown key of a float form", &["no key `axes`", "Did you mean `axis`?"]),
+    ("unknown type of numbers", &["net.toml:5:10", "no value `int8`", "`i8`"]),
+    ("numbers without a scale", &["needs `scale`"]),
+    ("scale that is not finite", &["net.toml:5:34", "`scale` is not a finite number"]),
+    ("size of zero in a float form", &["net.toml:5:23", "is 0, a size is at least 1"]),
+    ("two arithmetics", &["net.toml:6:12", "`integers`", "a single key"]),
     ("control characters", &["not TOML"]),
     ("too long", &["1200000 bytes", "1048576"]),
     ("deep lists", &["not TOML"]),
