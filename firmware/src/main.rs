@@ -69,6 +69,77 @@ fn s16x8(hash: &mut Hash, x: &[i16], w: &[i8], bias: &[i64], scales: &[Multiplie
 
 include!(env!("PLEXUS_CASES"));
 
+/// Layers of every small size at every address, against loops that are written out here: for processors with loops of their own.
+fn small_sizes() -> bool {
+    static BYTES: [i8; 256] = pattern(37);
+    static HALVES: [i16; 256] = long_pattern(25_117);
+    let shifts = Shifts::new(3, 5, ShiftRounding::HalfUp);
+    let mut right = true;
+    for (rows, cols, at) in (0..10 * 10 * 4).map(|n| (n / 40, n / 4 % 10, n % 4)) {
+        let (x, w, bias) = (&BYTES[at..][..cols], &BYTES[19 + at * at..][..rows * cols], &BYTES[140..][..rows]);
+        let (long_x, long_w, long_bias) =
+            (&HALVES[at..][..cols], &HALVES[21 + at..][..rows * cols], &HALVES[7..][..rows]);
+        let (mut packed, mut long_packed) = ([0; 81], [0; 81]);
+        let (packed, long_packed) = (&mut packed[..rows * cols], &mut long_packed[..rows * cols]);
+        let (mut y, mut long_y) = ([0i8; 9], [0i16; 9]);
+        let (y, long_y) = (&mut y[..rows], &mut long_y[..rows]);
+        let rounded = |bias: i32, sum: i32| (bias << 3).wrapping_add(16).wrapping_add(sum) >> 5;
+
+        let sum = |row: usize| (0..cols).fold(0i32, |sum, i| sum + i32::from(x[i]) * i32::from(w[row * cols + i]));
+        let want = |row: usize| rounded(bias[row].into(), sum(row)).clamp(-128, 127);
+        fully_connected_q7(x, w, bias, shifts, y);
+        right &= y.iter().enumerate().all(|(row, y)| i32::from(*y) == want(row));
+        Interleaved::Q7.pack(w, [rows, cols], packed);
+        fully_connected_q7_opt(x, packed, bias, shifts, y);
+        right &= y.iter().enumerate().all(|(row, y)| i32::from(*y) == want(row));
+
+        let sum = |row: usize| (0..cols).fold(0i32, |sum, i| sum + i32::from(long_x[i]) * i32::from(w[row * cols + i]));
+        let want = |row: usize| rounded(bias[row].into(), sum(row)).clamp(-32768, 32767);
+        fully_connected_q7_q15(long_x, w, bias, shifts, long_y);
+        right &= long_y.iter().enumerate().all(|(row, y)| i32::from(*y) == want(row));
+        Interleaved::Q7ForQ15.pack(w, [rows, cols], packed);
+        fully_connected_q7_q15_opt(long_x, packed, bias, shifts, long_y);
+        right &= long_y.iter().enumerate().all(|(row, y)| i32::from(*y) == want(row));
+
+        let product = |row: usize, i: usize| i32::from(long_x[i]) * i32::from(long_w[row * cols + i]);
+        let sum = |row: usize| (0..cols).fold(0i32, |sum, i| sum.wrapping_add(product(row, i)));
+        let want = |row: usize| rounded(long_bias[row].into(), sum(row)).clamp(-32768, 32767);
+        fully_connected_q15(long_x, long_w, long_bias, shifts, long_y);
+        right &= long_y.iter().enumerate().all(|(row, y)| i32::from(*y) == want(row));
+        Interleaved::Q15.pack(long_w, [rows, cols], long_packed);
+        fully_connected_q15_opt(long_x, long_packed, long_bias, shifts, long_y);
+        right &= long_y.iter().enumerate().all(|(row, y)| i32::from(*y) == want(row));
+
+        // A scale of one half, without ties.
+        let (scales, output_zero_point, clamp) = ([Multiplier::new(1 << 30, 0)], -5, [-100, 110]);
+        for (input_zero_point, weight_zero_point) in [(0, 0), (-128, 0), (127, 3), (5, -128), (300, 1), (1 << 20, 0)] {
+            let place = |row: usize, i: usize| {
+                (i32::from(x[i]) - input_zero_point).wrapping_mul(i32::from(w[row * cols + i]) - weight_zero_point)
+            };
+            let sum = |row: usize| (0..cols).fold(0i32, |sum, i| sum.wrapping_add(place(row, i)));
+            let rounding = Rounding::Single;
+            let bias = &[];
+            fully_connected_s8(
+                x,
+                w,
+                &Affine {
+                    bias,
+                    input_zero_point,
+                    weight_zero_point,
+                    scales: &scales,
+                    rounding,
+                    output_zero_point,
+                    clamp,
+                },
+                y,
+            );
+            let want = |row: usize| (((i64::from(sum(row)) + 1) >> 1) - 5).clamp(-100, 110);
+            right &= y.iter().enumerate().all(|(row, y)| i64::from(*y) == want(row));
+        }
+    }
+    right
+}
+
 /// Instructions of a layer of 64 outputs and 256 inputs, where the board counts them.
 fn count(name: &str, run: impl FnOnce()) {
     let before = board::instructions();
@@ -102,6 +173,9 @@ fn print_number(mut value: u64, base: u64) {
 fn main() {
     let mut hash = Hash(0xcbf2_9ce4_8422_2325);
     run_cases(&mut hash);
+    if !small_sizes() {
+        board::print("small layers differ\n");
+    }
     board::print("hash ");
     print_number(hash.0, 16);
     board::print("\n");
@@ -120,11 +194,20 @@ fn main() {
         output_zero_point: 0,
         clamp: [-128, 127],
     };
+    static LONG_WEIGHT: [i16; 64 * 256] = long_pattern(4099);
     let (mut y, mut long) = ([0i8; 64], [0i16; 64]);
     let input = core::hint::black_box(&INPUT);
     count("q7", || fully_connected_q7(input, &WEIGHT, &[], shifts, core::hint::black_box(&mut y)));
     count("q7_opt", || fully_connected_q7_opt(input, &WEIGHT, &[], shifts, core::hint::black_box(&mut y)));
-    count("q7_q15", || fully_connected_q7_q15(core::hint::black_box(&LONG), &WEIGHT, &[], shifts, &mut long));
+    let long_input = core::hint::black_box(&LONG);
+    count("q7_q15", || fully_connected_q7_q15(long_input, &WEIGHT, &[], shifts, core::hint::black_box(&mut long)));
+    count("q7_q15_opt", || {
+        fully_connected_q7_q15_opt(long_input, &WEIGHT, &[], shifts, core::hint::black_box(&mut long));
+    });
+    count("q15", || fully_connected_q15(long_input, &LONG_WEIGHT, &[], shifts, core::hint::black_box(&mut long)));
+    count("q15_opt", || {
+        fully_connected_q15_opt(long_input, &LONG_WEIGHT, &[], shifts, core::hint::black_box(&mut long))
+    });
     count("s8", || fully_connected_s8(input, &WEIGHT, &affine, core::hint::black_box(&mut y)));
     core::hint::black_box((&y, &long));
 }

@@ -112,6 +112,19 @@ fn text(name: &str) -> String {
         }
         "dense with unknown normalizer" => layer("kind = \"dense\"\nout_features = 3\nnormalizer = \"batchnorm\""),
         "dense with bias" => layer("kind = \"dense\"\nout_features = 3\nbias = true"),
+        "table for a size" => linear("out_features = { rows = 3 }"),
+        "unknown key of a float form" => layer("kind = \"integer_softmax\"\nof = { axes = 1 }"),
+        "unknown type of numbers" => layer("kind = \"quantize\"\noutput = { dtype = \"int8\", scale = 0.5 }"),
+        "numbers without a scale" => layer("kind = \"quantize\"\noutput = { dtype = \"i8\" }"),
+        "scale that is not finite" => layer("kind = \"quantize\"\noutput = { dtype = \"i8\", scale = inf }"),
+        "size of zero in a float form" => layer("kind = \"integer_linear\"\nof = { out_features = 0 }"),
+        "two arithmetics" => {
+            let both = "{ affine = {}, power_of_two = { weight_fraction = 3, bias_fraction = 3 } }";
+            let output = "{ dtype = \"i8\", scale = 1 }";
+            layer(&format!(
+                "kind = \"integer_linear\"\nof = {{ out_features = 1 }}\nintegers = {{ weight = \"i8\", arithmetic = {both}, output = {output} }}"
+            ))
+        }
         "control characters" => "\u{1b}]0;title\u{7} = 1\n".to_string(),
         "too long" => "# a comment\n".repeat(100_000),
         "deep lists" => format!("input = {}", "[".repeat(500_000)),
@@ -193,6 +206,13 @@ const TEXTS: &[(&str, &[&str])] = &[
     ("dense with bias_init and normalizer", &["net.toml:7:1", "no effect beside a normalizer"]),
     ("dense with unknown normalizer", &["net.toml:6:14", "Did you mean `batch_norm`?"]),
     ("dense with bias", &["kind `dense` has no key `bias`", "`bias_init`"]),
+    ("table for a size", &["net.toml:5:16", "is a table, expected a whole number"]),
+    ("unknown key of a float form", &["no key `axes`", "Did you mean `axis`?"]),
+    ("unknown type of numbers", &["net.toml:5:10", "no value `int8`", "`i8`"]),
+    ("numbers without a scale", &["needs `scale`"]),
+    ("scale that is not finite", &["net.toml:5:34", "`scale` is not a finite number"]),
+    ("size of zero in a float form", &["net.toml:5:23", "is 0, a size is at least 1"]),
+    ("two arithmetics", &["net.toml:6:12", "`integers`", "a single key"]),
     ("control characters", &["not TOML"]),
     ("too long", &["1200000 bytes", "1048576"]),
     ("deep lists", &["not TOML"]),
@@ -261,6 +281,52 @@ fn network_of(json: &str) -> String {
 
 fn tensor(name: &str, dtype: &str, shape: &str, begin: u64, end: u64) -> String {
     format!(",\"{name}\":{{\"dtype\":\"{dtype}\",\"shape\":{shape},\"data_offsets\":[{begin},{end}]}}")
+}
+
+/// A file of one linear layer of whole numbers, 2 to 1, with some words of the network exchanged for others.
+fn whole(tensors: &[(&str, &str, &[u8])], exchanged: &[(&str, &str)]) -> Vec<u8> {
+    let quant = r#"{"dtype":"i8","scale":0.5,"zero_point":3}"#;
+    let json = format!(
+        r#"{{"input":[2],"layers":[{{"name":"q","kind":"quantize","output":{quant}}},{{"name":"a","kind":"integer_linear",
+        "of":{{"out_features":1}},"integers":{{"weight":"i8","arithmetic":{{"affine":{{}}}},"output":{quant}}}}},
+        {{"name":"d","kind":"dequantize"}}]}}"#
+    );
+    let exchange = |json: String, (from, to): &(&str, &str)| {
+        assert!(json.contains(from), "{from} is not there");
+        json.replace(from, to)
+    };
+    let header = network_of(&exchanged.iter().fold(json, exchange));
+    let (mut entries, mut data) = (String::new(), Vec::new());
+    for (name, kind, bytes) in tensors {
+        let (dtype, shape) = kind.split_once(' ').expect("a type and a shape");
+        let begin = data.len() as u64;
+        entries += &tensor(name, dtype, shape, begin, begin + bytes.len() as u64);
+        data.extend_from_slice(bytes);
+    }
+    file(&format!("{}{entries}}}", header.strip_suffix('}').expect("an object")), &data)
+}
+
+/// The same with one tensor exchanged.
+fn whole_with(name: &str, kind: &str, bytes: &[u8]) -> Vec<u8> {
+    whole_tensors(name, kind, bytes, &[])
+}
+
+fn whole_tensors(name: &str, kind: &str, bytes: &[u8], exchanged: &[(&str, &str)]) -> Vec<u8> {
+    let (scale, bias) = (1.0f32.to_le_bytes(), 5i32.to_le_bytes());
+    let mut tensors: Vec<(&str, &str, &[u8])> =
+        vec![("a.weight", "I8 [1,2]", &[8, 0xF8]), ("a.bias", "I32 [1]", &bias), ("a.weight_scale", "F32 [1]", &scale)];
+    tensors.iter_mut().filter(|tensor| tensor.0 == name).for_each(|tensor| *tensor = (name, kind, bytes));
+    whole(&tensors, exchanged)
+}
+
+/// The same with the words of the network exchanged.
+fn whole_of(from: &str, to: &str) -> Vec<u8> {
+    whole_tensors("", "", &[], &[(from, to)])
+}
+
+/// One of those with another scale of the weight.
+fn whole_scale(scale: f32) -> Vec<u8> {
+    whole_with("a.weight_scale", "F32 [1]", &scale.to_le_bytes())
 }
 
 fn model(name: &str) -> Vec<u8> {
@@ -376,8 +442,61 @@ fn model(name: &str) -> Vec<u8> {
             let tensors: String = (0..39_000).map(|at| tensor(&at.to_string(), "F32", "[0]", 0, 0)).collect();
             file(&with_network(&tensors), &[])
         }
+        "whole numbers as floats" => whole_with("a.weight", "F32 [1,2]", &[0; 8]),
+        "whole numbers of 16 bits for 8" => whole_with("a.weight", "I16 [1,2]", &[0; 4]),
+        "scales as whole numbers" => whole_with("a.weight_scale", "I32 [1]", &[1, 0, 0, 0]),
+        "whole numbers without a sign" => whole_with("a.weight", "U8 [1,2]", &[1, 2]),
+        "a weight beyond 4 bits" => whole_of("\"weight\":\"i8\"", "\"weight\":\"i4\""),
+        "a weight below 4 bits" => {
+            whole_tensors("a.weight", "I8 [1,2]", &[7, 0xF7], &[("\"weight\":\"i8\"", "\"weight\":\"i4\"")])
+        }
+        "a scale of a weight that is not a number" => whole_scale(f32::NAN),
+        "a scale of a weight of zero" => whole_scale(0.0),
+        "a scale of a weight below zero" => whole_scale(-0.25),
+        "a scale of a weight without end" => whole_scale(f32::INFINITY),
+        "a scale of a weight that is too large" => whole_scale(2f32.powi(30)),
+        "a bias of 25 bits" => whole_with("a.bias", "I32 [1]", &16_777_217i32.to_le_bytes()),
+        "a bias of 64 bits that ends early" => whole_with("a.bias", "I64 [1]", &[0; 7]),
+        "a bias of 64 bits for 32" => whole_with("a.bias", "I64 [1]", &[0; 8]),
+        "whole numbers cut off" => {
+            let mut bytes = whole_of("input", "input");
+            bytes.truncate(bytes.len() - 5);
+            bytes
+        }
+        "numbers of scale zero" => whole_of("\"scale\":0.5", "\"scale\":0"),
+        "numbers of a negative scale" => whole_of("\"scale\":0.5", "\"scale\":-0.5"),
+        "numbers of a scale beyond f32" => whole_of("\"scale\":0.5", "\"scale\":1e39"),
+        "a zero point beyond 8 bits" => whole_of("\"zero_point\":3", "\"zero_point\":128"),
+        "a zero point beyond 32 bits" => whole_of("\"zero_point\":3", "\"zero_point\":4294967296"),
+        "a zero point of 16 bits" => whole_of("\"dtype\":\"i8\"", "\"dtype\":\"i16\""),
+        "numbers of floats" => whole_of("\"dtype\":\"i8\"", "\"dtype\":\"f32\""),
+        "limits without a number" => whole_of("\"affine\":{}}", "\"affine\":{}},\"clamp\":[200,300]"),
+        "limits the wrong way" => whole_of("\"affine\":{}}", "\"affine\":{}},\"clamp\":[3,-3]"),
+        "powers of two for another scheme" => {
+            whole_of("{\"affine\":{}}", "{\"power_of_two\":{\"weight_fraction\":7,\"bias_fraction\":7}}")
+        }
+        "sums that would be shifted to the left" => shifts(-3, 0),
+        "a bias that would be shifted to the right" => shifts(7, 9),
+        "sums that are shifted too far" => shifts(31, 20),
+        "shifts beyond all numbers" => shifts(i32::MAX, i32::MIN),
+        "floats for whole numbers" => {
+            whole_of("\"quantize\",\"output\"", "\"flatten\"},{\"name\":\"b\",\"kind\":\"rescale\",\"output\"")
+        }
+        "whole numbers at the end" => whole_of("\"kind\":\"dequantize\"", "\"kind\":\"integer_clamp\",\"clamp\":[0,9]"),
         other => panic!("no such case: {other}"),
     }
+}
+
+/// Whole numbers of the scale 1, weights with these fraction bits.
+fn shifts(weight: i32, bias: i32) -> Vec<u8> {
+    let quant = r#"{"dtype":"i8","scale":1}"#;
+    let json = format!(
+        r#"{{"input":[2],"layers":[{{"name":"q","kind":"quantize","output":{quant}}},{{"name":"a","kind":"integer_linear",
+        "of":{{"out_features":1}},"integers":{{"weight":"i8","output":{quant},
+        "arithmetic":{{"power_of_two":{{"weight_fraction":{weight},"bias_fraction":{bias}}}}}}}}},
+        {{"name":"d","kind":"dequantize"}}]}}"#
+    );
+    file(&network_of(&json), &[])
 }
 
 const MODELS: &[(&str, &[&str])] = &[
@@ -448,6 +567,37 @@ const MODELS: &[(&str, &[&str])] = &[
     ("network of deep keys", &["recursion limit"]),
     ("network of too many layers", &["more than 10000 layers"]),
     ("too many tensors", &["more than 40000 tensors"]),
+    ("whole numbers as floats", &["tensor `a.weight` holds F32", "i8"]),
+    ("whole numbers of 16 bits for 8", &["tensor `a.weight` holds I16", "i8"]),
+    ("scales as whole numbers", &["tensor `a.weight_scale` holds I32", "float32"]),
+    ("whole numbers without a sign", &["tensor `a.weight` holds U8"]),
+    ("a weight beyond 4 bits", &["a (integer_linear)", "weight 0", "from -8 to 7", "8"]),
+    ("a weight below 4 bits", &["weight 1", "from -8 to 7", "-9"]),
+    ("a scale of a weight that is not a number", &["a (integer_linear)", "weight_scale 0", "NaN"]),
+    ("a scale of a weight of zero", &["weight_scale 0", "above 0"]),
+    ("a scale of a weight below zero", &["weight_scale 0", "above 0", "-0.25"]),
+    ("a scale of a weight without end", &["weight_scale 0", "inf"]),
+    ("a scale of a weight that is too large", &["weight_scale 0", "below 1073741824"]),
+    ("a bias of 25 bits", &["16777217", "24 significant bits"]),
+    ("a bias of 64 bits that ends early", &["tensor `a.bias` of shape [1] has 7 bytes"]),
+    ("a bias of 64 bits for 32", &["tensor `a.bias` holds I64", "i32"]),
+    ("whole numbers cut off", &["cut off"]),
+    ("numbers of scale zero", &["q (quantize)", "scale", "2^-60 to 2^60"]),
+    ("numbers of a negative scale", &["scale", "2^-60 to 2^60", "-0.5"]),
+    ("numbers of a scale beyond f32", &["scale", "2^-60 to 2^60", "inf"]),
+    ("a zero point beyond 8 bits", &["q (quantize)", "zero_point", "-128 to 127", "128"]),
+    ("a zero point beyond 32 bits", &["`plexus.network`", "4294967296"]),
+    ("a zero point of 16 bits", &["zero_point", "0 for 16 bits", "3"]),
+    ("numbers of floats", &["dtype", "i8 or i16", "f32"]),
+    ("limits without a number", &["a (integer_linear)", "clamp", "-128 to 127", "[200, 300]"]),
+    ("limits the wrong way", &["clamp", "smaller one first", "[3, -3]"]),
+    ("powers of two for another scheme", &["the scale of the input", "a power of two, and zero point 0"]),
+    ("sums that would be shifted to the left", &["the shift of the", "0 to", "-3"]),
+    ("a bias that would be shifted to the right", &["the shift of the bias", "0 to 31", "-2"]),
+    ("sums that are shifted too far", &["the shift of the sums", "0 to 30", "31"]),
+    ("shifts beyond all numbers", &["the shift of the bias", "0 to 31"]),
+    ("floats for whole numbers", &["b (rescale)", "the type of the input", "quantize layer in front"]),
+    ("whole numbers at the end", &["d (integer_clamp)", "the type of the output", "dequantize layer behind"]),
     ("many unexpected tensors", &["missing: a.weight", "not in the network: 0 [0], 1 [0]", "… and more"]),
 ];
 
@@ -486,6 +636,27 @@ fn the_whole_small_model_of_these_tests_is_read() {
     let bytes = file(&with_network(&tensor("a.weight", "F32", "[1,2]", 0, 8)), &[0; 8]);
     read_model(&bytes).unwrap();
     assert_eq!(sniff(&bytes).unwrap().name, "safetensors");
+    let (_, params, _) = read_model(&whole_of("input", "input")).unwrap();
+    assert_eq!(params.weights[..], [8.0, -8.0, 5.0, 1.0]);
+}
+
+/// A product of scales just below a power of two would round up to it as a multiplier: one too far.
+#[test]
+fn scales_next_to_the_largest_one_never_panic() {
+    let step = 2f32.powi(-23);
+    let (near, far) = (1.0 + 2896.0 * step, 1.0 + 5793.0 * step);
+    let entering = format!("\"quantize\",\"output\":{{\"dtype\":\"i8\",\"scale\":{near:?}");
+    let leaving = format!("\"scale\":{far:?}");
+    let exchanged =
+        [("\"quantize\",\"output\":{\"dtype\":\"i8\",\"scale\":0.5", &entering[..]), ("\"scale\":0.5", &leaving)];
+    for (scale, accepted) in [(near, false), (0.999 * near, true)] {
+        let scale = (scale * 2f32.powi(30)).to_le_bytes();
+        let read = read_model(&whole_tensors("a.weight_scale", "F32 [1]", &scale, &exchanged));
+        assert_eq!(read.is_ok(), accepted, "{:?}", read.err());
+        let Ok((network, params, _)) = read else { continue };
+        let plan = plexus_nn::Plan::new(std::sync::Arc::new(network), &params, plexus_kernels::Context::single());
+        assert_eq!(plan.params(), params);
+    }
 }
 
 fn sample_bytes() -> Vec<u8> {

@@ -5,7 +5,7 @@ mod common;
 use common::{Random, params_with_odd_values, random_network};
 use plexus_formats::{parse_network, read_model, write_model, write_network};
 use plexus_nn::layers::{KINDS, Layer, Linear};
-use plexus_nn::{Network, Params, Shape};
+use plexus_nn::{DType, Network, Params, Shape};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[test]
@@ -42,7 +42,15 @@ fn a_model_written_to_bytes_is_read_back_the_same() {
         assert_eq!(theirs.len(), params.tensors().count(), "seed {seed}");
         for (entry, values) in params.tensors() {
             let tensor = theirs.tensor(&entry.name).unwrap();
-            let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let raw: Vec<u8> = match entry.dtype {
+                DType::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+                dtype => values
+                    .iter()
+                    .flat_map(|value| (*value as i64).to_le_bytes().into_iter().take(dtype.size()))
+                    .collect(),
+            };
+            let theirs_type = format!("{:?}", tensor.dtype()).to_lowercase();
+            assert_eq!(theirs_type, entry.dtype.name(), "seed {seed}: {}", entry.name);
             assert_eq!((tensor.shape(), tensor.data()), (&entry.shape[..], &raw[..]), "seed {seed}: {}", entry.name);
         }
     }

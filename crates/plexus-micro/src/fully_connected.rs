@@ -1,5 +1,7 @@
 //! Fully connected layers of whole numbers.
 
+#[cfg(plexus_dsp)]
+use crate::dsp::{Pair, interleaved_products, products};
 use crate::interleaved::Interleaved;
 use crate::sum::{Affine, AffineWide, Shifts, Sum, check_bias, q7, q15};
 
@@ -57,6 +59,49 @@ fn interleaved<A: Sum, W: Into<i32> + Copy, X: Into<i32> + Copy, B: Into<i32> + 
     plain::<A, _, _, _, _>((input, &weight[whole * cols..], bias), shifts, &mut output[whole..], saturate);
 }
 
+/// [`plain`] by the instructions of the processor.
+#[cfg(plexus_dsp)]
+fn plain_dsp<W: Into<i32> + Copy, X: Pair<W>, B: Into<i32> + Copy, Y>(
+    (input, weight, bias): (&[X], &[W], &[B]),
+    shifts: Shifts,
+    output: &mut [Y],
+    saturate: fn(i32) -> Y,
+) {
+    check([input.len(), weight.len(), output.len()]);
+    check_bias(bias.len(), output.len());
+    for (block, outputs) in output.chunks_mut(4).enumerate() {
+        let rows = outputs.len();
+        let own = &weight[4 * block * input.len()..][..rows * input.len()];
+        let sums = products(input, own, rows, 0);
+        for (row, (output, sum)) in outputs.iter_mut().zip(sums).enumerate() {
+            let sum = i32::of_bias(bias, 4 * block + row, shifts).wrapping_add(sum);
+            *output = saturate(sum.rounded(shifts));
+        }
+    }
+}
+
+/// [`interleaved`] by the instructions of the processor.
+#[cfg(plexus_dsp)]
+fn interleaved_dsp<W: Into<i32> + Copy, X: Pair<W>, B: Into<i32> + Copy, Y>(
+    (input, weight, bias): (&[X], &[W], &[B]),
+    shifts: Shifts,
+    output: &mut [Y],
+    saturate: fn(i32) -> Y,
+) {
+    check([input.len(), weight.len(), output.len()]);
+    check_bias(bias.len(), output.len());
+    let (cols, whole) = (input.len(), output.len() / 4 * 4);
+    for (block, outputs) in output[..whole].chunks_exact_mut(4).enumerate() {
+        let sums = interleaved_products(input, &weight[4 * block * cols..][..4 * cols]);
+        for (row, (output, sum)) in outputs.iter_mut().zip(sums).enumerate() {
+            let sum = i32::of_bias(bias, 4 * block + row, shifts).wrapping_add(sum);
+            *output = saturate(sum.rounded(shifts));
+        }
+    }
+    let bias = if bias.is_empty() { bias } else { &bias[whole..] };
+    plain_dsp((input, &weight[whole * cols..], bias), shifts, &mut output[whole..], saturate);
+}
+
 fn check([inputs, weights, outputs]: [usize; 3]) {
     assert!(inputs.checked_mul(outputs) == Some(weights), "the weight is not of outputs x inputs");
 }
@@ -80,6 +125,9 @@ macro_rules! power_of_two_forms {
         /// # Source
         #[doc = concat!("CMSIS 5.9.0, `", $source, "` (Apache-2.0), its formula.")]
         pub fn $name(input: &[$x], weight: &[$w], bias: &[$b], shifts: Shifts, output: &mut [$y]) {
+            #[cfg(plexus_dsp)]
+            plain_dsp((input, weight, bias), shifts, output, $saturate);
+            #[cfg(not(plexus_dsp))]
             plain::<i32, _, _, _, _>((input, weight, bias), shifts, output, $saturate);
         }
 
@@ -88,6 +136,9 @@ macro_rules! power_of_two_forms {
         /// # Panics
         /// Where the lengths do not belong together.
         pub fn $opt(input: &[$x], weight: &[$w], bias: &[$b], shifts: Shifts, output: &mut [$y]) {
+            #[cfg(plexus_dsp)]
+            interleaved_dsp((input, weight, bias), shifts, output, $saturate);
+            #[cfg(not(plexus_dsp))]
             interleaved::<i32, _, _, _, _>(Interleaved::$layout, (input, weight, bias), shifts, output, $saturate);
         }
 
@@ -146,9 +197,36 @@ impl Affine<'_> {
 pub fn fully_connected_s8(input: &[i8], weight: &[i8], affine: &Affine<'_>, output: &mut [i8]) {
     check([input.len(), weight.len(), output.len()]);
     affine.check(output.len());
+    // Larger zero points, which 8-bit numbers do not have, are left to the plain loops.
+    #[cfg(plexus_dsp)]
+    if (-255..=255).contains(&affine.input_zero_point) {
+        return s8_dsp(input, weight, affine, output);
+    }
     for (row, output) in output.iter_mut().enumerate() {
         let own = &weight[row * input.len()..][..input.len()];
         *output = affine.output(affine.sum(row, input, own.iter().map(|weight| i32::from(*weight))), row);
+    }
+}
+
+/// [`fully_connected_s8`] by the instructions of the processor.
+#[cfg(plexus_dsp)]
+fn s8_dsp(input: &[i8], weight: &[i8], affine: &Affine<'_>, output: &mut [i8]) {
+    // The zero point of the weights, taken off all at once.
+    let taken_off = match affine.weight_zero_point {
+        0 => 0,
+        zero_point => {
+            let inputs = input.iter().map(|x| i32::from(*x) - affine.input_zero_point);
+            inputs.fold(0, i32::wrapping_add).wrapping_mul(zero_point)
+        }
+    };
+    for (block, outputs) in output.chunks_mut(4).enumerate() {
+        let rows = outputs.len();
+        let own = &weight[4 * block * input.len()..][..rows * input.len()];
+        let sums = products(input, own, rows, affine.input_zero_point);
+        for (row, (output, sum)) in outputs.iter_mut().zip(sums).enumerate() {
+            let row = 4 * block + row;
+            *output = affine.output(affine.start(row).wrapping_add(sum).wrapping_sub(taken_off), row);
+        }
     }
 }
 

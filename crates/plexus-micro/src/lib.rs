@@ -1,7 +1,7 @@
 //! Layers of whole numbers, plainly written: what a microcontroller computes, and the definition of what every other kernel of
 //! this project computes with whole numbers.
 //!
-//! No heap, no float arithmetic, no dependency, no `unsafe`. Tensors are slices, row-major; the caller owns them all, and their
+//! No heap, no float arithmetic, no dependency; `unsafe` only in the products of one processor (`dsp.rs`). Tensors are slices, row-major; the caller owns them all, and their
 //! sizes say how large a layer is. Two schemes, each with its roundings:
 //!
 //! - **Power of two** (Qm.n, as CMSIS-NN's q7 and q15 functions): a number stands for itself times a power of two, and results are
@@ -19,11 +19,13 @@
 //! them panic.
 
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod c;
 mod conv;
 mod conv_transpose;
+#[cfg(plexus_dsp)]
+mod dsp;
 mod elementwise;
 mod fully_connected;
 mod interleaved;

@@ -70,7 +70,7 @@ enum Value {
     /// The layer, its name where it was given one, and the values that it reads.
     Layer {
         name: Option<String>,
-        layer: Layer,
+        layer: Box<Layer>,
         reads: Vec<usize>,
     },
 }
@@ -158,7 +158,7 @@ impl Graph {
             self.refuse(GraphError::OtherGraph { what: format!("a layer of kind {}", layer.kind()) });
         }
         let reads = inputs.iter().map(|input| input.value).collect();
-        self.push(Value::Layer { name: None, layer, reads })
+        self.push(Value::Layer { name: None, layer: Box::new(layer), reads })
     }
 
     /// Names a layer: its tensors are called after it, and so is the output that it may be.
@@ -238,7 +238,7 @@ impl Graph {
                     let is_plain = reads.len() == 1 && reads.first() == above.as_ref();
                     let inputs =
                         if is_plain { Vec::new() } else { reads.iter().map(|&at| names[at].clone()).collect() };
-                    network.layers.push(NamedLayer { name: names[at].clone(), inputs, layer });
+                    network.layers.push(NamedLayer { name: names[at].clone(), inputs, layer: *layer });
                     above = Some(at);
                 }
             }

@@ -271,12 +271,25 @@ impl Params {
         for (entry, tensor) in fitting() {
             params.values_mut(entry).copy_from_slice(&tensor.values);
         }
-        layout.entries.iter().try_for_each(|entry| entry.check(params.values(entry)))?;
-        (0..network.network().layers.len()).try_for_each(|index| {
-            let (weights, state) = params.layer(index);
-            network.check_params(index, &weights, &state)
-        })?;
+        params.check(network)?;
         Ok(params)
+    }
+
+    /// Holds the numbers against what the layers of their network can have: whole ones where a layer computes with those, constants
+    /// that belong together.
+    ///
+    /// # Errors
+    /// [`ShapeError`] naming the first that [cannot be](crate::layer::LayerKind::check_params).
+    ///
+    /// # Panics
+    /// Where they are the numbers of another network.
+    pub fn check(&self, network: &CheckedNetwork) -> Result<(), ShapeError> {
+        assert!(*network.layout() == self.layout, "the numbers of another network");
+        self.layout.entries.iter().try_for_each(|entry| entry.check(self.values(entry)))?;
+        (0..network.network().layers.len()).try_for_each(|index| {
+            let (weights, state) = self.layer(index);
+            network.check_params(index, &weights, &state)
+        })
     }
 
     /// Where every tensor lies.

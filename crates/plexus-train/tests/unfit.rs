@@ -2,8 +2,8 @@
 
 use plexus_kernels::Context;
 use plexus_kernels::threads::Pool;
-use plexus_nn::layers::{BatchNorm, Conv2d, Flatten, Layer, Linear};
-use plexus_nn::{CheckedNetwork, Network, Params, Plan, Shape};
+use plexus_nn::layers::{BatchNorm, Conv2d, Dequantize, Flatten, Layer, Linear, Quantize};
+use plexus_nn::{CheckedNetwork, DType, Network, Params, Plan, Quant, Shape};
 use plexus_train::check::Unfit;
 use plexus_train::data::{Batch, Dataset, GatherError, InputRows, Rows, Samples, Source, TargetKind, Targets};
 use plexus_train::evaluate::{MeasureError, evaluation_bytes, rows_per_batch};
@@ -55,6 +55,20 @@ fn classes(indices: Vec<u32>) -> Targets {
 
 fn numbers(outputs: usize) -> Targets {
     Targets::values(names(outputs), vec![0.5; 8 * outputs])
+}
+
+#[test]
+fn a_network_with_layers_of_whole_numbers_is_not_trained() {
+    let numbers = Quant::new(DType::I8, 0.5, 3);
+    let layers: Vec<Layer> =
+        vec![Linear::new(4).into(), Quantize::new(numbers).into(), Dequantize::new().into(), Linear::new(3).into()];
+    let network = Arc::new(Network::chain(Shape::new([5]), layers).check().expect("it fits"));
+    let params = Params::initialize(&network, 1);
+    let refusal = Trainer::new(network, params, settings(cross_entropy()), Context::single()).map(|_| ()).unwrap_err();
+    let refusal = refusal.to_string();
+    for words in ["the network", "layers with a way back", "layers.1 (quantize)", "whole numbers"] {
+        assert!(refusal.contains(words), "{words} is not in: {refusal}");
+    }
 }
 
 #[test]

@@ -49,7 +49,8 @@ impl Model {
     /// A model from its parts. It predicts as [`Model::open`] of its file does, to the bit.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where there are not as many names as outputs, or the numbers belong to another network.
+    /// [`Error::Mismatch`] where there are not as many names as outputs, or the numbers belong to another network; [`Error::Shape`]
+    /// for numbers that a layer cannot have.
     ///
     /// # Examples
     /// ```
@@ -81,6 +82,7 @@ impl Model {
                 help: "Take those that were made for this network.".to_string(),
             });
         }
+        params.check(&network).map_err(|error| Error::Shape(Box::new(error)))?;
         let plan = Plan::with(network, params, folding(), context);
         Ok(Model::of_plan(plan, outputs, BTreeMap::new()))
     }

@@ -51,8 +51,53 @@ fn shape(u: &mut Unstructured) -> Result<Shape> {
     Ok(Shape::new((0..axes).map(|_| size(u)).collect::<Result<Vec<usize>>>()?))
 }
 
+/// What whole numbers stand for, mostly something possible.
+fn quant(u: &mut Unstructured) -> Result<Value> {
+    let dtype = *u.choose(&["i8", "i8", "i8", "i16", "f32"])?;
+    let scale = if u.ratio(1, 12)? { float(u)? } else { *u.choose(&[0.5, 0.25, 1.0, 0.1, 1e-20, 1e17])? };
+    let zero_point = if u.ratio(1, 3)? { i32::arbitrary(u)? >> 24 } else { 0 };
+    Ok(json!({ "dtype": dtype, "scale": scale, "zero_point": zero_point }))
+}
+
+fn integers(u: &mut Unstructured) -> Result<Value> {
+    let arithmetic = if bool::arbitrary(u)? {
+        let rounding = *u.choose(&["double", "single", "float64", "float32_even"])?;
+        json!({ "affine": { "rounding": rounding, "per_channel": bool::arbitrary(u)? } })
+    } else {
+        let fraction = |u: &mut Unstructured| Ok(i32::arbitrary(u)? >> *u.choose(&[0, 26, 27, 28])?);
+        json!({ "power_of_two": {
+            "weight_fraction": fraction(u)?,
+            "bias_fraction": fraction(u)?,
+            "rounding": *u.choose(&["half_up", "floor"])?,
+            "wide": bool::arbitrary(u)?,
+        } })
+    };
+    Ok(json!({ "weight": *u.choose(&["i4", "i8", "i8", "i16"])?, "arithmetic": arithmetic, "output": quant(u)? }))
+}
+
+/// The keys of the float form of a layer of whole numbers.
+fn float_form(u: &mut Unstructured, kind: &str) -> Result<Value> {
+    let mut keys = match kind {
+        "integer_linear" => json!({ "out_features": size(u)?, "bias": bool::arbitrary(u)? }),
+        "integer_concat" | "integer_softmax" if bool::arbitrary(u)? => json!({ "axis": size(u)? }),
+        "integer_concat" | "integer_softmax" => json!({}),
+        "integer_max_pool2d" | "integer_avg_pool2d" => {
+            json!({ "kernel_size": size(u)?, "ceil_mode": bool::arbitrary(u)? })
+        }
+        _ => json!({ "kernel_size": size(u)?, "out_channels": size(u)?, "groups": 1 + u.int_in_range(0..=2)? }),
+    };
+    if keys.get("kernel_size").is_some() {
+        for key in ["stride", "padding"] {
+            if u.ratio(1, 3)? {
+                keys[key] = json!(size(u)?);
+            }
+        }
+    }
+    Ok(keys)
+}
+
 /// A layer in the form of files, so that odd fields are tried too.
-fn layer(u: &mut Unstructured) -> Result<Option<Layer>> {
+fn layer(u: &mut Unstructured, whole: bool) -> Result<Option<Layer>> {
     const KINDS: &[(&str, &[&str])] = &[
         ("linear", &["out_features", "in_features", "bias", "weight_init"]),
         ("activation", &["function"]),
@@ -91,7 +136,22 @@ fn layer(u: &mut Unstructured) -> Result<Option<Layer>> {
         ("rbf", &["out_features"]),
         ("conv2d_table", &["connections", "kernel_size"]),
     ];
-    let (kind, fields) = *u.choose(KINDS)?;
+    const WHOLE: &[(&str, &[&str])] = &[
+        ("quantize", &["output"]),
+        ("dequantize", &[]),
+        ("rescale", &["output"]),
+        ("integer_linear", &["of", "integers"]),
+        ("integer_conv2d", &["of", "integers"]),
+        ("integer_conv_transpose2d", &["of", "integers"]),
+        ("integer_max_pool2d", &["of"]),
+        ("integer_avg_pool2d", &["of", "truncate"]),
+        ("integer_clamp", &["clamp"]),
+        ("integer_lookup", &["output"]),
+        ("integer_add", &["output", "clamp"]),
+        ("integer_concat", &["of"]),
+        ("integer_softmax", &["of"]),
+    ];
+    let (kind, fields) = *u.choose(if whole { WHOLE } else { KINDS })?;
     let mut object = Map::from_iter([("kind".to_string(), json!(kind))]);
     for &field in fields {
         let needed = matches!(
@@ -107,13 +167,22 @@ fn layer(u: &mut Unstructured) -> Result<Option<Layer>> {
                 | "output_size"
                 | "connections"
                 | "nonzeros"
-        );
+                | "output"
+                | "of"
+                | "integers"
+        ) || kind == "integer_clamp";
         if !needed && u.ratio(2, 3)? {
             continue;
         }
         let value = match field {
             "function" => json!(*u.choose(&["relu", "gelu", "tanh", "softplus", "exp", "elu", "nothing"])?),
-            "bias" | "affine" | "per_feature" | "count_include_pad" | "divide_by_size" => json!(bool::arbitrary(u)?),
+            "output" => quant(u)?,
+            "integers" => integers(u)?,
+            "of" => float_form(u, kind)?,
+            "clamp" => json!([i32::arbitrary(u)? >> 20, i32::arbitrary(u)? >> 20]),
+            "truncate" | "bias" | "affine" | "per_feature" | "count_include_pad" | "divide_by_size" => {
+                json!(bool::arbitrary(u)?)
+            }
             "mode" => json!(*u.choose(&["nearest", "bilinear", "constant", "reflect", "replicate"])?),
             "probability" | "epsilon" | "momentum" | "density" | "k" => json!(float(u)?),
             "order" => json!(*u.choose(&["channels_first", "channels_last", "row_major"])?),
@@ -135,8 +204,18 @@ fn layer(u: &mut Unstructured) -> Result<Option<Layer>> {
 
 fn network(u: &mut Unstructured) -> Result<Network> {
     let mut layers = Vec::new();
-    for at in 0..u.int_in_range(0..=5)? {
-        let Some(layer) = layer(u)? else { continue };
+    let whole = u.ratio(1, 3)?;
+    let (count, ends) = (u.int_in_range(0..=5)?, whole && u.ratio(4, 5)?);
+    for at in 0..count {
+        let layer = match at {
+            0 if ends => serde_json::from_value(json!({ "kind": "quantize", "output": quant(u)? })).ok(),
+            _ if ends && at + 1 == count => Some(plexus::layers::Dequantize::new().into()),
+            _ => {
+                let whole = if u.ratio(1, 10)? { !whole } else { whole };
+                layer(u, whole)?
+            }
+        };
+        let Some(layer) = layer else { continue };
         let name = if u.ratio(1, 20)? { String::arbitrary(u)? } else { format!("layers.{at}") };
         let mut inputs = Vec::new();
         if u.ratio(1, 6)? {
@@ -182,7 +261,13 @@ fn predicting(u: &mut Unstructured) -> Result<()> {
     if layout.weights_len() + layout.state_len() > MOST || sizes.iter().any(|size| *size > MOST) {
         return Ok(());
     }
-    let params = Params::initialize(&checked, u.arbitrary()?);
+    let mut params = Params::initialize(&checked, u.arbitrary()?);
+    if u.ratio(1, 2)? {
+        // Whole numbers are weights of layers of both sorts; now and then another one.
+        for weight in params.weights.iter_mut().take(64) {
+            *weight = if u.ratio(1, 40)? { float(u)? } else { f32::from(i8::arbitrary(u)?) };
+        }
+    }
     let Ok(model) = Model::new(checked.clone(), &params, task(u, checked.output_len())?, context(u)?) else {
         return Ok(());
     };
@@ -381,7 +466,7 @@ fn graphs(u: &mut Unstructured) -> Result<()> {
             2 => g.concat(&[a, b]),
             3 => g.relu(a),
             4 => g.input(&String::arbitrary(u)?, shape(u)?),
-            _ => match layer(u)? {
+            _ => match layer(u, false)? {
                 Some(layer) => g.layer(layer, &[a]),
                 None => a,
             },

@@ -17,6 +17,9 @@ use toml::de::{DeTable, DeValue};
 /// The keys that every layer may have, whatever its kind.
 const COMMON_KEYS: &[&str] = &["kind", "name", "inputs", "activation"];
 
+/// The keys that take a table: those of layers of whole numbers.
+const TABLES: &[&str] = &["of", "integers", "arithmetic", "affine", "power_of_two", "output"];
+
 /// With more keys than this a table has an unknown one, so no search for the wrong one is needed.
 const MANY_KEYS: usize = 32;
 
@@ -305,7 +308,7 @@ impl Reader<'_> {
                 _ => self.error(value.span(), format!("`{}` is not a finite number", shortened(key)), ""),
             },
             DeValue::Array(items) => items.iter().map(|item| self.value(key, item)).collect(),
-            DeValue::Table(table) if self.custom => table
+            DeValue::Table(table) if self.custom || TABLES.contains(&key) => table
                 .iter()
                 .map(|(key, item)| Ok((key.get_ref().to_string(), self.value(key.get_ref(), item)?)))
                 .collect(),

@@ -96,7 +96,7 @@ fn own_keys(named: &NamedLayer) -> Result<Map<String, Value>, FormatError> {
     let Value::Object(mut object) = value else {
         return Err(cannot("it is not a table".to_string()));
     };
-    let reads_as_this = |object: &Map<String, Value>| {
+    let reads_as_this = |object: &Map<String, Value>| -> bool {
         serde_json::from_value::<Layer>(Value::Object(object.clone())).is_ok_and(|read| read == named.layer)
     };
     let mut short = object.clone();
@@ -105,18 +105,41 @@ fn own_keys(named: &NamedLayer) -> Result<Map<String, Value>, FormatError> {
     if !matches!(named.layer, Layer::Custom(_)) || reads_as_this(&short) {
         object = short;
     }
-    let keys: Vec<String> = object.keys().filter(|key| *key != "kind").cloned().collect();
-    for key in keys {
-        let Some(value) = object.remove(&key) else { continue };
-        if !reads_as_this(&object) {
-            object.insert(key, value);
-        }
-    }
-    if object.values().any(Value::is_null) {
+    let mut whole = Value::Object(object);
+    let is_same = |whole: &Value| whole.as_object().is_some_and(reads_as_this);
+    drop_defaults(&mut whole, "", !matches!(named.layer, Layer::Custom(_)), &is_same);
+    if has_null(&whole) {
         return Err(cannot("it has a constant that is not a finite number".to_string()));
     }
+    let Value::Object(mut object) = whole else { unreachable!("it was one above") };
     object.remove("kind");
     Ok(object)
+}
+
+/// Leaves out the keys of a table inside of a layer, and of those in it, without which the layer is the same.
+fn drop_defaults(whole: &mut Value, place: &str, inner: bool, is_same: &dyn Fn(&Value) -> bool) {
+    let Some(Value::Object(table)) = whole.pointer(place) else { return };
+    for key in table.keys().filter(|key| *key != "kind").cloned().collect::<Vec<String>>() {
+        let Some(Value::Object(table)) = whole.pointer_mut(place) else { return };
+        let Some(value) = table.remove(&key) else { continue };
+        if is_same(whole) {
+            continue;
+        }
+        if let Some(Value::Object(table)) = whole.pointer_mut(place) {
+            table.insert(key.clone(), value);
+        }
+        if inner {
+            drop_defaults(whole, &format!("{place}/{key}"), inner, is_same);
+        }
+    }
+}
+
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(has_null),
+        Value::Object(table) => table.values().any(has_null),
+        other => other.is_null(),
+    }
 }
 
 /// Takes the name of the function out of the keys of an activation.

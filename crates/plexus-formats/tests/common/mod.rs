@@ -3,11 +3,11 @@
 
 use plexus_kernels::map::{FUNCTIONS, Function};
 use plexus_nn::layers::{
-    Activation, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Conv2dTable, Dropout, Flatten, GlobalAvgPool, Layer,
-    LayerNorm, Linear, LogSoftmax, MaxPool2d, Order, Padding, Pair, Rbf, Reshape, RunningVariance, Softmax,
-    Standardize, TrainablePool2d, Unflatten,
+    Activation, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Conv2dTable, Dequantize, Dropout, Flatten, GlobalAvgPool,
+    Layer, LayerNorm, Linear, LogSoftmax, MaxPool2d, Order, Padding, Pair, Quantize, Rbf, Reshape, RunningVariance,
+    Softmax, Standardize, TrainablePool2d, Unflatten,
 };
-use plexus_nn::{CheckedNetwork, Init, Input, NamedLayer, Network, Params, Shape};
+use plexus_nn::{CheckedNetwork, DType, Init, Input, NamedLayer, Network, Params, Quant, Shape};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -68,9 +68,26 @@ fn function(random: &mut Random) -> Function {
     }
 }
 
-/// The layers of all case files, by kind: every kind, with whatever keys it has.
-fn known_layers() -> &'static [Vec<Layer>] {
-    static KNOWN: OnceLock<Vec<Vec<Layer>>> = OnceLock::new();
+/// A layer of a case file, and what its inputs stand for where they are whole numbers.
+#[derive(Clone)]
+struct Known {
+    layer: Layer,
+    quants: Vec<Quant>,
+}
+
+impl Known {
+    fn read(case: &toml::Value) -> Option<Known> {
+        let layer = Layer::deserialize(case["layer"].clone()).ok()?;
+        let more = case.get("more").and_then(toml::Value::as_array).into_iter().flatten();
+        let quants = case.get("input_quant").into_iter().chain(more.filter_map(|more| more.get("quant")));
+        let quants = quants.map(|quant| Quant::deserialize(quant.clone()).expect("a case says what numbers stand for"));
+        Some(Known { layer, quants: quants.collect() })
+    }
+}
+
+/// The layers of all case files, by kind: every kind, with whatever keys it has. Those of whole numbers stand behind the others.
+fn known_layers() -> &'static [Vec<Vec<Known>>; 2] {
+    static KNOWN: OnceLock<[Vec<Vec<Known>>; 2]> = OnceLock::new();
     KNOWN.get_or_init(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/layers");
         let mut paths: Vec<_> =
@@ -84,20 +101,59 @@ fn known_layers() -> &'static [Vec<Layer>] {
         let cases = tables.flat_map(|table| table["case"].as_array().expect("a list of cases").clone());
         // The text form has no layers of no features, and `dense` is a short form.
         let cases = cases.filter(|case| case["layer"].get("out_features") != Some(&toml::Value::Integer(0)));
-        let mut kinds: BTreeMap<&str, Vec<Layer>> = BTreeMap::new();
-        for layer in cases.filter_map(|case| Layer::deserialize(case["layer"].clone()).ok()) {
-            kinds.entry(layer.kind()).or_default().push(layer);
+        let mut kinds: [BTreeMap<&str, Vec<Known>>; 2] = [BTreeMap::new(), BTreeMap::new()];
+        for known in cases.filter_map(|case| Known::read(&case)) {
+            let whole = !known.layer.has_gradient();
+            kinds[usize::from(whole)].entry(known.layer.kind()).or_default().push(known);
         }
-        kinds.into_values().collect()
+        kinds.map(|kinds| kinds.into_values().collect())
     })
+}
+
+/// A layer of any of these kinds.
+fn pick(random: &mut Random, kinds: &[Vec<Known>]) -> Known {
+    let kind = &kinds[random.below(kinds.len())];
+    kind[random.below(kind.len())].clone()
+}
+
+/// Some layers of whole numbers behind a value, floats again at the end; `None` where the first does not fit.
+fn whole_layers(random: &mut Random, index: usize, from: &str, input: &Shape) -> Option<(Vec<NamedLayer>, Shape)> {
+    let [_, kinds] = known_layers();
+    let Known { layer, quants } = pick(random, kinds);
+    let mut layers = Vec::new();
+    let mut named = |name: &str, inputs: &[String], layer| {
+        let name = format!("{name} {index}.{}", layers.len());
+        layers.push(NamedLayer { name: name.clone(), inputs: inputs.to_vec(), layer });
+        name
+    };
+    let from = [from.to_string()];
+    let mut reads: Vec<String> =
+        quants.iter().map(|quant| named("whole", &from, Quantize::new(*quant).into())).collect();
+    let mut quants: Vec<Option<Quant>> = quants.into_iter().map(Some).collect();
+    if reads.is_empty() {
+        (reads, quants) = (from.to_vec(), vec![None]);
+    }
+    let mut shape = layer.infer(&vec![input; reads.len()]).ok()?;
+    let mut quant = layer.quant(&quants).ok()?;
+    named("first", &reads, layer);
+    for _ in 0..random.below(3) {
+        let Known { layer, .. } = pick(random, kinds);
+        if let (Ok(leaving), Ok(numbers)) = (layer.infer(&[&shape]), layer.quant(&[quant])) {
+            (shape, quant) = (leaving, numbers);
+            named("next", &[], layer);
+        }
+    }
+    if quant.is_some() {
+        named("floats", &[], Dequantize::new().into());
+    }
+    Some((layers, shape))
 }
 
 /// One layer that may fit the shape.
 fn layer(random: &mut Random, input: &Shape) -> Layer {
     if random.coin() {
-        let kinds = known_layers();
-        let known = &kinds[random.below(kinds.len())];
-        return known[random.below(known.len())].clone();
+        let [kinds, _] = known_layers();
+        return pick(random, kinds).layer;
     }
     let last = input.last().unwrap_or(1);
     match random.below(13) {
@@ -185,7 +241,7 @@ fn maps_layer(random: &mut Random, channels: usize) -> Layer {
 }
 
 /// Up to eight layers that fit each other, some of them named, some with their inputs named, some adding up what stands
-/// above them; sometimes several inputs and outputs.
+/// above them, some in whole numbers; sometimes several inputs and outputs.
 pub fn random_network(random: &mut Random) -> Network {
     let axes: Vec<usize> = (0..1 + random.below(3)).map(|_| 1 + random.below(5)).collect();
     let mut network = Network::new(Shape::new(axes.clone()), Vec::new());
@@ -197,6 +253,15 @@ pub fn random_network(random: &mut Random) -> Network {
     let mut known: Vec<(String, Shape)> =
         network.inputs.iter().map(|input| (input.name.clone(), input.shape.clone())).collect();
     for index in 0..random.below(9) {
+        if random.below(6) == 0 {
+            let from = network.layers.last().map_or(&network.inputs[0].name, |named| &named.name).clone();
+            if let Some((layers, leaving)) = whole_layers(random, index, &from, &shape) {
+                shape = leaving;
+                network.layers.extend(layers);
+                known.push((network.layers.last().expect("some").name.clone(), shape.clone()));
+            }
+            continue;
+        }
         let layer = layer(random, &shape);
         let before = network.layers.last().map(|named| named.name.clone());
         let name = match (random.below(6), &before) {
@@ -238,12 +303,22 @@ pub fn random_network(random: &mut Random) -> Network {
         }
     }
     if random.below(4) == 0 {
-        network.outputs = network.layers.iter().rev().take(2).map(|named| named.name.clone()).collect();
+        // Floats come out, not whole numbers.
+        let layers = &known[network.inputs.len()..];
+        network.outputs = layers.iter().rev().take(2).map(|(name, _)| name.clone()).collect();
     }
     network
 }
 
-/// Weights of every kind of bit pattern.
+/// A whole number of a type that an f32 holds too: at most 24 bits, with zeros behind them.
+fn whole_number(dtype: DType, random: &mut Random) -> f32 {
+    let bits = 8 * dtype.size() as u32;
+    let number = random.next() as i64 >> (64 - bits.min(24));
+    let number = number << if bits > 24 { random.below(bits as usize - 23) } else { 0 };
+    number as f32
+}
+
+/// Weights of every kind of bit pattern; whole numbers where a layer has such.
 pub fn params_with_odd_values(network: &CheckedNetwork, random: &mut Random) -> Params {
     let mut params = Params::zeros(network);
     let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, f32::from_bits(1), f32::MAX];
@@ -252,6 +327,27 @@ pub fn params_with_odd_values(network: &CheckedNetwork, random: &mut Random) -> 
             0 => odd[random.below(odd.len())],
             _ => random.unit() - 0.5,
         };
+    }
+    for index in 0..network.network().layers.len() {
+        if network.network().layers[index].layer.has_gradient() {
+            continue;
+        }
+        let entries = network.layout().entries_of(index).to_vec();
+        for entry in &entries {
+            let values = params.values_mut(entry);
+            values.iter_mut().for_each(|value| {
+                *value = match entry.dtype {
+                    DType::F32 => random.epsilon(),
+                    dtype => whole_number(dtype, random),
+                };
+            });
+        }
+        // Weights of four bits are kept as bytes.
+        let weights = network.layout().weights_of(index);
+        if network.check_params(index, &params.weights[weights], &[]).is_err() {
+            let weight = params.values_mut(&entries[0]);
+            weight.iter_mut().for_each(|value| *value = random.below(16) as f32 - 8.0);
+        }
     }
     // Constants that a layer cannot have are not read back.
     let initial = Params::initialize(network, 1);

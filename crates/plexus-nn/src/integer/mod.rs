@@ -260,11 +260,7 @@ impl Integers {
             let help = "16-bit weights go with 16-bit activations.";
             return Err(Mismatch::new("the type of the weight", "i4 or i8, for 8-bit activations", "i16", help));
         }
-        if let Some([low, high]) = self.clamp
-            && low > high
-        {
-            return Err(Mismatch::new("clamp", "a smaller number first", format!("[{low}, {high}]"), ""));
-        }
+        check_clamp(self.clamp, output)?;
         match self.arithmetic {
             Arithmetic::Affine { rounding: Rounding::Float64 | Rounding::Float32Even, .. }
                 if input.dtype == DType::I16 =>
@@ -300,13 +296,14 @@ impl Integers {
         let most = 2f64.powi(if input.dtype == DType::I16 { 7 } else { 30 });
         let legal = |scale: &f32| {
             let real = self.real_scale(input, *scale);
-            *scale > 0.0 && scale.is_finite() && real < most
+            // Nearer to that, a multiplier of 32 bits would round up to it.
+            *scale > 0.0 && scale.is_finite() && real <= most * (1.0 - 2f64.powi(-31))
         };
         match scales.iter().position(|scale| !legal(scale)) {
             None => Ok(()),
             Some(at) => Err(Mismatch::new(
                 format!("weight_scale {at}"),
-                format!("above 0, and at most {most} together with the scales of input and output"),
+                format!("above 0, and below {most} together with the scales of input and output"),
                 scales[at].to_string(),
                 "",
             )),
@@ -428,6 +425,19 @@ pub(crate) fn check(quant: Quant) -> Result<Quant, Mismatch> {
         return Err(Mismatch::new("zero_point", "0 for 16 bits", zero_point.to_string(), ""));
     }
     Ok(quant)
+}
+
+/// Refuses limits between which no output lies.
+///
+/// # Errors
+/// [`Mismatch`] with the limits.
+pub(crate) fn check_clamp(clamp: Option<[i32; 2]>, output: Quant) -> Result<(), Mismatch> {
+    let (Some([low, high]), [least, most]) = (clamp, output.range()) else { return Ok(()) };
+    if low <= high && low <= most && high >= least {
+        return Ok(());
+    }
+    let expected = format!("two numbers, the smaller one first, with some from {least} to {most} between them");
+    Err(Mismatch::new("clamp", expected, format!("[{low}, {high}]"), ""))
 }
 
 fn fraction(quant: Quant, what: &str) -> Result<i32, Mismatch> {

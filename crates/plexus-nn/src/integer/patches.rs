@@ -98,10 +98,10 @@ impl Patches {
         });
     }
 
-    /// The same, in some memory where they are not the maps themselves.
+    /// The same, in some memory where they are not the maps themselves. Maps without a number have windows too, on their padding.
     fn of<'a, T: bytemuck::Pod + Send + Sync>(
         &self,
-        input: &'a [T],
+        (input, samples): (&'a [T], usize),
         group: usize,
         zero: T,
         memory: &'a mut Buffer<u8>,
@@ -110,8 +110,7 @@ impl Patches {
         if self.is_pixels() {
             return input;
         }
-        let sample = self.input[0] * self.input[1] * self.channels;
-        let len = input.len().checked_div(sample).unwrap_or(0) * self.rows() * self.cols();
+        let len = samples * self.rows() * self.cols();
         memory.grow(len * size_of::<T>());
         let to: &mut [T] = bytemuck::cast_slice_mut(&mut memory[..len * size_of::<T>()]);
         self.fill(input, group, zero, to, context);
@@ -137,12 +136,12 @@ impl Patches {
             for group in 0..self.groups {
                 if input.dtype == DType::I8 {
                     let maps = &input.i8()[first * sample..][..samples * sample];
-                    let rows = self.of(maps, group, product.zero() as i8, &mut memory, context);
+                    let rows = self.of((maps, samples), group, product.zero() as i8, &mut memory, context);
                     let to = &mut output.again().into_i8()[first * outputs..][..samples * outputs];
                     product.multiply(group, Rows::I8(rows), Outputs::I8(to), scratch, context);
                 } else {
                     let maps = &input.i16()[first * sample..][..samples * sample];
-                    let rows = self.of(maps, group, product.zero() as i16, &mut memory, context);
+                    let rows = self.of((maps, samples), group, product.zero() as i16, &mut memory, context);
                     let to = &mut output.again().into_i16()[first * outputs..][..samples * outputs];
                     product.multiply(group, Rows::I16(rows), Outputs::I16(to), scratch, context);
                 }

@@ -160,10 +160,10 @@ impl Product {
             Outputs::I16(values) => values.len(),
         };
         let m = len.checked_div(stride).unwrap_or(0);
-        debug_assert_eq!(count, m * self.inputs);
         if m == 0 {
             return;
         }
+        debug_assert_eq!(count, m * self.inputs);
         match (&self.groups[group], rows, outputs) {
             (Matrix::Bytes(weight, requantize), Rows::I8(input), Outputs::I8(to)) => {
                 let to = MatrixMut { values: &mut to[first..], rows: m, cols: self.outputs, stride };

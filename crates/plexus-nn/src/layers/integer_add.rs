@@ -1,6 +1,6 @@
 //! Sums and joins of values of whole numbers.
 
-use crate::integer::{check, each_pair, multiplier, no_gradient};
+use crate::integer::{check, check_clamp, each_pair, multiplier, no_gradient};
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch};
 use crate::layers::formula::Steps;
 use crate::layers::{Add, Concat};
@@ -116,11 +116,7 @@ impl LayerKind for IntegerAdd {
                 return Err(Mismatch::new("the scale of the output", expected, output.scale.to_string(), ""));
             }
         }
-        if let Some([low, high]) = self.clamp
-            && low > high
-        {
-            return Err(Mismatch::new("clamp", "the smaller number first", format!("[{low}, {high}]"), ""));
-        }
+        check_clamp(self.clamp, output)?;
         Ok(Some(output))
     }
 

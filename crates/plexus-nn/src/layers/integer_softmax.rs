@@ -53,17 +53,16 @@ impl IntegerSoftmax {
         multiplier(f64::from(input.scale) * 65535.0 / 10.0)
     }
 
-    /// The tables for 16 bits: of e^x from −10 to 0, and of 1 / (1 + x) from 0 to 1. Only sums and products are used, so that they are
+    /// TensorFlow Lite's tables for 16 bits: of e^x from −10 to 0, and of 1 / (1 + x) from 0 to 1. Only sums and products are used, so that they are
     /// the same on all machines.
     pub fn tables() -> [[i16; 513]; 2] {
-        // Each entry is lowered by half of the error of the line in the middle between it and the next.
+        // Each entry is lowered by half of the error of the line in the middle between it and the next, which is not rounded there.
         let table = |function: &dyn Fn(f64) -> f64, first: f64, step: f64| {
             std::array::from_fn(|at| {
                 let x = first + at as f64 * step;
                 let value = (function(x) * 32768.0).round();
-                let (next, middle) =
-                    ((function(x + step) * 32768.0).round(), (function(x + step / 2.0) * 32768.0).round());
-                let error = ((value + next + 1.0) / 2.0).floor() - middle;
+                let (next, middle) = (function(x + step) * 32768.0, (function(x + step / 2.0) * 32768.0).round());
+                let error = ((value + next) / 2.0).round() - middle;
                 let bias = if at == 512 { 0.0 } else { (error / 2.0).round() };
                 (value - bias).clamp(-32768.0, 32767.0) as i16
             })

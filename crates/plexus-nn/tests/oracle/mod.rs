@@ -1,6 +1,8 @@
 //! The case files of `testdata/layers`, and the check that compares an engine with them.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod integer;
+
 use plexus_kernels::map::Function;
 use plexus_nn::layers::{Dense, Layer, LayerNorm, Linear, Normalizer};
 use plexus_nn::testing::Engine;
