@@ -48,6 +48,8 @@ enum Way {
 
 const ARM: Tool = Tool { program: "qemu-system-arm", packages: &["qemu-system-arm"] };
 const RISCV: Tool = Tool { program: "qemu-system-riscv32", packages: &["qemu-system-misc"] };
+const ARM_GCC: Tool = Tool { program: "arm-none-eabi-gcc", packages: &["gcc-arm-none-eabi"] };
+const RISCV_GCC: Tool = Tool { program: "riscv64-unknown-elf-gcc", packages: &["gcc-riscv64-unknown-elf"] };
 const NODE: Tool = Tool { program: "node", packages: &["nodejs"] };
 
 const TARGETS: &[Target] = &[
@@ -144,6 +146,11 @@ pub fn run(options: &Options) -> Result<Outcome, TaskError> {
             }
         }
     }
+    // Exported networks: the test from training to a board, now that the tools are there.
+    match exports(!options.no_install)? {
+        Ok(()) => passed.push("exported networks"),
+        Err(why) => missing.push(format!("exported networks: {why}")),
+    }
     for why in &missing {
         println!("left out: {why}");
     }
@@ -153,6 +160,31 @@ pub fn run(options: &Options) -> Result<Outcome, TaskError> {
     let left_out = if missing.is_empty() { String::new() } else { format!("; left out: {}", missing.len()) };
     let passed = format!("hash {expected} on {}{left_out}", passed.join(", "));
     Ok(Outcome::from_problems(problems, passed))
+}
+
+/// Runs the tests of `plexus-cli` that export networks, with compilers for boards in C and in Rust.
+fn exports(install: bool) -> Result<Result<(), Missing>, TaskError> {
+    for tool in [&ARM, &RISCV, &ARM_GCC, &RISCV_GCC] {
+        if let Err(why) = tool.find(install)? {
+            return Ok(Err(why));
+        }
+    }
+    let mut command = cargo(&["test", "--workspace", "--test", "boards", "--", "--nocapture"]);
+    let mut in_rust = true;
+    for triple in ["thumbv7em-none-eabi", "riscv32imac-unknown-none-elf"] {
+        match toolchain::standard_library(triple, install)? {
+            Ok(standard) => standard.tell(&mut command, toolchain::CORE, triple)?,
+            Err(why) => {
+                println!("left out: exports in Rust: {why}");
+                in_rust = false;
+            }
+        }
+    }
+    if in_rust {
+        command.env("PLEXUS_BOARDS_IN_RUST", "1");
+    }
+    process::run(&mut command)?;
+    Ok(Ok(()))
 }
 
 /// The hash of all outputs on this machine.

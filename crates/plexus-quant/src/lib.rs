@@ -44,6 +44,17 @@ pub struct Samples<'a> {
     pub rows: usize,
 }
 
+impl<'a> Samples<'a> {
+    /// Some rows of each input.
+    fn part(&self, first: usize, rows: usize) -> Vec<&'a [f32]> {
+        let part = |values: &&'a [f32]| {
+            let len = values.len() / self.rows;
+            &values[first * len..][..rows * len]
+        };
+        self.inputs.iter().map(part).collect()
+    }
+}
+
 /// A network of whole numbers.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -2,7 +2,7 @@
 
 use crate::Samples;
 use crate::rewrite::Written;
-use crate::statistics::{plan, run};
+use crate::statistics::{BATCH, plan, run};
 use plexus_kernels::Context;
 use plexus_nn::layers::Layer;
 use plexus_nn::{CheckedNetwork, Params, Plan, ValueId, View};
@@ -63,17 +63,9 @@ pub fn compare(
 ) -> Vec<LayerReport> {
     let plans = [plan(network, params, context), plan(&written.network, &written.params, context)];
     let mut sums = vec![Sums::default(); written.values.len()];
-    let rows_at_a_time = 32;
-    for first in (0..samples.rows).step_by(rows_at_a_time) {
-        let rows = rows_at_a_time.min(samples.rows - first);
-        let piece: Vec<&[f32]> = samples
-            .inputs
-            .iter()
-            .map(|values| {
-                let len = values.len() / samples.rows;
-                &values[first * len..][..rows * len]
-            })
-            .collect();
+    for first in (0..samples.rows).step_by(BATCH) {
+        let rows = BATCH.min(samples.rows - first);
+        let piece = samples.part(first, rows);
         let piece = Samples { inputs: &piece, rows };
         let floats = values(network, &plans[0], piece, written.values.iter().map(|(end, ..)| network.value_of(*end)));
         let mut seen = HashMap::new();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub const BINS: usize = 2048;
 
 /// Rows that run at a time.
-const BATCH: usize = 32;
+pub const BATCH: usize = 32;
 
 /// One value of the network.
 #[derive(Clone, Debug)]
@@ -112,14 +112,7 @@ pub fn run(network: &CheckedNetwork, plan: &Plan, samples: Samples<'_>, mut see:
     let mut workspace = Workspace::default();
     for first in (0..samples.rows).step_by(BATCH) {
         let rows = BATCH.min(samples.rows - first);
-        let inputs: Vec<&[f32]> = samples
-            .inputs
-            .iter()
-            .map(|values| {
-                let len = values.len() / samples.rows;
-                &values[first * len..][..rows * len]
-            })
-            .collect();
+        let inputs = samples.part(first, rows);
         let batch = network.batches(&inputs, rows).expect("the samples were checked");
         let mut observer = |value: ValueId, view: View<'_>| {
             with_renamed(network, value, view, &mut |value, view| {

@@ -159,6 +159,17 @@ impl Standard {
         }
     }
 
+    /// Tells a program by its environment how cargo builds for this target, for the cargo that it calls itself. The names are of this
+    /// project: what they say is for the board alone.
+    pub fn tell(&self, command: &mut Command, parts: &str, triple: &str) -> Result<(), TaskError> {
+        let Standard::Built { rustc: own } = self else { return Ok(()) };
+        let host = printed(&rustc(), &["host-tuple"])?;
+        let linker = printed(&rustc(), &["sysroot"])?.join("lib/rustlib").join(host).join("bin/rust-lld");
+        command.env(variable(triple, "LINKER"), linker);
+        command.env("PLEXUS_BOARD_RUSTC", own).env("PLEXUS_BOARD_BUILD_STD", parts);
+        Ok(())
+    }
+
     /// Makes a cargo command one for this target, with these parts of the standard library where that is built here.
     pub fn prepare(
         &self,

@@ -106,6 +106,7 @@ pub enum Command {
     /// Look at the weights of each layer, or at the values behind it: statistics, histograms, filters, maps, dead units
     Inspect(InspectArgs),
     /// Compare two models: layers, numbers, and on data the first layer whose outputs differ
+    #[command(visible_alias = "compare")]
     Diff(DiffArgs),
     /// Run one input step by step and print every multiply, add and activation with operands and results
     Trace(TraceArgs),

@@ -1,8 +1,9 @@
 //! Two models side by side: where their layers, their numbers and their values differ.
 
 use super::Numbers;
-use crate::{Error, Model, Task, Workspace};
+use crate::{Error, Function, Model, Task, Workspace};
 use plexus_nn::layer::Layout;
+use plexus_nn::layers::Layer;
 use plexus_nn::{CheckedNetwork, ParamEntry, Plan, PlanOptions, Shape, ValueId, View};
 use serde::Serialize;
 use serde_json::Value;
@@ -259,6 +260,32 @@ fn pairs(a: &CheckedNetwork, b: &CheckedNetwork) -> Vec<Pair> {
     pairs
 }
 
+/// The value behind a layer that is compared with that of another network: where that layer does a relu itself, as one of whole numbers
+/// may, and this one does not, it is the value behind the relu that follows.
+fn end(network: &CheckedNetwork, index: usize, other: &CheckedNetwork, other_index: usize) -> ValueId {
+    let value = network.value_of(index);
+    if limits(&network.network().layers[index].layer) || !limits(&other.network().layers[other_index].layer) {
+        return value;
+    }
+    let layers = &network.network().layers;
+    let mut readers = (0..layers.len()).filter(|reader| network.reads(*reader).contains(&value));
+    match (readers.next(), readers.next()) {
+        (Some(reader), None) if layers[reader].layer.function() == Some(Function::Relu) => network.value_of(reader),
+        _ => value,
+    }
+}
+
+/// Whether a layer of whole numbers limits its outputs.
+fn limits(layer: &Layer) -> bool {
+    match layer {
+        Layer::IntegerLinear(layer) => layer.integers.clamp.is_some(),
+        Layer::IntegerConv2d(layer) => layer.integers.clamp.is_some(),
+        Layer::IntegerConvTranspose2d(layer) => layer.integers.clamp.is_some(),
+        Layer::IntegerAdd(layer) => layer.clamp.is_some(),
+        _ => false,
+    }
+}
+
 /// How far the values behind two layers are from each other.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -318,7 +345,7 @@ impl Values {
         let (mut of_b, mut ids, mut found) = (vec![None; network_b.values().count()], Vec::new(), Vec::new());
         for pair in pairs(network_a, network_b) {
             let (Some(one), Some(two)) = (pair.a, pair.b) else { continue };
-            let (value_a, value_b) = (network_a.value_of(one), network_b.value_of(two));
+            let (value_a, value_b) = (end(network_a, one, network_b, two), end(network_b, two, network_a, one));
             if network_a.len(value_a) != network_b.len(value_b) {
                 continue;
             }
@@ -533,5 +560,36 @@ mod tests {
         let mut gap = Gap::default();
         gap.add(&[f32::NAN, f32::NAN, 1.0, -0.0, f32::INFINITY], &[f32::NAN, 1.0, 1.0, 0.0, f32::INFINITY], 5, 3);
         assert_eq!((gap.compared, gap.differing, gap.largest, gap.at), (5, 1, f64::INFINITY, (3, 1)));
+    }
+
+    #[test]
+    #[cfg(feature = "quant")]
+    fn a_model_of_whole_numbers_is_compared_layer_by_layer() {
+        use plexus_nn::layers::{conv2d, flatten, linear, max_pool2d, relu};
+        let layers = [conv2d(4, 3), relu(), max_pool2d(2), flatten(), linear(6), relu(), linear(2)];
+        let network = plexus_nn::Network::chain([1, 8, 8], layers).check().unwrap();
+        let params = plexus_nn::Params::initialize(&network, 1);
+        let task = Task::Classification { classes: vec!["no".to_string(), "yes".to_string()] };
+        let float = Model::new(network, &params, task, crate::Context::single()).unwrap();
+        let rows: Vec<f32> = (0..64 * 9).map(|at| (at as f32 * 0.7).sin()).collect();
+        let options = crate::quant::Options::new(crate::quant::Scheme::Int8PerChannel);
+        let whole = float.quantize(&[&rows], 9, &options).unwrap().model;
+        let mut values = Values::new(&float, &whole).unwrap();
+        values.add(&[&rows], 9).unwrap();
+        // Behind a convolution of whole numbers stands what the relu makes of the float one.
+        let found: Vec<(&str, &str, f64)> =
+            values.found().map(|value| (value.a.as_str(), value.b.as_str(), value.gap.relative())).collect();
+        let names: Vec<(&str, &str)> = found.iter().map(|(a, b, _)| (*a, *b)).collect();
+        assert_eq!(
+            names,
+            [
+                ("layers.1", "layers.0"),
+                ("layers.2", "layers.2"),
+                ("layers.3", "layers.3"),
+                ("layers.5", "layers.4"),
+                ("layers.6", "layers.6")
+            ]
+        );
+        assert!(found.iter().all(|(a, _, gap)| *gap < 0.05 && (*gap > 0.0 || *a == "layers.3")), "{found:?}");
     }
 }

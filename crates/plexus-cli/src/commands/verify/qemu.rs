@@ -4,6 +4,7 @@ use crate::Failure;
 use crate::args::BoardArg;
 use plexus::files;
 use plexus::quant::firmware::Golden;
+use std::env::var_os;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -184,6 +185,10 @@ fn build_rust(work: &Path, golden: &Golden, board: &Board, verify: bool) -> Resu
     command.args(["build", "--quiet", "--release", "--target", board.triple]).current_dir(&work);
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env(variable, flags.join(" "));
     command.env("CARGO_TARGET_DIR", "target");
+    // Where the compiler in use has no library for the board: one that has its sources, and builds it.
+    if let (Some(rustc), Some(parts)) = (var_os("PLEXUS_BOARD_RUSTC"), var_os("PLEXUS_BOARD_BUILD_STD")) {
+        command.env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1").env("CARGO_UNSTABLE_BUILD_STD", parts);
+    }
     tool(&mut command, &format!("The target has to be there: rustup target add {}", board.triple))?;
     Ok(work.join("target").join(board.triple).join("release/board"))
 }
