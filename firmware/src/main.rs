@@ -209,6 +209,9 @@ fn main() {
         fully_connected_q15_opt(long_input, &LONG_WEIGHT, &[], shifts, core::hint::black_box(&mut long))
     });
     count("s8", || fully_connected_s8(input, &WEIGHT, &affine, core::hint::black_box(&mut y)));
+    let many = [Multiplier::new(1 << 30, -8); 64];
+    let affine = Affine { scales: core::hint::black_box(&many), ..affine };
+    count("s8_per_channel", || fully_connected_s8(input, &WEIGHT, &affine, core::hint::black_box(&mut y)));
     core::hint::black_box((&y, &long));
 }
 

@@ -10,7 +10,7 @@ use core::arch::asm;
 
 /// What a loop works on, in the order of its registers.
 #[repr(C)]
-struct Work {
+pub(crate) struct Work {
     /// Two rows, or the only one twice, and how far the second one is from the first.
     rows: [*const u8; 2],
     stride: usize,
@@ -30,6 +30,7 @@ macro_rules! steps {
         ///
         /// # Safety
         /// All that the groups read has to be there.
+        #[inline(never)]
         unsafe fn $name(work: &mut Work) {
             debug_assert!(work.groups > 0);
             // SAFETY: the registers that the compiler keeps for itself, r6 and r7, come back from the stack as they were; the others are
@@ -39,14 +40,22 @@ macro_rules! steps {
                 asm!(
                     "push {{r0, r6, r7}}",
                     "ldm r0, {{r1-r10}}",
-                    // Two groups a turn; of an odd number the first turn is the second half.
-                    "tst r5, #1",
-                    "bne 3f",
+                    // Four groups a turn; the first turn has those left over, if there are.
+                    "ands r0, r5, #3",
+                    "beq 2f",
+                    "cmp r0, #2",
+                    "beq 4f",
+                    "bhi 3f",
+                    "b 5f",
                     "2:",
                     $group,
                     "3:",
                     $group,
-                    "subs r5, r5, #2",
+                    "4:",
+                    $group,
+                    "5:",
+                    $group,
+                    "subs r5, r5, #4",
                     "bhi 2b",
                     "ldr r0, [sp]",
                     "adds r0, #24",
@@ -218,40 +227,81 @@ impl Pair<i16> for i16 {
     const LOOPS: [unsafe fn(&mut Work); 2] = [rows_of_halves, interleaved_halves];
 }
 
-/// The sums of one to four rows of weights `[rows, cols]` times inputs less their zero point, which only 8-bit ones have.
+/// Rows whose sums are given away together.
+const TOGETHER: usize = 16;
+
+/// The sums of all rows of weights `[rows, cols]` times inputs less their zero point, which only 8-bit ones have: gives `done` the number
+/// of the first row of some, and theirs.
 ///
 /// # Panics
 /// Where the weight is not of that size, or the zero point is not one of 15 bits.
-#[inline]
-pub(crate) fn products<X: Pair<W>, W: Copy + Into<i32>>(
-    input: &[X],
-    weight: &[W],
-    rows: usize,
+#[inline(always)]
+pub(crate) fn each_row<X: Pair<W>, W: Copy + Into<i32>>(
+    (input, weight, rows): (&[X], &[W], usize),
     zero_point: i32,
-) -> [i32; 4] {
+    mut done: impl FnMut(usize, &[i32]),
+) {
+    let cols = input.len();
+    assert!(Some(weight.len()) == rows.checked_mul(cols));
+    let is_whole = cols > 0 && cols.is_multiple_of(X::WIDTHS[0]);
+    let mut sums = [0; TOGETHER];
+    for first in (0..rows).step_by(TOGETHER) {
+        let sums = &mut sums[..(rows - first).min(TOGETHER)];
+        let own = &weight[first * cols..][..sums.len() * cols];
+        let mut fours = sums.chunks_exact_mut(4);
+        let mut at = 0;
+        for sums in &mut fours {
+            let own = &own[at * cols..][..4 * cols];
+            if is_whole {
+                let mut work = Work::new(input, own, 4, zero_point);
+                // SAFETY: the groups are of all columns of the input and of each row. The rows that are read are the four of `own`.
+                unsafe { X::LOOPS[0](&mut work) };
+                sums.copy_from_slice(&work.sums);
+            } else {
+                sums.copy_from_slice(&products(input, own, 4, zero_point));
+            }
+            at += 4;
+        }
+        let rest = fours.into_remainder();
+        if !rest.is_empty() {
+            let count = rest.len();
+            rest.copy_from_slice(&products(input, &own[at * cols..], count, zero_point)[..count]);
+        }
+        done(first, sums);
+    }
+}
+
+impl Work {
+    #[inline(always)]
+    fn new<X: Pair<W>, W>(input: &[X], weight: &[W], rows: usize, zero_point: i32) -> Work {
+        let (cols, behind) = (input.len(), rows.saturating_sub(2));
+        assert!((-0x3fff..=0x3fff).contains(&zero_point));
+        Work {
+            rows: [weight.as_ptr().cast(), weight[behind * cols..].as_ptr().cast()],
+            stride: if rows == 1 { 0 } else { cols * size_of::<W>() },
+            input: input.as_ptr().cast(),
+            groups: cols / X::WIDTHS[0],
+            offset: u32::from(zero_point.wrapping_neg() as u16) * 0x1_0001,
+            sums: [0; 4],
+        }
+    }
+}
+
+/// The sums of one to four rows.
+#[inline(never)]
+fn products<X: Pair<W>, W: Copy + Into<i32>>(input: &[X], weight: &[W], rows: usize, zero_point: i32) -> [i32; 4] {
     let cols = input.len();
     assert!((1..=4).contains(&rows) && weight.len() == rows * cols);
-    assert!((-0x3fff..=0x3fff).contains(&zero_point));
-    let (stride, behind) = (if rows == 1 { 0 } else { cols }, rows.saturating_sub(2));
-    let width = X::WIDTHS[0];
-    let mut work = Work {
-        rows: [weight.as_ptr().cast(), weight[behind * cols..].as_ptr().cast()],
-        stride: stride * size_of::<W>(),
-        input: input.as_ptr().cast(),
-        groups: cols / width,
-        offset: u32::from(zero_point.wrapping_neg() as u16) * 0x1_0001,
-        sums: [0; 4],
-    };
+    let mut work = Work::new(input, weight, rows, zero_point);
     if work.groups > 0 {
-        // SAFETY: the groups are of `cols / width * width` columns, no more than the input and each row has. The rows that are read begin at
-        // 0, `stride`, `behind · cols` and `behind · cols + stride`: 0 to 3, all of them below `rows`.
+        // SAFETY: the groups are of no more columns than the input and each row has. The rows that are read begin at 0, `stride`,
+        // `behind` and `behind + stride`: 0 to 3, all of them below `rows`.
         unsafe { X::LOOPS[0](&mut work) };
     }
     // Where there are fewer than four rows, some were read twice.
-    let mut sums = [0i32; 4];
+    let (mut sums, grouped) = ([0i32; 4], cols / X::WIDTHS[0] * X::WIDTHS[0]);
     for (row, sum) in sums[..rows].iter_mut().enumerate() {
         *sum = work.sums[if row < 2 { row } else { row + 4 - rows }];
-        let grouped = cols / width * width;
         for (x, w) in input[grouped..].iter().zip(&weight[row * cols + grouped..]) {
             *sum = sum.wrapping_add(((*x).into() - zero_point).wrapping_mul((*w).into()));
         }

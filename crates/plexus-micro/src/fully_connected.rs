@@ -1,7 +1,7 @@
 //! Fully connected layers of whole numbers.
 
 #[cfg(plexus_dsp)]
-use crate::dsp::{Pair, interleaved_products, products};
+use crate::dsp::{Pair, each_row, interleaved_products};
 use crate::interleaved::Interleaved;
 use crate::sum::{Affine, AffineWide, Shifts, Sum, check_bias, q7, q15};
 
@@ -69,15 +69,13 @@ fn plain_dsp<W: Into<i32> + Copy, X: Pair<W>, B: Into<i32> + Copy, Y>(
 ) {
     check([input.len(), weight.len(), output.len()]);
     check_bias(bias.len(), output.len());
-    for (block, outputs) in output.chunks_mut(4).enumerate() {
-        let rows = outputs.len();
-        let own = &weight[4 * block * input.len()..][..rows * input.len()];
-        let sums = products(input, own, rows, 0);
-        for (row, (output, sum)) in outputs.iter_mut().zip(sums).enumerate() {
-            let sum = i32::of_bias(bias, 4 * block + row, shifts).wrapping_add(sum);
+    let rows = output.len();
+    each_row((input, weight, rows), 0, |first, sums| {
+        for (row, (output, sum)) in output[first..].iter_mut().zip(sums).enumerate() {
+            let sum = i32::of_bias(bias, first + row, shifts).wrapping_add(*sum);
             *output = saturate(sum.rounded(shifts));
         }
-    }
+    });
 }
 
 /// [`interleaved`] by the instructions of the processor.
@@ -219,15 +217,10 @@ fn s8_dsp(input: &[i8], weight: &[i8], affine: &Affine<'_>, output: &mut [i8]) {
             inputs.fold(0, i32::wrapping_add).wrapping_mul(zero_point)
         }
     };
-    for (block, outputs) in output.chunks_mut(4).enumerate() {
-        let rows = outputs.len();
-        let own = &weight[4 * block * input.len()..][..rows * input.len()];
-        let sums = products(input, own, rows, affine.input_zero_point);
-        for (row, (output, sum)) in outputs.iter_mut().zip(sums).enumerate() {
-            let row = 4 * block + row;
-            *output = affine.output(affine.start(row).wrapping_add(sum).wrapping_sub(taken_off), row);
-        }
-    }
+    let rows = output.len();
+    each_row((input, weight, rows), affine.input_zero_point, |first, sums| {
+        affine.outputs(first, sums, taken_off, &mut output[first..][..sums.len()]);
+    });
 }
 
 /// As [`fully_connected_s8`], of 4-bit weights, two in a byte: the lower half first, rows one behind the other without gaps.

@@ -118,12 +118,12 @@ pub const fn power_of_two(sum: i32, out_shift: u32, rounding: ShiftRounding) -> 
 #[inline]
 pub const fn double_rounding(sum: i32, scale: Multiplier) -> i32 {
     let (left, right) = if scale.shift > 0 { (scale.shift, 0) } else { (0, -scale.shift) };
-    let shifted = (((sum as i64) << left) as i32) as i64;
-    let high = (shifted * scale.multiplier as i64 + (1 << 30)) >> 31;
-    let mask = (1i64 << right) - 1;
-    let up = high & mask > (mask >> 1) + (high < 0) as i64;
+    let shifted = (sum << left) as i64;
     // The multiplier is below one and not negative, so the result is no larger than the shifted sum.
-    ((high >> right) + up as i64) as i32
+    let high = ((shifted * scale.multiplier as i64 + (1 << 30)) >> 31) as i32;
+    let mask = ((1u32 << right) - 1) as i32;
+    let up = high & mask > (mask >> 1) + (high < 0) as i32;
+    (high >> right) + up as i32
 }
 
 /// `(sum · multiplier + 2^(30 − shift)) >> (31 − shift)`

@@ -1,6 +1,6 @@
 //! Sums of products, and how they become outputs.
 
-use crate::round::{Multiplier, Rounding, ShiftRounding, power_of_two, reduced};
+use crate::round::{Multiplier, Rounding, ShiftRounding, double_rounding, power_of_two, reduced, single_rounding};
 
 /// The shifts of a layer of the power-of-two scheme.
 ///
@@ -101,9 +101,44 @@ impl Sum for i64 {
 impl Affine<'_> {
     /// A sum as an output.
     pub(crate) fn output(&self, sum: i32, row: usize) -> i8 {
-        let scaled = self.rounding.apply(sum, scale(self.scales, row)) + i64::from(self.output_zero_point);
-        let [low, high] = self.clamp;
-        scaled.clamp(i64::from(low.max(-128)), i64::from(high.min(127))) as i8
+        let (scale, [low, high]) = (scale(self.scales, row), self.clamp);
+        let (low, high) = (low.max(-128), high.min(127));
+        match self.rounding {
+            // Where the addition saturates, the clamp is far inside.
+            Rounding::Double => {
+                double_rounding(sum, scale).saturating_add(self.output_zero_point).clamp(low, high) as i8
+            }
+            Rounding::Single => {
+                let scaled = single_rounding(sum, scale) + i64::from(self.output_zero_point);
+                scaled.clamp(i64::from(low), i64::from(high)) as i8
+            }
+        }
+    }
+
+    /// Some sums less a number as outputs, from a row on: [`output`](Affine::output) of many at once.
+    #[cfg(plexus_dsp)]
+    #[inline(never)]
+    pub(crate) fn outputs(&self, first: usize, sums: &[i32], less: i32, outputs: &mut [i8]) {
+        if self.rounding == Rounding::Single {
+            for (row, (output, sum)) in (first..).zip(outputs.iter_mut().zip(sums)) {
+                *output = self.output(self.start(row).wrapping_add(*sum).wrapping_sub(less), row);
+            }
+            return;
+        }
+        let (zero_point, [low, high]) = (self.output_zero_point, self.clamp);
+        let (low, high) = (low.max(-128), high.min(127));
+        assert!(low <= high);
+        // Where the addition saturates, the clamp is far inside.
+        let output = |sum, scale| double_rounding(sum, scale).saturating_add(zero_point).clamp(low, high) as i8;
+        let sums = sums.iter().map(|sum| sum.wrapping_sub(less));
+        let bias = self.bias.get(first..).unwrap_or_default().iter().copied().chain(core::iter::repeat(0));
+        let sums = sums.zip(bias).map(|(sum, bias)| sum.wrapping_add(bias));
+        match self.scales {
+            [scale] => sums.zip(outputs).for_each(|(sum, to)| *to = output(sum, *scale)),
+            scales => {
+                sums.zip(&scales[first..]).zip(outputs).for_each(|((sum, scale), to)| *to = output(sum, *scale));
+            }
+        }
     }
 
     /// What the sum of an output begins with.
@@ -145,6 +180,7 @@ fn check_scales(scales: &[Multiplier], outputs: usize) {
 }
 
 /// The scale of a row: the only one, or its own.
+#[inline]
 fn scale(scales: &[Multiplier], row: usize) -> Multiplier {
     if scales.len() == 1 { scales[0] } else { scales[row] }
 }
