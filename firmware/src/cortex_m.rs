@@ -70,9 +70,13 @@ pub fn exit(code: u32) -> ! {
     loop {}
 }
 
-/// Ticks of SysTick so far, as instructions: 25 MHz, and an instruction takes 64 ns (`-icount shift=6`).
+/// Ticks of SysTick for 1000 instructions, which take 64 ns each (`-icount shift=6`): the clock has 25 MHz, and 32 MHz on the board with
+/// a Cortex-M55.
+const TICKS: u64 = if cfg!(target_abi = "eabihf") { 2048 } else { 1600 };
+
+/// Ticks of SysTick so far, as instructions.
 pub fn instructions() -> Option<u32> {
     // SAFETY: the current value of SysTick, as above. It counts down.
     let left = unsafe { core::ptr::read_volatile(0xE000_E018 as *const u32) };
-    Some(((u64::from(0x00FF_FFFF - left)) * 625 / 1000) as u32)
+    Some((u64::from(0x00FF_FFFF - left) * 1000 / TICKS) as u32)
 }

@@ -207,7 +207,7 @@ fn a_lenet_that_knows_0_to_7_learns_8_and_9_on_the_board() {
     let Readout { mut weight, classes, zero_point, margin, .. } = program.split_readout(10).expect("it ends so");
     let (mut memory, input) = (Memory::new(&program), program.inputs[0].clone());
     let mut features = |image: &[u8]| -> Vec<i8> {
-        let numbers = program.run(&mut memory, &[input.from_bytes(image)], |_, _| {});
+        let numbers = program.run(&mut memory, &[input.of_bytes(image)], |_, _| {});
         numbers[0].iter().map(|number| *number as i8).collect()
     };
     let asked: Vec<Vec<i8>> = (0..ASKED).map(|row| features(test.image(row))).collect();

@@ -93,7 +93,7 @@ fn every_scheme_gives_the_same_bits_on_all_kernels_and_in_the_memory_of_a_device
                     }
                     _ => sample.to_vec(),
                 };
-                let inputs = [quantize.from_floats(&sample)];
+                let inputs = [quantize.of_floats(&sample)];
                 let last = program.run(&mut memory, &inputs, |step, numbers| {
                     let value = whole.value(&step.layer).expect("a layer of the network");
                     // A layer that only renames axes is no value of a plan.

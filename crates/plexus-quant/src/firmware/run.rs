@@ -40,7 +40,7 @@ impl Input {
     ///
     /// # Panics
     /// Where the input is not of bytes.
-    pub fn from_bytes(&self, bytes: &[u8]) -> Vec<i32> {
+    pub fn of_bytes(&self, bytes: &[u8]) -> Vec<i32> {
         let Raw::Bytes(table) = &self.raw else { panic!("the input is not of bytes") };
         let entry = |byte: &u8| match table {
             Numbers::I8(table) => i32::from(table[usize::from(*byte)]),
@@ -53,8 +53,8 @@ impl Input {
     /// The whole numbers of one sample of raw numbers, of either kind.
     pub fn whole(&self, raw: &[f32]) -> Vec<i32> {
         match self.raw {
-            Raw::Bytes(_) => self.from_bytes(&raw.iter().map(|value| *value as u8).collect::<Vec<u8>>()),
-            Raw::Floats { .. } => self.from_floats(raw),
+            Raw::Bytes(_) => self.of_bytes(&raw.iter().map(|value| *value as u8).collect::<Vec<u8>>()),
+            Raw::Floats { .. } => self.of_floats(raw),
         }
     }
 
@@ -62,7 +62,7 @@ impl Input {
     ///
     /// # Panics
     /// Where the input is of bytes.
-    pub fn from_floats(&self, values: &[f32]) -> Vec<i32> {
+    pub fn of_floats(&self, values: &[f32]) -> Vec<i32> {
         let Raw::Floats { mean, factor } = &self.raw else { panic!("the input is of bytes") };
         let one = |(at, value): (usize, &f32)| {
             let of = |values: &[f32]| if values.len() == 1 { values[0] } else { values[at % values.len()] };
