@@ -8,7 +8,8 @@ use plexus_nn::convert::{
 };
 use plexus_nn::layers::{
     Activation, AdaptiveAvgPool2d, BatchNorm, Concat, Conv2d, Flatten, Layer, Linear, MaxPool2d, Order, Softmax,
-    Unflatten, conv2d, dropout, flatten, linear, log_softmax, max_pool2d, relu, softmax, standardize, tanh,
+    Standardize, Unflatten, batch_norm, conv2d, dropout, flatten, linear, log_softmax, max_pool2d, relu, softmax,
+    standardize, tanh,
 };
 use plexus_nn::testing::Runner;
 use plexus_nn::zoo::{self, AlexNet, AlexNetVariant, LeNet5, Vgg};
@@ -596,6 +597,20 @@ fn what_cannot_be_folded_is_refused_and_said() {
     assert!(error.contains("layers.0 (conv2d)") && error.contains("vanish"), "{error}");
     let error = convert(&network, &odd, Conversion::Fold, &all()).unwrap_err().to_string();
     assert!(error.contains("nothing to convert") && error.contains("vanish"), "{error}");
+}
+
+#[test]
+fn layers_whose_values_are_kept_are_not_folded() {
+    let layers = [Standardize::new().with_per_feature(true).into(), linear(3), batch_norm(), relu(), linear(2)];
+    let network = Network::chain([4], layers).check().unwrap();
+    let params = params(&network, 1);
+    let folded = |options: &ConvertOptions| {
+        let folded = convert(&network, &params, Conversion::Fold, options).unwrap();
+        kinds(&folded.network).join(" ")
+    };
+    assert_eq!(folded(&all()), "linear activation linear");
+    assert_eq!(folded(&all().with_keep(["layers.0", "unknown"])), "standardize linear activation linear");
+    assert_eq!(folded(&all().with_keep(["layers.1"])), "linear batch_norm activation linear");
 }
 
 /// What a network says that does not fit together.

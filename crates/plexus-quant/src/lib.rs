@@ -2,7 +2,8 @@
 //!
 //! [`quantize`] takes a network, its numbers and some samples, and goes these steps, a file each:
 //!
-//! 1. what only scales and shifts is folded into the weights beside it ([`plexus_nn::convert`]);
+//! 1. what only scales and shifts is folded into the weights beside it ([`plexus_nn::convert`]), but for what brings the columns of a
+//!    table to one scale;
 //! 2. weights of layers that stand behind each other are brought to like sizes (`equalize.rs`), where that is asked for;
 //! 3. the float network runs on the samples, and the values behind its layers are counted (`statistics.rs`);
 //! 4. from the counts come the ranges (`range.rs`), from ranges scales;
@@ -31,6 +32,7 @@ pub use scheme::{Options, Scheme};
 
 use plexus_kernels::Context;
 use plexus_nn::convert::{Conversion, ConvertOptions, convert};
+use plexus_nn::layers::Layer;
 use plexus_nn::{CheckedNetwork, Params};
 use statistics::Statistics;
 use std::sync::Arc;
@@ -107,7 +109,8 @@ pub fn quantize(
     }
     statistics::check(network, samples)?;
     // Nothing to fold is no mistake here.
-    let folded = convert(network, params, Conversion::Fold, &ConvertOptions::default()).ok();
+    let folding = ConvertOptions::default().with_keep(columns(network));
+    let folded = convert(network, params, Conversion::Fold, &folding).ok();
     let (network, mut params) = match folded {
         Some(folded) => (folded.network, folded.params),
         None => (network.clone(), params.clone()),
@@ -122,4 +125,19 @@ pub fn quantize(
     let layers = report::compare((&network, &params), &written, samples, context);
     notes.extend(written.notes);
     Ok(Quantized { network: Arc::unwrap_or_clone(written.network), params: written.params, layers, notes })
+}
+
+/// Layers at the front that give each number of a row its own mean and scale. One scale serves the numbers behind them; those before,
+/// columns of a table, may differ by any factor, so these layers stay and compute in floats.
+fn columns(network: &CheckedNetwork) -> Vec<String> {
+    let layers = &network.network().layers;
+    let at_the_front = (0..layers.len()).filter(|index| {
+        let reads = network.reads(*index);
+        let front = reads.iter().all(|value| network.layer_of(*value).is_none());
+        front && matches!(layers[*index].layer, Layer::Standardize(of) if of.per_feature)
+    });
+    at_the_front
+        .filter(|index| network.output_shape(*index).axes().len() == 1)
+        .map(|index| layers[index].name.clone())
+        .collect()
 }

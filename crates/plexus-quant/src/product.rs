@@ -120,7 +120,7 @@ fn affine_product(float: &Float<'_>, scheme: Scheme, options: &Options) -> Resul
     if dtype == DType::I8 {
         let largest = (-128 - input.zero_point).unsigned_abs().max((127 - input.zero_point).unsigned_abs());
         if let Some((row, bound)) = first_beyond(float, &weight, bias.as_deref(), (0, 0), i64::from(largest)) {
-            let help = "Give the layer 16-bit activations, whose sums have 64 bits, or leave it float.";
+            let help = "Give the layer 16-bit activations, whose sums have 64 bits, or leave it float";
             return Err(QuantError::Wraps { layer: float.label.clone(), row, bound, help });
         }
     }

@@ -7,7 +7,7 @@ use plexus_kernels::Context;
 use plexus_kernels::isa::Isa;
 use plexus_kernels::threads::Pool;
 use plexus_nn::integer::Rounding;
-use plexus_nn::layers::linear;
+use plexus_nn::layers::{Standardize, linear, relu};
 use plexus_nn::{CheckedNetwork, Network, Params, Plan, PlanOptions, ValueId, View, Workspace};
 use plexus_quant::firmware::{Memory, lower};
 use plexus_quant::{Options, QuantError, Samples, Scheme, quantize};
@@ -163,4 +163,22 @@ fn sums_that_could_wrap_are_refused_with_the_row_or_get_64_bits() {
     );
     let wide = quantize(&network, &params, samples, &Options::new(Scheme::Q15), &Context::single()).unwrap();
     assert!(wide.notes.iter().any(|note| note.contains("64 bits")), "{:?}", wide.notes);
+}
+
+#[test]
+fn columns_of_different_sizes_are_brought_to_one_scale_in_floats() {
+    let layers = [Standardize::new().with_per_feature(true).into(), linear(8), relu(), linear(2)];
+    let network = Arc::new(Network::chain([3], layers).check().unwrap());
+    let mut params = Params::initialize(&network, 3);
+    let (means, sizes) = ([1000.0, 0.5, -0.02], [400.0, 0.2, 0.01]);
+    params.set("layers.0.mean", &means);
+    params.set("layers.0.scale", &sizes.map(|size| 1.0 / size));
+    let mut input = numbers(ROWS * 3, 1);
+    input.iter_mut().enumerate().for_each(|(at, value)| *value = means[at % 3] + sizes[at % 3] * *value);
+    let samples = Samples { inputs: &[&input], rows: ROWS };
+    let whole =
+        quantize(&network, &params, samples, &Options::new(Scheme::Int8PerChannel), &Context::single()).unwrap();
+    let kinds: Vec<&str> = whole.network.network().layers.iter().map(|named| named.layer.kind()).collect();
+    assert_eq!(kinds, ["standardize", "quantize", "integer_linear", "integer_linear", "dequantize"]);
+    assert!(whole.layers.iter().all(|layer| layer.error < 0.03), "{:?}", whole.layers);
 }

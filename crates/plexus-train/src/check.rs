@@ -39,11 +39,12 @@ pub fn check_start(network: &CheckedNetwork, params: &Params, objectives: &[Obje
         return unfit("the numbers of the network", described(network.layout()), got);
     }
     if let Some(index) = network.without_gradient() {
-        return unfit(
-            "the network",
-            "layers with a way back",
-            format!("layer {} of whole numbers", network.label(index)),
-        );
+        return Err(Unfit {
+            what: "the network".to_string(),
+            expected: "layers with a way back".to_string(),
+            got: format!("layer {} of whole numbers", network.label(index)),
+            help: "Start from the float model that it was made of".to_string(),
+        });
     }
     check_objectives(network, objectives)
 }

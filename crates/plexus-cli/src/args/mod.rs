@@ -24,7 +24,7 @@ pub use export::{BoardArg, ExportArgs, InputArg, VerifyArgs, Via};
 pub use import::ImportArgs;
 pub use inspect::{KernelsArgs, RunCaseArgs, SummaryArgs, TraceArgs};
 pub use predict::{Format, PredictArgs};
-pub use quantize::{QuantizeArgs, SchemeArg};
+pub use quantize::{CalibrationArg, QuantizeArgs, RoundingArg, SchemeArg};
 pub use shell::{CompletionsArgs, ManArgs};
 pub use train::{LearningArgs, TrainArgs};
 

@@ -38,9 +38,9 @@ pub struct QuantizeArgs {
     /// How ranges are found
     #[arg(long, value_enum, value_name = "HOW", default_value_t = CalibrationArg::MinMax)]
     pub calibration: CalibrationArg,
-    /// The percentage of the numbers that is kept, with --calibration percentile
-    #[arg(long, value_name = "PERCENT", default_value_t = Calibration::PERCENT)]
-    pub percent: f32,
+    /// The percentage of the numbers that is kept, with --calibration percentile [default: 99.99]
+    #[arg(long, value_name = "PERCENT")]
+    pub percent: Option<f32>,
     /// How products are rounded; programs differ here by one in few outputs [default: double, as TensorFlow Lite Micro and CMSIS-NN]
     #[arg(long, value_enum, value_name = "HOW")]
     pub rounding: Option<RoundingArg>,
@@ -164,7 +164,7 @@ impl QuantizeArgs {
         let mut options = Options::new(self.scheme.into());
         options.calibration = match self.calibration {
             CalibrationArg::MinMax => Calibration::MinMax,
-            CalibrationArg::Percentile => Calibration::Percentile(self.percent),
+            CalibrationArg::Percentile => Calibration::Percentile(self.percent.unwrap_or(Calibration::PERCENT)),
             CalibrationArg::Entropy => Calibration::Entropy,
         };
         options.rounding = self.rounding.map_or_else(Default::default, Into::into);

@@ -140,9 +140,12 @@ fn sample(data: &Dataset, row: usize, program: &Program, pixels: Option<f32>) ->
             values = (0..len).map(|at| values[at % channels * pixels + at / channels]).collect();
         }
         if let (Raw::Bytes(_), Some(most)) = (&input.raw, pixels) {
+            // Gray levels that do not go to 255 need not fall on a byte: the nearest one is taken, as where such images are written
+            // to files.
+            let uneven = if most == 255.0 { 1e-3 } else { 0.5 };
             for value in &mut values {
                 let byte = *value * (255.0 / most);
-                if (byte - byte.round()).abs() > 1e-3 || !(0.0..=255.0).contains(&byte.round()) {
+                if !((byte - byte.round()).abs() <= uneven && (0.0..=255.0).contains(&byte.round())) {
                     return Err(Failure::Input(format!(
                         "row {row} of {} has {value}, which is no pixel from 0 to 255: use --input floats",
                         data.name()

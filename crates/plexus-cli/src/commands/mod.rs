@@ -158,16 +158,21 @@ pub(crate) fn save_picture(folder: &Path, name: &str, picture: &Picture, theme: 
     Ok(())
 }
 
+/// Whether a picture is an SVG or a PNG, as the name of its file says.
+pub(crate) fn is_svg(path: &Path) -> Result<bool, Failure> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("svg") => Ok(true),
+        Some("png") => Ok(false),
+        _ => Err(Failure::Input(format!("{} must end in .svg or .png, which says how to draw", path.display()))),
+    }
+}
+
 /// Writes a picture to one file, as its name says: .svg, or .png in one of the themes.
 pub(crate) fn save_drawing(path: &Path, picture: &Picture, dark: bool) -> Result<(), Failure> {
     let theme = if dark { Theme::Dark } else { Theme::Light };
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("svg") => plexus::files::write(path, picture.svg().as_bytes())?,
-        Some("png") => plexus::files::write(path, &picture.png(2.0, theme)?)?,
-        _ => {
-            let shown = path.display();
-            return Err(Failure::Input(format!("{shown} must end in .svg or .png, which says how to draw")));
-        }
+    match is_svg(path)? {
+        true => plexus::files::write(path, picture.svg().as_bytes())?,
+        false => plexus::files::write(path, &picture.png(2.0, theme)?)?,
     }
     Ok(())
 }

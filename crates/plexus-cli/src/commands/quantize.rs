@@ -1,8 +1,8 @@
 //! `plexus quantize`: a model of whole numbers, and what it costs.
 
 use crate::Failure;
-use crate::args::{QuantizeArgs, SchemeArg};
-use crate::commands::{csv_text, model_path, save_drawing};
+use crate::args::{CalibrationArg, QuantizeArgs, RoundingArg, SchemeArg};
+use crate::commands::{csv_text, is_svg, model_path, save_drawing};
 use crate::output::{accuracy, bytes, grouped, number, print_json, program, quoted, say, table, yellow};
 use crate::pictures::quantization::{self, quantization};
 use crate::progress::{Bar, PATIENCE, Part as Said, Streams};
@@ -30,6 +30,11 @@ impl Measured {
         if self.is_accuracy { "accuracy" } else { "rmse" }
     }
 
+    /// Of what is lost.
+    fn unit(self) -> &'static str {
+        if self.is_accuracy { "points of accuracy" } else { "percent of the error" }
+    }
+
     fn shown(self) -> String {
         if self.is_accuracy { accuracy(self.value) } else { number(self.value) }
     }
@@ -48,6 +53,8 @@ pub fn run(args: QuantizeArgs) -> Result<(), Failure> {
     check(&args)?;
     let context = Context::detect(Pool::new(args.threads));
     let path = model_path(&args.model)?;
+    let out = args.out.clone().unwrap_or_else(|| beside(&path, args.scheme.into()));
+    refuse_own_input(&path, &out)?;
     let model = Model::open_with(&path, PlanOptions::default(), context)?;
     let trained_on = model.split().map(|split| split.data.as_str());
     let source = args.data.as_deref().or(trained_on).unwrap_or("digits").to_string();
@@ -90,8 +97,6 @@ pub fn run(args: QuantizeArgs) -> Result<(), Failure> {
     )?;
     bar.clear();
     let whole = tried.last().expect("there is one at least").measure;
-    let out = args.out.clone().unwrap_or_else(|| beside(&path, args.scheme.into()));
-    refuse_own_input(&path, &out)?;
     quantized.model.save(&out)?;
     if let Some(picture) = &args.picture {
         let title = format!("{} as {}", args.model.display(), Scheme::from(args.scheme).name());
@@ -118,9 +123,10 @@ pub fn run(args: QuantizeArgs) -> Result<(), Failure> {
     match float.lost(whole) <= budget {
         true => Ok(()),
         false => Err(Failure::Input(format!(
-            "{} points are lost, and --keep-within allows {budget}: all layers have 16-bit activations by now. The model is \
+            "{} {} are lost, and --keep-within allows {budget}: all layers have 16-bit activations by now. The model is \
              written all the same. Try --calibration percentile, or the scheme int16",
-            number(float.lost(whole))
+            number(float.lost(whole)),
+            float.unit()
         ))),
     }
 }
@@ -136,6 +142,18 @@ fn check(args: &QuantizeArgs) -> Result<(), Failure> {
         return Err(Failure::Input(
             "--rounding is for the schemes of real scales; q7, q15 and q7q15 have --floor".to_string(),
         ));
+    }
+    if args.percent.is_some() && args.calibration != CalibrationArg::Percentile {
+        return Err(Failure::Input("--percent is for --calibration percentile".to_string()));
+    }
+    if args.keep_within.is_some() && matches!(args.rounding, Some(RoundingArg::Float64 | RoundingArg::Float32Even)) {
+        return Err(Failure::Input(
+            "--keep-within gives layers 16-bit activations, whose products have one rounding: use --rounding double or single with it"
+                .to_string(),
+        ));
+    }
+    if let Some(picture) = &args.picture {
+        is_svg(picture)?;
     }
     if args.keep_within.is_some() && matches!(args.scheme, SchemeArg::Int16 | SchemeArg::Q15) {
         return Err(Failure::Input(
@@ -235,6 +253,7 @@ fn print(
     say!("{sides}");
     let lost = float.lost(whole);
     match float.is_accuracy {
+        _ if lost == 0.0 => say!("Nothing is lost."),
         true => say!("{} points of accuracy {}.", number(lost.abs()), if lost > 0.0 { "lost" } else { "won" }),
         false => say!("The error is {} % {}.", number(lost.abs()), if lost > 0.0 { "larger" } else { "smaller" }),
     }

@@ -7,7 +7,7 @@ use crate::args::{VerifyArgs, Via};
 use crate::commands::export::GOLDEN;
 use crate::output::{bytes, grouped, print_json, say};
 use plexus::files;
-use plexus::quant::firmware::{Difference, Golden, LAST_LINE, NOT_MEASURED, Said};
+use plexus::quant::firmware::{Difference, Golden, LAST_LINE, NOT_MEASURED, Said, Vector};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -52,14 +52,30 @@ fn read(folder: &Path) -> Result<Golden, Failure> {
     let text = std::fs::read_to_string(&path).map_err(|error| {
         Failure::Input(format!("cannot read {}: {error}. Name the folder that plexus export wrote", path.display()))
     })?;
-    serde_json::from_str(&text).map_err(|error| {
+    let golden: Golden = serde_json::from_str(&text).map_err(|error| {
         Failure::Input(format!("{} is no file of golden vectors ({error}): export the model again", path.display()))
-    })
+    })?;
+    let whole = |vector: &Vector| {
+        let lens = vector.steps.iter().map(Vec::len);
+        lens.eq(golden.steps.iter().map(|step| step.len))
+    };
+    match golden.vectors.iter().position(|vector| !whole(vector)) {
+        Some(at) => Err(Failure::Input(format!(
+            "{} is damaged: input {at} has not the outputs of all steps: export the model again",
+            path.display()
+        ))),
+        None => Ok(golden),
+    }
 }
 
 /// What a board writes, to its last line.
 fn serial(port: &Path) -> Result<String, Failure> {
-    let failed = |error: std::io::Error| Failure::Input(format!("{} cannot be read: {error}", port.display()));
+    let failed = |error: std::io::Error| {
+        Failure::Input(format!(
+            "{} cannot be read: {error}. Name the port of the board, as serial:/dev/ttyACM0",
+            port.display()
+        ))
+    };
     let mut text = String::new();
     for line in BufReader::new(std::fs::File::open(port).map_err(failed)?).split(b'\n') {
         let line = String::from_utf8_lossy(&line.map_err(failed)?).into_owned();

@@ -1,6 +1,8 @@
 //! Runs the program as a user does, and looks at what it left behind.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod page;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Write;

@@ -5,7 +5,7 @@
 
 use super::ConvertError;
 use super::rewrite::{Rewrite, Written};
-use crate::check::CheckedNetwork;
+use crate::check::{CheckedNetwork, ValueId};
 use crate::fold::{self, Fold, Scales};
 use crate::layers::Layer;
 use crate::params::{LayerParams, Params};
@@ -15,6 +15,7 @@ pub(super) fn rewrite<'a>(
     mut to: Rewrite<'a>,
     params: Option<&Params>,
     named: &[usize],
+    keep: &[String],
 ) -> Result<Written<'a>, ConvertError> {
     const EXPECTED: &str = "a batch_norm or standardize beside a linear or conv2d layer, with nothing else reading the value \
                             between them";
@@ -23,7 +24,8 @@ pub(super) fn rewrite<'a>(
     };
     let network = to.network;
     let layers = &network.network().layers;
-    let found = fold::find(network, &[], true);
+    let keep: Vec<ValueId> = keep.iter().filter_map(|name| network.value(name)).collect();
+    let found = fold::find(network, &keep, true);
     let fold_of = |index: usize| found.iter().position(|fold| fold.away().chain([fold.layer]).any(|of| of == index));
     for &index in named {
         if fold_of(index).is_none() {

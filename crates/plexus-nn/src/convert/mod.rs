@@ -92,6 +92,9 @@ pub struct ConvertOptions {
     /// The layers, by name; empty for all that can be converted. For [`Conversion::Fold`] the name of any layer of those that
     /// are folded into one.
     pub layers: Vec<String>,
+    /// Layers whose values stay as they are, by name: for [`Conversion::Fold`], which then folds them into nothing. Names that no layer
+    /// has mean nothing.
+    pub keep: Vec<String>,
     /// Bytes that the numbers of the new network may take, in f32; more are refused before any memory is taken.
     pub most_bytes: u64,
 }
@@ -106,6 +109,12 @@ impl ConvertOptions {
         ConvertOptions { layers: layers.into_iter().map(Into::into).collect(), ..self }
     }
 
+    /// The same with these layers to [`keep`](ConvertOptions::keep).
+    #[must_use]
+    pub fn with_keep(self, keep: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        ConvertOptions { keep: keep.into_iter().map(Into::into).collect(), ..self }
+    }
+
     /// The same with this [`most_bytes`](ConvertOptions::most_bytes).
     #[must_use]
     pub fn with_most_bytes(self, most_bytes: u64) -> Self {
@@ -115,7 +124,7 @@ impl ConvertOptions {
 
 impl Default for ConvertOptions {
     fn default() -> Self {
-        ConvertOptions { layers: Vec::new(), most_bytes: ConvertOptions::MOST_BYTES }
+        ConvertOptions { layers: Vec::new(), keep: Vec::new(), most_bytes: ConvertOptions::MOST_BYTES }
     }
 }
 
@@ -234,6 +243,6 @@ fn written<'a>(
         Conversion::ConvToFc { order } => to_linear::rewrite(rewrite, to_linear::Way::Covering(order), &named),
         Conversion::ConvToMatrix(storage) => to_linear::rewrite(rewrite, to_linear::Way::Matrix(storage), &named),
         Conversion::AbsorbBias => absorb::rewrite(rewrite, &named),
-        Conversion::Fold => folded::rewrite(rewrite, params, &named),
+        Conversion::Fold => folded::rewrite(rewrite, params, &named, &options.keep),
     }
 }

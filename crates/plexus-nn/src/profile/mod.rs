@@ -53,10 +53,13 @@ impl Family {
     /// Of a layer.
     pub fn of(layer: &Layer) -> Family {
         let kind = layer.kind();
+        let kind = kind.strip_prefix("integer_").unwrap_or(kind);
         match layer {
-            Layer::Linear(_) | Layer::MaskedLinear(_) | Layer::SparseLinear(_) | Layer::Rbf(_) => {
-                Family::FullyConnected
-            }
+            Layer::IntegerLinear(_)
+            | Layer::Linear(_)
+            | Layer::MaskedLinear(_)
+            | Layer::SparseLinear(_)
+            | Layer::Rbf(_) => Family::FullyConnected,
             _ if kind.starts_with("conv") || kind.starts_with("locally_connected") => Family::Convolution,
             _ if kind.contains("pool") => Family::Pooling,
             _ => Family::Other,

@@ -507,7 +507,7 @@ impl Lowering<'_> {
                     Rounding::Double => plexus_micro::Rounding::Double,
                     Rounding::Single => plexus_micro::Rounding::Single,
                     _ => {
-                        let help = "Quantize the float model again, with the rounding double or single.";
+                        let help = "Quantize the float model again, with the rounding double or single";
                         return Err(self.refuse(index, "its products are rounded in floats", help));
                     }
                 };
@@ -535,7 +535,7 @@ impl Lowering<'_> {
         let read = self.numbers(index, 0)?;
         let shape = self.network.input_shapes(index)[0];
         if shape.axes().len() == 3 {
-            let help = "Put a flatten layer in front of it in the float model.";
+            let help = "Put a flatten layer in front of it in the float model";
             return Err(self.refuse(index, "it reads maps row by row", help));
         }
         let (inputs, outputs) = (shape.last().unwrap_or(0), layer.of.out_features);
@@ -582,7 +582,7 @@ impl Lowering<'_> {
         let read = self.numbers(index, 0)?;
         let (bias, sums) = self.sums(index, &layer.integers)?;
         if layer.of.groups != 1 {
-            let help = "Leave the layer float, or use one group.";
+            let help = "Use one group in the float model";
             return Err(self.refuse(index, "it is a transposed convolution of several groups", help));
         }
         let shape = self.network.input_shapes(index)[0];
@@ -660,8 +660,7 @@ impl Lowering<'_> {
     }
 }
 
-const FLOATS: &str =
-    "Only layers of whole numbers run on a device: quantize the float model, and leave no layer float.";
+const FLOATS: &str = "Only layers of whole numbers run on a device: quantize the float model, and leave no layer float";
 
 /// Of one sample as it lies in a program.
 fn shape(network: &CheckedNetwork, value: ValueId) -> Vec<usize> {
@@ -759,13 +758,13 @@ fn raw(
             if mean.len() > 1 && network.shape(value).axes().len() == 3 {
                 let layer = network.label(index);
                 let reason = "it takes another mean from each number of maps".to_string();
-                return Err(ExportError::Layer { layer, reason, help: "Train with one mean for all pixels." });
+                return Err(ExportError::Layer { layer, reason, help: "Train with one mean for all pixels" });
             }
         }
         [_, index, ..] => {
             let layer = network.label(index);
             let reason = "it is the second standardize layer of an input".to_string();
-            return Err(ExportError::Layer { layer, reason, help: "Keep one." });
+            return Err(ExportError::Layer { layer, reason, help: "Keep one" });
         }
     }
     Ok(Raw::Floats { mean, factor })

@@ -54,20 +54,33 @@ pub(super) fn page(name: &str, program: &Program, target: Target, readout: Optio
     };
     let len = program.inputs[0].place.len;
     let output = &program.outputs[0];
+    // Features are for the layer that learns; a single number is an answer, several are scores of classes.
+    let (zero_point, scale) = (output.quant.zero_point, output.quant.scale);
+    let answer = match (target, output.place.len) {
+        (Target::Rust, _) if readout.is_some() => format!(
+            "let mut readout = {name}::Readout::new();\nlet class = readout.classify(model.run(&{first_input}));"
+        ),
+        (Target::C, _) if readout.is_some() => format!("size_t class = {name}_classify(output);"),
+        (Target::Rust, 1) => {
+            format!("let value = (f32::from(model.run(&{first_input})[0]) - {zero_point} as f32) * {scale:?};")
+        }
+        (Target::Rust, _) => format!("let class = {name}::largest(model.run(&{first_input}));"),
+        (Target::C, 1) => format!("float value = (float)(output[0] - ({zero_point})) * {scale:?}f;"),
+        (Target::C, len) => format!("size_t class = {name}_largest(output, {len});"),
+    };
     let use_it = match target {
         Target::Rust => format!(
             "Depend on this folder, and:\n\n```rust\nstatic MODEL: Mutex<{name}::Model> = ...;    // or a local: Model::new() takes no memory but its own\n\
-             let mut model = {name}::Model::new();\nlet {first_input}: [{}; {len}] = ...;\nlet class = {name}::largest(model.run(&{first_input}));\n```\n\n\
+             let mut model = {name}::Model::new();\nlet {first_input}: [{}; {len}] = ...;\n{answer}\n```\n\n\
              The crate has no dependency but `plexus-micro`, whose source is in the folder beside it.\n",
             element.0
         ),
         Target::C => format!(
             "Compile `{name}.c` with your program, and:\n\n```c\n#include \"{name}.h\"\n{} {first_input}[{len}];\n{} output[{}];\n\
-             {name}_run({first_input}, output);\nsize_t class = {name}_largest(output, {});\n```\n\n\
+             {name}_run({first_input}, output);\n{answer}\n```\n\n\
              `{name}.c` is C99 and needs nothing but <stdint.h> and <stddef.h>.\n",
             element.1,
             if output.place.dtype == plexus_nn::DType::I8 { "int8_t" } else { "int16_t" },
-            output.place.len,
             output.place.len
         ),
     };

@@ -50,8 +50,11 @@ impl Program {
             return Err(refuse(format!("the last layer, {}, is not fully connected", step.layer)));
         };
         let (features, known) = (*inputs, *outputs);
-        if classes < known.max(2) {
-            return Err(refuse(format!("the network has {known} classes, and {classes} were asked for")));
+        let fewest = known.max(2);
+        if classes < fewest {
+            return Err(refuse(format!(
+                "the network has {known} classes, and {classes} were asked for. At least {fewest} are needed"
+            )));
         }
         let real = |scale: &Multiplier| f64::from(scale.multiplier()) * 2f64.powi(scale.shift() - 31);
         let (scales, bias_shift, zero_point): (Vec<f64>, u32, i32) = match sums {
