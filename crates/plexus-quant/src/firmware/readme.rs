@@ -1,9 +1,10 @@
 //! The page that explains an exported program.
 
 use super::Target;
-use super::lower::{Program, Raw, Step};
+use super::lower::{Output, Program, Raw, Step};
 use super::names::{constants, identifier, scales, what};
 use super::readout::Readout;
+use plexus_nn::DType;
 
 /// Bytes of constants of a step.
 pub(super) fn constant_bytes(step: &Step) -> usize {
@@ -47,41 +48,15 @@ pub(super) fn page(name: &str, program: &Program, target: Target, readout: Optio
             output.quant.scale
         )
     });
-    let first_input = identifier(&program.inputs[0].name);
-    let element = match program.inputs[0].raw {
-        Raw::Bytes(_) => ("u8", "uint8_t"),
-        Raw::Floats { .. } => ("f32", "float"),
-    };
-    let len = program.inputs[0].place.len;
-    let output = &program.outputs[0];
-    // Features are for the layer that learns; a single number is an answer, several are scores of classes.
-    let (zero_point, scale) = (output.quant.zero_point, output.quant.scale);
-    let answer = match (target, output.place.len) {
-        (Target::Rust, _) if readout.is_some() => format!(
-            "let mut readout = {name}::Readout::new();\nlet class = readout.classify(model.run(&{first_input}));"
-        ),
-        (Target::C, _) if readout.is_some() => format!("size_t class = {name}_classify(output);"),
-        (Target::Rust, 1) => {
-            format!("let value = (f32::from(model.run(&{first_input})[0]) - {zero_point} as f32) * {scale:?};")
-        }
-        (Target::Rust, _) => format!("let class = {name}::largest(model.run(&{first_input}));"),
-        (Target::C, 1) => format!("float value = (float)(output[0] - ({zero_point})) * {scale:?}f;"),
-        (Target::C, len) => format!("size_t class = {name}_largest(output, {len});"),
-    };
+    let calls = calls(name, program, target, readout.is_some());
     let use_it = match target {
         Target::Rust => format!(
-            "Depend on this folder, and:\n\n```rust\nstatic MODEL: Mutex<{name}::Model> = ...;    // or a local: Model::new() takes no memory but its own\n\
-             let mut model = {name}::Model::new();\nlet {first_input}: [{}; {len}] = ...;\n{answer}\n```\n\n\
-             The crate has no dependency but `plexus-micro`, whose source is in the folder beside it.\n",
-            element.0
+            "Depend on this folder, and:\n\n```rust\n{calls}```\n\n\
+             The crate has no dependency but `plexus-micro`, whose source is in the folder beside it.\n"
         ),
         Target::C => format!(
-            "Compile `{name}.c` with your program, and:\n\n```c\n#include \"{name}.h\"\n{} {first_input}[{len}];\n{} output[{}];\n\
-             {name}_run({first_input}, output);\n{answer}\n```\n\n\
-             `{name}.c` is C99 and needs nothing but <stdint.h> and <stddef.h>.\n",
-            element.1,
-            if output.place.dtype == plexus_nn::DType::I8 { "int8_t" } else { "int16_t" },
-            output.place.len
+            "Compile `{name}.c` with your program, and:\n\n```c\n#include \"{name}.h\"\n{calls}```\n\n\
+             `{name}.c` is C99 and needs nothing but <stdint.h> and <stddef.h>.\n"
         ),
     };
     let verify = match target {
@@ -120,4 +95,63 @@ pub(super) fn page(name: &str, program: &Program, target: Target, readout: Optio
         program.macs(),
         steps.collect::<String>(),
     )
+}
+
+/// How the program is called, and what is done with its outputs: a single number is an answer, several in a row are scores of classes,
+/// features are for the layer that learns.
+fn calls(name: &str, program: &Program, target: Target, learns: bool) -> String {
+    let several = program.outputs.len() > 1;
+    let inputs: Vec<String> = program.inputs.iter().map(|input| identifier(&input.name)).collect();
+    let raw = |raw: &Raw, of: [&'static str; 2]| if matches!(raw, Raw::Bytes(_)) { of[0] } else { of[1] };
+    let mut text = String::new();
+    if target == Target::Rust {
+        text +=
+            &format!("let mut model = {name}::Model::new();    // it has no memory but its own: a static will do\n");
+    }
+    for (input, name) in program.inputs.iter().zip(&inputs) {
+        let len = input.place.len;
+        text += &match target {
+            Target::Rust => format!("let {name}: [{}; {len}] = ...;\n", raw(&input.raw, ["u8", "f32"])),
+            Target::C => format!("{} {name}[{len}];\n", raw(&input.raw, ["uint8_t", "float"])),
+        };
+    }
+    let own = |output: &Output| if several { identifier(&output.name) } else { "output".to_string() };
+    if target == Target::C {
+        for output in &program.outputs {
+            let kind = if output.place.dtype == DType::I8 { "int8_t" } else { "int16_t" };
+            text += &format!("{kind} {}[{}];\n", own(output), output.place.len);
+        }
+        let outputs = program.outputs.iter().map(own);
+        let arguments: Vec<String> = inputs.iter().cloned().chain(outputs).collect();
+        text += &format!("{name}_run({});\n", arguments.join(", "));
+    }
+    for (index, output) in program.outputs.iter().enumerate() {
+        let numbers = match target {
+            Target::Rust if index == 0 => {
+                let arguments: Vec<String> = inputs.iter().map(|input| format!("&{input}")).collect();
+                format!("model.run({})", arguments.join(", "))
+            }
+            Target::Rust => format!("model.{}()", identifier(&output.name)),
+            Target::C => own(output),
+        };
+        let of = if several { format!("{}_", own(output)) } else { String::new() };
+        let (zero_point, scale, len) = (output.quant.zero_point, output.quant.scale, output.place.len);
+        text += &match target {
+            Target::Rust if learns => {
+                format!("let mut readout = {name}::Readout::new();\nlet class = readout.classify({numbers});\n")
+            }
+            Target::C if learns => format!("size_t class = {name}_classify({numbers});\n"),
+            Target::Rust if len == 1 => {
+                format!("let {of}value = (f32::from({numbers}[0]) - ({zero_point}.0)) * {scale:?};\n")
+            }
+            Target::C if len == 1 => {
+                format!("float {of}value = (float)({numbers}[0] - ({zero_point})) * {scale:?}f;\n")
+            }
+            Target::Rust if output.shape.len() == 1 => format!("let {of}class = {name}::largest({numbers});\n"),
+            Target::C if output.shape.len() == 1 => format!("size_t {of}class = {name}_largest({numbers}, {len});\n"),
+            Target::Rust => format!("let {of}numbers = {numbers};\n"),
+            Target::C => String::new(),
+        };
+    }
+    text
 }
