@@ -139,7 +139,7 @@ impl Inspection {
         let network = plan.network();
         let batch = network.batches(inputs, rows)?;
         let mut see = |value: ValueId, view: View<'_>| {
-            values[value.index()].add(view.f32());
+            values[value.index()].add(&view.values());
             if let Some(units) = network.layer_of(value).and_then(|layer| units[layer].as_mut()) {
                 see_units(network, value, view, units);
             }
@@ -225,7 +225,7 @@ fn see_units(network: &CheckedNetwork, value: ValueId, view: View<'_>, units: &m
     let behind: usize = axes.iter().skip(axis + 1).product();
     // Of maps that are kept channels last, neighbors are of different maps.
     let run = if axes.len() == 3 && view.layout == Layout::ChannelsLast { 1 } else { behind.max(1) };
-    for (index, values) in view.f32().chunks(run).enumerate() {
+    for (index, values) in view.values().chunks(run).enumerate() {
         let unit = &mut units[index % units.len()];
         if unit.first.is_nan() && !unit.varies {
             unit.first = values[0];

@@ -1,7 +1,8 @@
 //! What a model has inside: the values behind one of its layers.
 
 use crate::{Error, Model, Workspace};
-use plexus_nn::{CheckedBatch, CheckedNetwork, Params, Plan, Shape};
+use plexus_nn::layers::Dequantize;
+use plexus_nn::{CheckedBatch, CheckedNetwork, NamedLayer, Params, Plan, Shape};
 use std::sync::Arc;
 
 /// A model up to one of its layers: it answers with the values behind it (features, latent activations).
@@ -54,7 +55,14 @@ impl Model {
     pub fn latent(&self, layer: &str) -> Result<Latent, Error> {
         let network = self.network();
         let value = network.value_of(self.layer_index(layer)?);
-        let trunk = Arc::new(network.cut_behind(value).trunk.check()?);
+        let mut trunk = network.cut_behind(value).trunk;
+        if network.quant(value).is_some() {
+            // What comes out of a network are floats: those that the whole numbers stand for.
+            let name = format!("{layer}.values");
+            trunk.layers.push(NamedLayer::new(&name, Dequantize::new()).with_inputs([layer]));
+            trunk.outputs = vec![name];
+        }
+        let trunk = Arc::new(trunk.check()?);
         let params = same_numbers(&trunk, &self.params());
         let plan = Plan::with(trunk, &params, crate::model::folding(), self.plan.context().clone());
         Ok(Latent { plan, layer: layer.to_string() })
