@@ -5,10 +5,14 @@
 #![no_std]
 #![no_main]
 
-#[cfg_attr(target_arch = "arm", path = "cortex_m.rs")]
-#[cfg_attr(target_arch = "riscv32", path = "riscv.rs")]
+#[cfg_attr(not(target_arch = "wasm32"), path = "../board/board.rs")]
 #[cfg_attr(target_arch = "wasm32", path = "wasm.rs")]
 mod board;
+
+/// Ticks of SysTick for 1000 instructions, which take 64 ns each (`-icount shift=6`): the clock has 25 MHz, and 32 MHz on the board with
+/// a Cortex-M55.
+#[allow(dead_code, reason = "other processors have no SysTick")]
+const TICKS: u64 = if cfg!(target_abi = "eabihf") { 2048 } else { 1600 };
 
 use plexus_micro::*;
 

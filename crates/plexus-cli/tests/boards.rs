@@ -100,7 +100,7 @@ fn run_here(folder: &Path, sources: &[&str]) -> String {
 
 /// The same for a Cortex-M4 in emulation.
 fn run_on_m4(folder: &Path, sources: &[&str]) -> String {
-    let board = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/commands/verify/board");
+    let board = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../firmware/board");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../firmware/link/mps2.ld");
     let mut command = Command::new("arm-none-eabi-gcc");
     command.current_dir(folder).args([

@@ -13,6 +13,15 @@ use std::path::Path;
 /// The file of golden vectors in an exported folder.
 pub(super) const GOLDEN: &str = "golden.json";
 
+/// How the page of a program ends.
+const VERIFY: &str = "
+```sh
+plexus verify . --via stdin < what-the-board-said.txt
+plexus verify . --via serial:/dev/ttyACM0
+plexus verify . --via qemu        # an emulated board; fills in the table above
+```
+";
+
 /// The most golden inputs: more belong into a test of the model, not of the board.
 const MOST_GOLDEN: usize = 10_000;
 
@@ -177,6 +186,7 @@ fn write(folder: &Path, exported: &Export) -> Result<(), Failure> {
             .map_err(|error| Failure::Input(format!("cannot make the folder {}: {error}", path.display())))
     };
     for (path, text) in &exported.files {
+        let text = if path == "README.md" { format!("{text}{VERIFY}") } else { text.clone() };
         let path = folder.join(path);
         path.parent().map_or(Ok(()), make)?;
         files::write(&path, text.as_bytes())?;

@@ -9,7 +9,7 @@ use plexus_kernels::buffer::{Buffer, MatrixMut};
 use plexus_kernels::gemm_i8::{self, GemmI8, Offsets, gemm_i8};
 use plexus_kernels::gemm_i16::{self, GemmI16, gemm_i16};
 use plexus_kernels::requantize::{Requantize, RequantizeWide, shift_bias};
-use plexus_micro::{Multiplier, Shifts, accumulator_bound};
+use plexus_micro::{Multiplier, ShiftRounding, Shifts, accumulator_bound};
 use plexus_micro::{fully_connected_q7_q15_wide, fully_connected_q7_wide, fully_connected_q15_wide};
 
 /// What the weights of a layer are multiplied with: outputs, and inputs of each.
@@ -265,7 +265,7 @@ impl Matrix {
             }
             (Arithmetic::PowerOfTwo { rounding, wide, .. }, dtype) => {
                 let [bias_shift, out_shift] = integers.shifts(input).expect("the network check found them legal");
-                let rounding = rounding.into();
+                let rounding: ShiftRounding = rounding.into();
                 // Sums that cannot wrap are the same in 32 bits as in 64.
                 let largest = if dtype == DType::I8 { 128 } else { 32768 };
                 let half = (1i64 << out_shift) >> 1;
@@ -274,7 +274,20 @@ impl Matrix {
                     let bias = bias.map_or(0, |bias| (bias[row] as i64) << bias_shift);
                     accumulator_bound(weights, bias, largest).saturating_add(half)
                 };
-                if wide && (0..out_features).any(|row| bound(row) > i64::from(i32::MAX)) {
+                let most = if wide { (0..out_features).map(bound).max().unwrap_or(0) } else { 0 };
+                if most > i64::from(i32::MAX) {
+                    if dtype == DType::I16 && rounding == ShiftRounding::HalfUp && is_like_scaled(most, out_shift) {
+                        // A shift that rounds halves up is a product with the scale 2^-out_shift of the other scheme.
+                        let bias: Option<Vec<i64>> =
+                            bias.map(|bias| whole::<i64>(bias).into_iter().map(|bias| bias << bias_shift).collect());
+                        let scale = Multiplier::new(1 << 30, 1 - out_shift as i32);
+                        let requantize = RequantizeWide::new(&[scale]).with_clamp(low..=high);
+                        let bias = gemm_i16::Bias::I64(bias.as_deref());
+                        return Matrix::Wide(
+                            words(weight, narrow, bias, (out_features, in_features), context),
+                            requantize,
+                        );
+                    }
                     return Matrix::Plain {
                         weight: Buffer::from_slice(&whole::<i16>(weight)),
                         bias: Buffer::from_slice(&bias.map(whole::<i16>).unwrap_or_default()),
@@ -296,6 +309,12 @@ impl Matrix {
             }
         }
     }
+}
+
+/// Whether sums of at most this size are rounded by [`RequantizeWide`] as by a shift: no product with the multiplier goes beyond 64 bits, and
+/// no result beyond 32.
+fn is_like_scaled(most: i64, out_shift: u32) -> bool {
+    most < 1 << 47 && (most >> out_shift) < 1 << 29
 }
 
 fn words(

@@ -86,9 +86,8 @@ pub(super) fn page(name: &str, program: &Program, target: Target, readout: Optio
          | multiply-adds of a run | {} |\n| flash, code and constants | {NOT_MEASURED} |\n| stack | {NOT_MEASURED} |\n| instructions of a run | {NOT_MEASURED} |\n\n\
          | step | | writes | multiply-adds | bytes of constants |\n|---|---|---|---:|---:|\n{}\n\
          {learning}## Is it right on the board?\n\n`golden.json` has inputs with the outputs of every layer, computed where the program was written. {verify} runs the same \
-         inputs on the board and writes a line for each layer. Send them to\n\n```sh\nplexus verify . --via stdin < what-the-board-said.txt\n\
-         plexus verify . --via serial:/dev/ttyACM0\nplexus verify . --via qemu        # an emulated board; fills in the table above\n```\n\n\
-         which names the first layer that differs, with both values. Leave the golden inputs out of the final program: nothing else uses them.\n",
+         inputs on the board and writes a line for each layer. `plexus verify` compares them and \
+         names the first layer that differs, with both values. Leave the golden inputs out of the final program: nothing else uses them.\n",
         inputs.collect::<String>(),
         outputs.collect::<String>(),
         program.memory_bytes(),

@@ -116,9 +116,11 @@ fn tool(command: &mut Command, help: &str) -> Result<String, Failure> {
 fn build_c(folder: &Path, work: &Path, golden: &Golden, board: &Board, verify: bool) -> Result<PathBuf, Failure> {
     let name = &golden.name;
     write(&work.join(board.script.0), board.script.1)?;
-    write(&work.join("board.c"), include_str!("board/board.c"))?;
-    write(&work.join("board.h"), include_str!("board/board.h"))?;
-    let main = include_str!("board/main.c").replace("NAME", name).replace("ARGUMENTS", &zeros(folder, golden)?);
+    write(&work.join("board.c"), include_str!("../../../../../firmware/board/board.c"))?;
+    write(&work.join("board.h"), include_str!("../../../../../firmware/board/board.h"))?;
+    let main = include_str!("../../../../../firmware/board/main.c")
+        .replace("NAME", name)
+        .replace("ARGUMENTS", &zeros(folder, golden)?);
     write(&work.join("main.c"), &main)?;
     let image = work.join(if verify { "verify.elf" } else { "measure.elf" });
     let mut command = Command::new(board.gcc);
@@ -166,9 +168,13 @@ fn build_rust(work: &Path, golden: &Golden, board: &Board, verify: bool) -> Resu
          [profile.release]\nopt-level = 3\npanic = \"abort\"\nlto = true\ncodegen-units = 1\n\n[workspace]\n"
     );
     write(&work.join("Cargo.toml"), &manifest)?;
-    write(&work.join("src/board.rs"), include_str!("board/board.rs"))?;
-    let body = if verify { include_str!("board/verify.rs") } else { include_str!("board/measure.rs") };
-    let main = include_str!("board/main.rs").replace("BODY", body);
+    write(&work.join("src/board.rs"), include_str!("../../../../../firmware/board/board.rs"))?;
+    let body = if verify {
+        include_str!("../../../../../firmware/board/verify.rs")
+    } else {
+        include_str!("../../../../../firmware/board/measure.rs")
+    };
+    let main = include_str!("../../../../../firmware/board/main.rs").replace("BODY", body);
     let main = main.replace("NAME", name).replace("TICK_COUNT", &board.ticks.to_string());
     write(&work.join("src/main.rs"), &main)?;
     write(&work.join(board.script.0), board.script.1)?;

@@ -1,4 +1,7 @@
 //! A board in QEMU: start, text, end, and what a run takes. Arm: semihosting and SysTick; RISC-V: the machine virt.
+//!
+//! The program has a function `main`, and the constant `TICKS`.
+#![allow(dead_code, reason = "each program uses a part of it")]
 
 use core::arch::{asm, global_asm};
 
@@ -147,6 +150,18 @@ mod machine {
 
 pub use machine::exit;
 
+/// Writes a text.
+pub fn print(text: &str) {
+    let mut line = Line::new();
+    line.put(text);
+    line.flush();
+}
+
+/// Instructions so far.
+pub fn instructions() -> Option<u32> {
+    Some(machine::instructions(0, machine::ticks()) as u32)
+}
+
 /// A line that is being written.
 pub struct Line {
     bytes: [u8; 256],
@@ -163,10 +178,16 @@ impl Line {
             self.bytes[self.filled] = byte;
             self.filled += 1;
             if byte == b'\n' || self.filled == self.bytes.len() - 1 {
-                self.bytes[self.filled] = 0;
-                machine::write(&self.bytes[..=self.filled]);
-                self.filled = 0;
+                self.flush();
             }
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.filled > 0 {
+            self.bytes[self.filled] = 0;
+            machine::write(&self.bytes[..=self.filled]);
+            self.filled = 0;
         }
     }
 }
