@@ -295,6 +295,10 @@ fn other_commands_take_a_model_of_whole_numbers() {
         let told = run(at, line).well();
         assert!(told.stdout.contains(part), "{line}: {}", told.stdout);
     }
+    // 16 values of a byte.
+    let summary = run(at, "summary whole.safetensors --json").well().last_json();
+    let layer = summary["layers"].as_array().and_then(|layers| layers.iter().find(|layer| layer["name"] == "layers.0"));
+    assert_eq!(layer.map(|layer| &layer["activation_bytes"]), Some(&json!(16)), "{summary}");
     let features = std::fs::read_to_string(at.join("features.csv")).expect("it was written");
     // 16 values that the whole numbers stand for, and the class.
     assert_eq!(features.lines().nth(1).expect("a row").split(',').count(), 17, "{features}");

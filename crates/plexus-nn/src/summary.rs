@@ -4,6 +4,7 @@ use crate::check::{CheckedNetwork, ValueId};
 use crate::layer::Cost;
 use crate::layers::Layer;
 use crate::shape::Shape;
+use crate::view::DType;
 use crate::window::{Slide, receptive_fields};
 use serde::Serialize;
 use std::collections::HashSet;
@@ -60,7 +61,7 @@ pub struct Counts {
     pub connections: u64,
     /// Bytes of all numbers of the layer, in f32.
     pub param_bytes: u64,
-    /// Bytes of the output of one sample, in f32.
+    /// Bytes of the output of one sample, in its type.
     pub activation_bytes: u64,
 }
 
@@ -90,8 +91,9 @@ pub fn summary(network: &CheckedNetwork) -> Summary {
     let layers = network.network().layers.iter().enumerate().map(|(index, named)| {
         let (inputs, output) = (network.input_shapes(index), network.output_shape(index));
         let Cost { macs, connections } = named.layer.cost(&inputs, output);
-        let mut counts =
-            Counts { macs, connections, activation_bytes: 4 * output.len().unwrap_or(0) as u64, ..Counts::default() };
+        let dtype = network.quant(network.value_of(index)).map_or(DType::F32, |quant| quant.dtype);
+        let activation_bytes = (dtype.size() * output.len().unwrap_or(0)) as u64;
+        let mut counts = Counts { macs, connections, activation_bytes, ..Counts::default() };
         for spec in named.layer.params(&inputs) {
             let len = spec.len() as u64;
             counts.param_bytes += 4 * len;
