@@ -51,7 +51,7 @@ pub struct ExportArgs {
 /// A language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TargetArg {
-    /// A crate, without unsafe code
+    /// A crate that forbids unsafe code; plexus-micro beside it has some for the DSP instructions of Cortex-M4 and M7
     Rust,
     /// One C99 file and its header
     C,
