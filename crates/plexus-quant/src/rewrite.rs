@@ -250,6 +250,10 @@ impl Rewriter<'_> {
             Layer::Flatten(flatten) => self.flatten(index, *flatten),
             // These only rename axes, or do nothing in a prediction.
             Layer::Reshape(_) | Layer::Unflatten(_) | Layer::Dropout(_) => self.passes(index, &layer),
+            // Of longer rows there is no integer form.
+            Layer::Softmax(softmax) if IntegerSoftmax::new(*softmax).infer(&[&shape]).is_err() => {
+                self.stays_float(index)
+            }
             Layer::Softmax(softmax) => {
                 let (input, from) = self.integer(read, scheme.activation());
                 if !(2f32.powi(-26)..16.0).contains(&input.scale) {

@@ -182,3 +182,14 @@ fn columns_of_different_sizes_are_brought_to_one_scale_in_floats() {
     assert_eq!(kinds, ["standardize", "quantize", "integer_linear", "integer_linear", "dequantize"]);
     assert!(whole.layers.iter().all(|layer| layer.error < 0.03), "{:?}", whole.layers);
 }
+
+#[test]
+fn a_softmax_of_a_long_row_stays_float() {
+    let network = Network::chain([3], [linear(5000), plexus_nn::layers::softmax()]).check().unwrap();
+    let params = params(&network);
+    let input = numbers(ROWS * 3, 1);
+    let samples = Samples { inputs: &[&input], rows: ROWS };
+    let whole = quantize(&network, &params, samples, &Options::new(Scheme::Int8), &Context::single()).unwrap();
+    let kinds: Vec<&str> = whole.network.network().layers.iter().map(|named| named.layer.kind()).collect();
+    assert_eq!(kinds, ["quantize", "integer_linear", "dequantize", "softmax"]);
+}

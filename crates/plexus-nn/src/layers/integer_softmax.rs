@@ -28,6 +28,9 @@ pub struct IntegerSoftmax {
     pub of: Softmax,
 }
 
+/// The longest row: sums of more numbers do not fit the 12 bits that 8-bit shares leave for them.
+const MOST_COLUMNS: usize = 4095;
+
 impl IntegerSoftmax {
     /// The integer form of a layer.
     pub fn new(of: Softmax) -> Self {
@@ -93,7 +96,14 @@ impl LayerKind for IntegerSoftmax {
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Mismatch> {
-        self.of.infer(inputs)
+        let shape = self.of.infer(inputs)?;
+        let cols = self.of.cols(&shape);
+        if cols > MOST_COLUMNS {
+            let (expected, help) =
+                (format!("at most {MOST_COLUMNS} numbers"), "Put a dequantize layer in front, and take softmax.");
+            return Err(Mismatch::new("a row", expected, format!("{cols} numbers"), help));
+        }
+        Ok(shape)
     }
 
     fn quant(&self, inputs: &[Option<Quant>]) -> Result<Option<Quant>, Mismatch> {
@@ -137,5 +147,18 @@ impl LayerKind for IntegerSoftmax {
 
     fn backward(&self, _cx: Backward<'_, '_>) {
         no_gradient(self.kind())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_is_too_long_is_refused() {
+        let layer = IntegerSoftmax::new(Softmax::new());
+        assert!(layer.infer(&[&Shape::new([4095])]).is_ok());
+        let mismatch = layer.infer(&[&Shape::new([4096])]).unwrap_err();
+        assert_eq!((mismatch.expected.as_str(), mismatch.got.as_str()), ("at most 4095 numbers", "4096 numbers"));
     }
 }
