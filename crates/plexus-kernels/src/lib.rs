@@ -40,5 +40,6 @@ pub mod threads;
 pub mod update;
 pub(crate) mod view;
 pub mod weight_only;
+pub mod windows;
 
 pub use context::Context;

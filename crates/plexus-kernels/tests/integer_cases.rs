@@ -167,7 +167,7 @@ fn run_i16(weight: gemm_i16::Weight<'_>, input: &[i16], mode: &Mode<'_>, want: &
             Mode::Narrow(requantize) => gemm_i16::Output::I16(output, requantize),
             Mode::Wide(requantize) => gemm_i16::Output::I16FromWide(output, requantize),
         };
-        let call = GemmI16 { input, weight: &packed, output };
+        let call = GemmI16 { input: gemm_i16::Input::Rows(input), weight: &packed, output };
         gemm_i16::gemm_i16(call, &mut gemm_i16::Scratch::default(), &Context::single());
         assert_eq!(y, want, "{kernel:?} {what}");
     }

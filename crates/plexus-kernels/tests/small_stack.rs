@@ -215,7 +215,11 @@ fn products_of_16_bit_numbers() {
                     let packed = gemm_i16::Packed::new(weight(gemm_i16::Bias::I32(None)), &context);
                     let mut c = vec![0i32; m * N];
                     let output = gemm_i16::Output::Sums(MatrixMut { values: &mut c, rows: m, cols: N, stride: N });
-                    gemm_i16::gemm_i16(GemmI16 { input: &ones, weight: &packed, output }, &mut scratch, &context);
+                    gemm_i16::gemm_i16(
+                        GemmI16 { input: gemm_i16::Input::Rows(&ones), weight: &packed, output },
+                        &mut scratch,
+                        &context,
+                    );
                     let c: Vec<f32> = c.iter().map(|&sum| sum as f32).collect();
                     check(&c, &want, 0.0, kernel.name);
 
@@ -223,7 +227,11 @@ fn products_of_16_bit_numbers() {
                     let mut c = vec![0i16; m * N];
                     let matrix = MatrixMut { values: &mut c, rows: m, cols: N, stride: N };
                     let output = gemm_i16::Output::I16FromWide(matrix, &wide);
-                    gemm_i16::gemm_i16(GemmI16 { input: &ones, weight: &packed, output }, &mut scratch, &context);
+                    gemm_i16::gemm_i16(
+                        GemmI16 { input: gemm_i16::Input::Rows(&ones), weight: &packed, output },
+                        &mut scratch,
+                        &context,
+                    );
                     let c: Vec<f32> = c.iter().map(|&y| f32::from(y)).collect();
                     check(&c, &want.iter().map(|sum| sum / 2.0).collect::<Vec<_>>(), 0.5, kernel.name);
                 }

@@ -22,8 +22,6 @@ pub struct IntegerScratch {
     pub gemm_i8: plexus_kernels::gemm_i8::Scratch,
     /// For products of 16-bit numbers.
     pub gemm_i16: plexus_kernels::gemm_i16::Scratch,
-    /// Windows of maps, one a row.
-    pub patches: plexus_kernels::buffer::Buffer<u8>,
 }
 
 impl Scratch {

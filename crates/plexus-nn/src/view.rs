@@ -5,6 +5,7 @@ use crate::shape::Shape;
 use bytemuck::Pod;
 use plexus_kernels::Context;
 use plexus_kernels::buffer::{Buffer, MatrixMut, for_each_tile};
+use plexus_kernels::requantize::Scale;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -117,9 +118,12 @@ impl Quant {
     /// for NaN.
     #[inline]
     pub fn number(&self, value: f32) -> i32 {
-        let [low, high] = self.range();
-        let number = (f64::from(value) / f64::from(self.scale)).round() + f64::from(self.zero_point);
-        if number.is_nan() { self.zero_point } else { number.clamp(f64::from(low), f64::from(high)) as i32 }
+        self.scale().number(value, self.range())
+    }
+
+    /// The same for the kernels.
+    pub(crate) fn scale(&self) -> Scale {
+        Scale { scale: self.scale, zero_point: self.zero_point }
     }
 
     /// How far the fraction goes, where the scale is a power of two and zero stands for zero: 7 for the scale 2⁻⁷.

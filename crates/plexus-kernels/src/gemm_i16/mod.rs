@@ -39,11 +39,12 @@ mod portable;
 use crate::Context;
 use crate::buffer::{Buffer, MatrixMut, TileMut, for_each_tile};
 use crate::gemm_i8::pack::{Pairs, Rows, Term};
-use crate::gemm_i8::tiles::Words;
+use crate::gemm_i8::tiles::{Place, Words};
 use crate::gemm_i8::{self, tile};
 use crate::isa::Isa;
 use crate::requantize::{Requantize, RequantizeWide};
 use crate::threads::Pool;
+use crate::windows::Maps;
 
 pub use crate::gemm_i8::Interleaved;
 
@@ -222,11 +223,20 @@ pub enum Output<'a> {
     WideSums(MatrixMut<'a, i64>),
 }
 
+/// The activations that enter: `[m, k]`.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Row-major without gaps.
+    Rows(&'a [i16]),
+    /// The windows of maps; the weight's rows are [filled up](crate::windows::Windows::fill_up).
+    Windows(Maps<'a, i16>),
+}
+
 /// One product: see the module documentation for the formula.
 #[derive(Debug)]
 pub struct GemmI16<'a> {
-    /// `[m, k]`, row-major without gaps
-    pub input: &'a [i16],
+    /// `[m, k]`
+    pub input: Input<'a>,
     /// `[n, k]` with the bias
     pub weight: &'a Packed,
     /// `[m, n]`
@@ -236,7 +246,7 @@ pub struct GemmI16<'a> {
 /// Memory that the kernels work in; it grows to the largest call and is then reused.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    words: Buffer<i32>,
+    x: gemm_i8::pack::Scratch,
 }
 
 /// What a kernel needs to compute any rectangle.
@@ -244,6 +254,7 @@ pub struct Scratch {
 struct Task<'a> {
     /// `[m][quads][2]` and a term that is zero
     words: &'a [i32],
+    place: Place<'a>,
     quads: usize,
     weight: &'a Packed,
     /// See [`gemm_i8::body::Cut`].
@@ -256,7 +267,7 @@ struct Task<'a> {
 impl<'a> Task<'a> {
     /// The rows of activations.
     fn x(&self) -> Words<'a> {
-        Words { words: self.words, quads: self.quads, per_quad: 2, row: self.row }
+        Words { words: self.words, place: self.place, quads: self.quads, per_quad: 2, row: self.row }
     }
 }
 
@@ -283,7 +294,11 @@ pub fn gemm_i16(call: GemmI16<'_>, scratch: &mut Scratch, context: &Context) {
         Output::WideSums(matrix) => (matrix.rows, matrix.cols, None),
     };
     assert_eq!(cols, n, "columns of the output and outputs of the weight");
-    assert_eq!(Some(input.len()), m.checked_mul(k), "an input of {m} x {k}");
+    let len = match input {
+        Input::Rows(values) => Some(values.len()),
+        Input::Windows(maps) => maps.rows().checked_mul(maps.windows.len()),
+    };
+    assert_eq!(len, m.checked_mul(k), "an input of {m} x {k}");
     assert!(channels.is_none_or(|channels| channels == n), "one scale, or one for each of {n} columns");
     let wide_output = matches!(output, Output::I16FromWide(..) | Output::WideSums(_));
     let wide_sums = matches!(weight.start, Start::I64(_));
@@ -294,10 +309,20 @@ pub fn gemm_i16(call: GemmI16<'_>, scratch: &mut Scratch, context: &Context) {
     let single = Pool::single();
     let pool = if m.saturating_mul(n).saturating_mul(k) < PARALLEL_MACS { &single } else { context.pool() };
 
-    Rows { values: input, rows: m, k }.words::<Pairs, 2>(kernel.isa, &mut scratch.words, Term::default(), pool);
+    let x = &mut scratch.x;
+    let place = match input {
+        Input::Rows(values) => {
+            Rows { values, rows: m, k }.words::<Pairs, 2>(kernel.isa, x, Term::default(), pool);
+            Place::Rows
+        }
+        Input::Windows(maps) => {
+            maps.words::<Pairs, 2>(kernel.isa, x, None, pool);
+            Place::Windows { starts: &x.starts, terms: &[] }
+        }
+    };
     let sizes = (kernel.mr, kernel.nr);
     let (size, group) = if wide_sums { tile::<i64>(m, n, k, sizes) } else { tile::<i32>(m, n, k, sizes) };
-    let task = Task { words: &scratch.words, quads: k.div_ceil(4), weight, group, row: 0, col: 0 };
+    let task = Task { words: &x.words, place, quads: k.div_ceil(4), weight, group, row: 0, col: 0 };
     match (output, &weight.start) {
         (Output::I16(matrix, requantize), Start::I32(start)) => for_each_tile(matrix, size, pool, |row, col, tile| {
             (kernel.block)(&Task { row, col, ..task }, Target::I16(tile, requantize, start));

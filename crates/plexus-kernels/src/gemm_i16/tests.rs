@@ -98,11 +98,11 @@ fn check(kernel: &'static Kernel, (m, n, k): (usize, usize, usize), fills: (Fill
         let packed = Packed::new(weight, &Context::new(kernel.isa, Pool::single()));
         let mut y = guarded(m, n, i32::from(GUARD));
         let output = Output::Sums(matrix(&mut y, m, n));
-        gemm_i16(GemmI16 { input: x, weight: &packed, output }, &mut scratch, &Context::single());
+        gemm_i16(GemmI16 { input: Input::Rows(x), weight: &packed, output }, &mut scratch, &Context::single());
         assert_eq!(inside(&y, n, i32::from(GUARD), what), sums, "{what}");
         let mut y = guarded(m, n, GUARD);
         let output = Output::I16(matrix(&mut y, m, n), &power);
-        gemm_i16(GemmI16 { input: x, weight: &packed, output }, &mut scratch, &Context::single());
+        gemm_i16(GemmI16 { input: Input::Rows(x), weight: &packed, output }, &mut scratch, &Context::single());
         let want: Vec<i16> = sums.iter().map(|&sum| power.apply(sum, 0).clamp(-32768, 32767) as i16).collect();
         assert_eq!(inside(&y, n, GUARD, what), want, "{what}");
 
@@ -110,11 +110,11 @@ fn check(kernel: &'static Kernel, (m, n, k): (usize, usize, usize), fills: (Fill
         let packed = Packed::new(weight, &Context::new(kernel.isa, Pool::single()));
         let mut y = guarded(m, n, i64::from(GUARD));
         let output = Output::WideSums(matrix(&mut y, m, n));
-        gemm_i16(GemmI16 { input: x, weight: &packed, output }, &mut scratch, &Context::single());
+        gemm_i16(GemmI16 { input: Input::Rows(x), weight: &packed, output }, &mut scratch, &Context::single());
         assert_eq!(inside(&y, n, i64::from(GUARD), what), wide_sums, "{what}");
         let mut y = guarded(m, n, GUARD);
         let output = Output::I16FromWide(matrix(&mut y, m, n), &wide);
-        gemm_i16(GemmI16 { input: x, weight: &packed, output }, &mut scratch, &Context::single());
+        gemm_i16(GemmI16 { input: Input::Rows(x), weight: &packed, output }, &mut scratch, &Context::single());
         let narrow = |(at, &sum): (usize, &i64)| wide.apply(sum, at % n).clamp(-32768, 32767) as i16;
         let want: Vec<i16> = wide_sums.iter().enumerate().map(narrow).collect();
         assert_eq!(inside(&y, n, GUARD, what), want, "{what}");
@@ -171,7 +171,11 @@ fn output_is_the_same_for_any_thread_count() {
                 let packed = Packed::new(weight, &context);
                 let mut y = vec![0i64; m * n];
                 let output = Output::WideSums(MatrixMut { values: &mut y, rows: m, cols: n, stride: n });
-                gemm_i16(GemmI16 { input: &x, weight: &packed, output }, &mut Scratch::default(), &context);
+                gemm_i16(
+                    GemmI16 { input: Input::Rows(&x), weight: &packed, output },
+                    &mut Scratch::default(),
+                    &context,
+                );
                 assert!(y == want, "{kernel:?} {m} x {k} x {n}, {threads} threads");
             }
         }
@@ -185,5 +189,9 @@ fn an_output_of_another_width_than_the_sums_is_refused() {
     let packed = Packed::new(weight, &Context::single());
     let mut y = [0i32; 2];
     let output = Output::Sums(MatrixMut { values: &mut y, rows: 1, cols: 2, stride: 2 });
-    gemm_i16(GemmI16 { input: &[1; 3], weight: &packed, output }, &mut Scratch::default(), &Context::single());
+    gemm_i16(
+        GemmI16 { input: Input::Rows(&[1; 3]), weight: &packed, output },
+        &mut Scratch::default(),
+        &Context::single(),
+    );
 }

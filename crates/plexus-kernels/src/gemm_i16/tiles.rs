@@ -2,7 +2,7 @@
 
 use super::{PackedValues, Start, Target, Task};
 use crate::buffer::OnStack;
-use crate::gemm_i8::body::{self, Accumulator, Cut, Finish, HELD, HELD_SMALL, Product};
+use crate::gemm_i8::body::{self, Accumulator, Cut, Finish, HELD, HELD_SEVERAL, HELD_SMALL, Product};
 use crate::gemm_i8::products::{self, TILE};
 use crate::gemm_i8::tiles::{FEW, StreamedPairs, Sums, WIDENED, WidenedPairs, Words, requantized};
 use crate::isa::{SimdInt, VectorizedInt};
@@ -62,10 +62,13 @@ where
         let cut = Cut { rows, panels: cols.div_ceil(NR), quads: task.quads, block, group: task.group };
         let finish = Store { task, target };
         // Memory that is not needed is not touched, and not cleared.
-        let (mut small, mut large, mut widened);
+        let (mut small, mut several, mut large, mut widened);
         let held: &mut [[A; NR]] = if cut.held() <= HELD_SMALL {
             small = [[A::ZERO; NR]; HELD_SMALL];
             &mut small
+        } else if cut.held() <= HELD_SEVERAL {
+            several = [[A::ZERO; NR]; HELD_SEVERAL];
+            &mut several
         } else {
             large = OnStack::<HELD>::ZEROS;
             large.values().as_chunks_mut().0

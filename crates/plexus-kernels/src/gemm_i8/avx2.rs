@@ -22,6 +22,9 @@ pub(super) const KERNEL: Kernel = Kernel {
     block,
 };
 
+/// One vector, for few outputs.
+pub(super) const KERNEL_NARROW: Kernel = Kernel { name: "gemm_i8i8i32_avx2_4x8", nr: 8, block: block_narrow, ..KERNEL };
+
 /// Six rows of two vectors: two instructions a cycle with a latency of five need ten sums in flight.
 pub(super) const KERNEL_VNNI: Kernel = Kernel {
     name: "gemm_i8i8i32_avxvnni_6x16",
@@ -33,6 +36,10 @@ pub(super) const KERNEL_VNNI: Kernel = Kernel {
     block: block_vnni,
 };
 
+/// One vector, for few outputs.
+pub(super) const KERNEL_VNNI_NARROW: Kernel =
+    Kernel { name: "gemm_i8i8i32_avxvnni_6x8", nr: 8, block: block_vnni_narrow, ..KERNEL_VNNI };
+
 fn block(task: &Task<'_>, target: Target<'_>) {
     let token = Avx2::detect().expect("rows are run where their instruction set is available");
     token.run_int(Tiles::<4, 2, 16, 64> { task, target });
@@ -41,4 +48,14 @@ fn block(task: &Task<'_>, target: Target<'_>) {
 fn block_vnni(task: &Task<'_>, target: Target<'_>) {
     let token = AvxVnni::detect().expect("rows are run where their instruction set is available");
     token.run_int(Tiles::<6, 2, 16, 64> { task, target });
+}
+
+fn block_narrow(task: &Task<'_>, target: Target<'_>) {
+    let token = Avx2::detect().expect("rows are run where their instruction set is available");
+    token.run_int(Tiles::<4, 1, 8, 32> { task, target });
+}
+
+fn block_vnni_narrow(task: &Task<'_>, target: Target<'_>) {
+    let token = AvxVnni::detect().expect("rows are run where their instruction set is available");
+    token.run_int(Tiles::<6, 1, 8, 32> { task, target });
 }

@@ -19,6 +19,10 @@ pub(super) const KERNEL: Kernel = Kernel {
     block,
 };
 
+/// One vector, for few outputs.
+pub(super) const KERNEL_NARROW: Kernel =
+    Kernel { name: "gemm_i8i8i32_avx512_8x16", nr: 16, block: block_narrow, ..KERNEL };
+
 /// The same tile with byte dot products.
 pub(super) const KERNEL_VNNI: Kernel = Kernel {
     name: "gemm_i8i8i32_avx512vnni_8x32",
@@ -30,6 +34,10 @@ pub(super) const KERNEL_VNNI: Kernel = Kernel {
     block: block_vnni,
 };
 
+/// One vector, for few outputs.
+pub(super) const KERNEL_VNNI_NARROW: Kernel =
+    Kernel { name: "gemm_i8i8i32_avx512vnni_8x16", nr: 16, block: block_vnni_narrow, ..KERNEL_VNNI };
+
 fn block(task: &Task<'_>, target: Target<'_>) {
     let token = Avx512::detect().expect("rows are run where their instruction set is available");
     token.run_int(Tiles::<8, 2, 32, 128> { task, target });
@@ -38,4 +46,14 @@ fn block(task: &Task<'_>, target: Target<'_>) {
 fn block_vnni(task: &Task<'_>, target: Target<'_>) {
     let token = Avx512Vnni::detect().expect("rows are run where their instruction set is available");
     token.run_int(Tiles::<8, 2, 32, 128> { task, target });
+}
+
+fn block_narrow(task: &Task<'_>, target: Target<'_>) {
+    let token = Avx512::detect().expect("rows are run where their instruction set is available");
+    token.run_int(Tiles::<8, 1, 16, 64> { task, target });
+}
+
+fn block_vnni_narrow(task: &Task<'_>, target: Target<'_>) {
+    let token = Avx512Vnni::detect().expect("rows are run where their instruction set is available");
+    token.run_int(Tiles::<8, 1, 16, 64> { task, target });
 }

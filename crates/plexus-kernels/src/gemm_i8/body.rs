@@ -12,6 +12,9 @@ pub(crate) const HELD: usize = 1024;
 /// Rows of running sums that a small rectangle holds at most.
 pub(crate) const HELD_SMALL: usize = 32;
 
+/// Rows of a rectangle whose `k` is one group: see [`tile`](super::tile).
+pub(crate) const HELD_SEVERAL: usize = 128;
+
 /// The width of a running sum.
 pub(crate) trait Accumulator: Pod {
     /// Zero.

@@ -49,7 +49,9 @@ use crate::buffer::{Buffer, MatrixMut, TileMut, for_each_tile};
 use crate::isa::Isa;
 use crate::requantize::Requantize;
 use crate::threads::Pool;
+use crate::windows::Maps;
 use pack::{Bytes, Nibbles, Pairs, Rows, Term};
+use tiles::Place;
 
 /// Below this many multiply-adds one thread is faster than waking a second one.
 ///
@@ -104,11 +106,19 @@ impl std::fmt::Debug for Kernel {
 pub static KERNELS: &[Kernel] = &[
     portable::KERNEL,
     #[cfg(target_arch = "x86_64")]
+    avx2::KERNEL_NARROW,
+    #[cfg(target_arch = "x86_64")]
     avx2::KERNEL,
+    #[cfg(target_arch = "x86_64")]
+    avx2::KERNEL_VNNI_NARROW,
     #[cfg(target_arch = "x86_64")]
     avx2::KERNEL_VNNI,
     #[cfg(target_arch = "x86_64")]
+    avx512::KERNEL_NARROW,
+    #[cfg(target_arch = "x86_64")]
     avx512::KERNEL,
+    #[cfg(target_arch = "x86_64")]
+    avx512::KERNEL_VNNI_NARROW,
     #[cfg(target_arch = "x86_64")]
     avx512::KERNEL_VNNI,
     #[cfg(target_arch = "x86_64")]
@@ -119,6 +129,12 @@ impl Kernel {
     /// The best kernel that runs while an instruction set is in use.
     pub fn for_isa(isa: Isa) -> &'static Kernel {
         KERNELS.iter().rfind(|kernel| isa.runs(kernel.isa)).expect("the portable row runs everywhere")
+    }
+
+    /// The same for so many outputs: where they fill half a panel at most, one with narrow panels.
+    pub fn for_outputs(isa: Isa, n: usize) -> &'static Kernel {
+        let best = Kernel::for_isa(isa);
+        KERNELS.iter().find(|kernel| kernel.isa == best.isa && kernel.nr >= n).unwrap_or(best)
     }
 }
 
@@ -168,7 +184,7 @@ impl Packed {
     /// # Panics
     /// Where the lengths of the weight or of the bias do not fit the features.
     pub fn new(weight: Weight<'_>, context: &Context) -> Self {
-        let kernel = Kernel::for_isa(context.isa());
+        let kernel = Kernel::for_outputs(context.isa(), weight.out_features);
         let Weight { values, out_features: n, in_features: k, bias, offsets } = weight;
         assert_eq!(Some(values.len()), n.checked_mul(k), "a weight of {n} x {k}");
         assert!(bias.is_none_or(|bias| bias.len() == n), "one bias for each output");
@@ -225,6 +241,8 @@ pub enum Input<'a> {
     I8(&'a [i8]),
     /// Unsigned bytes.
     U8(&'a [u8]),
+    /// The windows of maps of signed bytes; the weight's rows are [filled up](crate::windows::Windows::fill_up), its zero point is zero.
+    Windows(Maps<'a, i8>),
 }
 
 /// Where results go: `[m, n]`.
@@ -252,15 +270,16 @@ pub struct GemmI8<'a> {
 /// Memory that the kernels work in; it grows to the largest call and is then reused.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    words: Buffer<i32>,
+    x: pack::Scratch,
 }
 
 /// What a kernel needs to compute any rectangle.
 #[derive(Clone, Copy)]
 struct Task<'a> {
     form: Form,
-    /// `[m][quads][words]` and a term, rows [`pack::stride`] apart.
+    /// `[m][quads][words]` and a term.
     words: &'a [i32],
+    place: Place<'a>,
     quads: usize,
     /// `[n / nr][quads][nr][4]`
     panels: &'a [i8],
@@ -276,7 +295,13 @@ struct Task<'a> {
 impl<'a> Task<'a> {
     /// The rows of activations.
     fn x(&self) -> tiles::Words<'a> {
-        tiles::Words { words: self.words, quads: self.quads, per_quad: self.form.words(), row: self.row }
+        tiles::Words {
+            words: self.words,
+            place: self.place,
+            quads: self.quads,
+            per_quad: self.form.words(),
+            row: self.row,
+        }
     }
 }
 
@@ -300,11 +325,15 @@ pub fn gemm_i8(call: GemmI8<'_>, scratch: &mut Scratch, context: &Context) {
         Output::Sums(matrix) => (matrix.rows, matrix.cols, None),
     };
     let len = match input {
-        Input::I8(values) => values.len(),
-        Input::U8(values) => values.len(),
+        Input::I8(values) => Some(values.len()),
+        Input::U8(values) => Some(values.len()),
+        Input::Windows(maps) => {
+            assert_eq!(weight.weight_zero_point, 0, "what fills windows up is zero");
+            maps.rows().checked_mul(maps.windows.len())
+        }
     };
     assert_eq!(cols, n, "columns of the output and outputs of the weight");
-    assert_eq!(Some(len), m.checked_mul(k), "an input of {m} x {k}");
+    assert_eq!(len, m.checked_mul(k), "an input of {m} x {k}");
     let channels = requantize.and_then(Requantize::channels);
     assert!(channels.is_none_or(|channels| channels == n), "one scale, or one for each of {n} columns");
     if m == 0 || n == 0 {
@@ -314,42 +343,50 @@ pub fn gemm_i8(call: GemmI8<'_>, scratch: &mut Scratch, context: &Context) {
     let pool = if m.saturating_mul(n).saturating_mul(k) < PARALLEL_MACS { &single } else { context.pool() };
 
     let form = (kernel.form)(m);
-    let (words, isa) = (&mut scratch.words, kernel.isa);
+    let (x, isa) = (&mut scratch.x, kernel.isa);
     let term = Term { weight_zero_point: weight.weight_zero_point, neighbors: form == Form::Crossed };
     match input {
         Input::I8(values) => {
             let rows = Rows { values, rows: m, k };
             match form {
-                Form::Pairs | Form::Crossed => rows.words::<Pairs, 2>(isa, words, term, pool),
-                Form::Nibbles => rows.words::<Nibbles, 2>(isa, words, term, pool),
-                Form::Bytes => rows.words::<Bytes, 1>(isa, words, term, pool),
+                Form::Pairs | Form::Crossed => rows.words::<Pairs, 2>(isa, x, term, pool),
+                Form::Nibbles => rows.words::<Nibbles, 2>(isa, x, term, pool),
+                Form::Bytes => rows.words::<Bytes, 1>(isa, x, term, pool),
             }
         }
         Input::U8(values) => {
             let rows = Rows { values, rows: m, k };
             match form {
-                Form::Pairs | Form::Crossed => rows.words::<Pairs, 2>(isa, words, term, pool),
-                Form::Nibbles => rows.words::<Nibbles, 2>(isa, words, term, pool),
-                Form::Bytes => rows.words::<Bytes, 1>(isa, words, term, pool),
+                Form::Pairs | Form::Crossed => rows.words::<Pairs, 2>(isa, x, term, pool),
+                Form::Nibbles => rows.words::<Nibbles, 2>(isa, x, term, pool),
+                Form::Bytes => rows.words::<Bytes, 1>(isa, x, term, pool),
             }
         }
+        Input::Windows(maps) => match form {
+            Form::Pairs => maps.words::<Pairs, 2>(isa, x, None, pool),
+            Form::Crossed => maps.words::<Pairs, 2>(isa, x, Some(term), pool),
+            Form::Nibbles => maps.words::<Nibbles, 2>(isa, x, None, pool),
+            Form::Bytes => maps.words::<Bytes, 1>(isa, x, None, pool),
+        },
     }
+    // The matrix unit reads rows that are equally far apart.
+    let apart = matches!(input, Input::Windows(_)) && isa == Isa::Amx;
+    if apart {
+        x.spread(m, k.div_ceil(4) * form.words());
+    }
+    let terms = if form == Form::Crossed { &x.terms[..] } else { &[] };
+    let (words, place) = match input {
+        Input::Windows(_) if !apart => (&x.words, Place::Windows { starts: &x.starts, terms }),
+        Input::Windows(_) => (&x.rows, Place::Rows),
+        _ => (&x.words, Place::Rows),
+    };
     let start = match (form, input) {
         (Form::Crossed, _) => &weight.start_crossed,
-        (Form::Nibbles | Form::Bytes, Input::I8(_)) => &weight.start_from_128,
+        (Form::Nibbles | Form::Bytes, Input::I8(_) | Input::Windows(_)) => &weight.start_from_128,
         _ => &weight.start,
     };
     let (size, group) = tile::<i32>(m, n, k, (kernel.mr, kernel.nr));
-    let task = Task {
-        form,
-        words: &scratch.words,
-        quads: k.div_ceil(4),
-        panels: &weight.panels,
-        start,
-        group,
-        row: 0,
-        col: 0,
-    };
+    let task = Task { form, words, place, quads: k.div_ceil(4), panels: &weight.panels, start, group, row: 0, col: 0 };
     match output {
         Output::I8(matrix, requantize) => for_each_tile(matrix, size, pool, |row, col, tile| {
             (kernel.block)(&Task { row, col, ..task }, Target::I8(tile, requantize));

@@ -116,6 +116,33 @@ pub(crate) struct Rows<'a, T> {
     pub k: usize,
 }
 
+/// Memory for activations as words; it grows to the largest call and is then reused.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scratch {
+    /// The words of all rows.
+    pub words: Buffer<i32>,
+    /// Of windows: where the words of a row start.
+    pub starts: Buffer<usize>,
+    /// Of windows: the term of each row, where there are terms.
+    pub terms: Buffer<i32>,
+    /// Of windows: maps with what is around them.
+    pub padded: Buffer<u8>,
+    /// Of windows: the words of each row for itself.
+    pub rows: Buffer<i32>,
+}
+
+impl Scratch {
+    /// Writes the words of `rows` windows as rows [`stride`] apart, without a term.
+    pub(crate) fn spread(&mut self, rows: usize, words: usize) {
+        let stride = stride(words);
+        self.rows.grow(rows * stride);
+        for (to, start) in self.rows.chunks_exact_mut(stride).zip(&self.starts[..rows]) {
+            to[..words].copy_from_slice(&self.words[*start..][..words]);
+            to[words] = 0;
+        }
+    }
+}
+
 /// What is subtracted from all sums of a row.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Term {
@@ -135,11 +162,11 @@ pub(crate) fn stride(words: usize) -> usize {
 
 impl<T: Copy + Default + Sync + Into<i32>> Rows<'_, T> {
     /// Writes every row as words, `words[row][quad][W]`, then its term; beyond the last of `k` activations count as zero.
-    pub(crate) fn words<L, const W: usize>(self, isa: Isa, words: &mut Buffer<i32>, term: Term, pool: &Pool)
+    pub(crate) fn words<L, const W: usize>(self, isa: Isa, scratch: &mut Scratch, term: Term, pool: &Pool)
     where
         L: Layout<T, W>,
     {
-        let stride = stride(self.k.div_ceil(4) * W);
+        let (words, stride) = (&mut scratch.words, stride(self.k.div_ceil(4) * W));
         words.grow(self.rows * stride);
         let matrix = MatrixMut { values: &mut words[..self.rows * stride], rows: self.rows, cols: stride, stride };
         // At least 32 Ki numbers a task: fewer take less time than waking a thread.
@@ -188,7 +215,7 @@ where
 impl Term {
     /// The term of one row, modulo 2³².
     #[inline(always)]
-    fn of<T: Copy + Into<i32>>(self, row: &[T]) -> i32 {
+    pub(crate) fn of<T: Copy + Into<i32>>(self, row: &[T]) -> i32 {
         let mut term = 0i32;
         if self.neighbors {
             for &[x0, x1] in row.as_chunks::<2>().0 {

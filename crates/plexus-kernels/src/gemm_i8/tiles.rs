@@ -1,6 +1,6 @@
 //! The body of every row: which products, and what happens to their sums.
 
-use super::body::{self, Cut, Finish, HELD, HELD_SMALL, Product};
+use super::body::{self, Cut, Finish, HELD, HELD_SEVERAL, HELD_SMALL, Product};
 use super::pack::stride;
 use super::products::{self, TILE};
 use super::{BLOCK_QUADS, Form, Target, Task};
@@ -42,10 +42,13 @@ impl<const MR: usize, const NV: usize, const NR: usize, const NB: usize> Vectori
         let cut = Cut { rows, panels: cols.div_ceil(NR), quads: task.quads, block, group: task.group };
         let finish = Store { task, target };
         // Memory that is not needed is not touched, and not cleared.
-        let (mut small, mut large, mut widened);
+        let (mut small, mut several, mut large, mut widened);
         let held: &mut [[i32; NR]] = if cut.held() <= HELD_SMALL {
             small = [[0; NR]; HELD_SMALL];
             &mut small
+        } else if cut.held() <= HELD_SEVERAL {
+            several = [[0; NR]; HELD_SEVERAL];
+            &mut several
         } else {
             large = OnStack::<HELD>::ZEROS;
             large.values().as_chunks_mut().0
@@ -89,11 +92,21 @@ impl<const MR: usize, const NV: usize, const NR: usize, const NB: usize> Vectori
 #[derive(Clone, Copy)]
 pub(crate) struct Words<'a> {
     pub words: &'a [i32],
+    pub place: Place<'a>,
     pub quads: usize,
     /// Words of one quad.
     pub per_quad: usize,
     /// The rectangle's first row.
     pub row: usize,
+}
+
+/// Where the words of a row lie.
+#[derive(Clone, Copy)]
+pub(crate) enum Place<'a> {
+    /// Rows [`stride`] apart, the term of a row behind its words.
+    Rows,
+    /// Windows, which share words: where each row starts, and its term where there are terms.
+    Windows { starts: &'a [usize], terms: &'a [i32] },
 }
 
 impl<'a> Words<'a> {
@@ -106,7 +119,10 @@ impl<'a> Words<'a> {
     ) -> [&'a [[i32; W]]; R] {
         let mut rows: [&[[i32; W]]; R] = [&[]; R];
         for (r, slot) in rows.iter_mut().enumerate() {
-            let start = (self.row + row + r) * stride(self.quads * W);
+            let start = match self.place {
+                Place::Rows => (self.row + row + r) * stride(self.quads * W),
+                Place::Windows { starts, .. } => starts[self.row + row + r],
+            };
             *slot = self.words[start + from * W..start + to * W].as_chunks::<W>().0;
         }
         rows
@@ -116,7 +132,10 @@ impl<'a> Words<'a> {
     #[inline(always)]
     pub(crate) fn term(self, row: usize) -> i32 {
         let len = self.quads * self.per_quad;
-        self.words[(self.row + row) * stride(len) + len]
+        match self.place {
+            Place::Rows => self.words[(self.row + row) * stride(len) + len],
+            Place::Windows { terms, .. } => terms.get(self.row + row).copied().unwrap_or(0),
+        }
     }
 }
 

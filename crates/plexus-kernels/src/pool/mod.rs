@@ -16,10 +16,13 @@
 //! chooses. Sums are f32 in the order of the window, row-major; those of a whole map row by row. NaN and infinities go
 //! through. A window with nothing inside the map has the largest `-∞`, the position `u32::MAX` and the mean 0. Results do
 //! not depend on the batch or the number of threads.
+//!
+//! Whole numbers have the same windows: [`max_pool_integers`], [`avg_pool_integers`]. They are exact.
 
 mod adaptive;
 mod average;
 mod bilinear;
+mod integer;
 mod largest;
 pub mod reference;
 mod upsample;
@@ -28,6 +31,7 @@ mod window;
 pub use adaptive::{Bins, adaptive_avg_pool, adaptive_avg_pool_backward};
 pub use average::{AvgPool, AvgPoolBackward, avg_pool, avg_pool_backward, global_avg_pool, global_avg_pool_backward};
 pub use bilinear::{upsample_bilinear, upsample_bilinear_backward};
+pub use integer::{Integer, Mean, avg_pool_integers, max_pool_integers};
 pub use largest::{MaxPool, MaxPoolBackward, max_pool, max_pool_backward};
 pub use upsample::{upsample, upsample_backward};
 pub use window::Window;

@@ -242,3 +242,73 @@ fn results_are_the_same_for_any_thread_count() {
         assert!(run(threads) == one, "{threads}");
     }
 }
+
+/// The largest or the mean by the definition.
+fn defined(window: &Window, input: &[i16], mean: Option<Mean>) -> Vec<i16> {
+    let [rows, cols] = window.output().unwrap();
+    let mut output = Vec::new();
+    for (y, x, c) in (0..rows).flat_map(|y| (0..cols).flat_map(move |x| (0..window.channels).map(move |c| (y, x, c)))) {
+        let place = |axis: usize, out: usize, tap: usize| {
+            let at = (out * window.stride[axis] + tap * window.dilation[axis]).checked_sub(window.padding[axis])?;
+            (at < [window.height, window.width][axis]).then_some(at)
+        };
+        let taps = (0..window.kernel[0]).flat_map(|i| (0..window.kernel[1]).map(move |j| (i, j)));
+        let values: Vec<i64> = taps
+            .filter_map(|(i, j)| {
+                let at = (place(0, y, i)? * window.width + place(1, x, j)?) * window.channels + c;
+                Some(i64::from(input[at]))
+            })
+            .collect();
+        let (sum, count) = (values.iter().sum::<i64>(), values.len() as i64);
+        let half = if sum > 0 { count / 2 } else { -(count / 2) };
+        let value = match mean {
+            None => values.iter().copied().max().unwrap_or(i16::MIN.into()),
+            Some(_) if count == 0 => 0,
+            Some(Mean::Rounded) => (sum + half) / count,
+            Some(Mean::Truncated) => sum / count,
+        };
+        output.push(value as i16);
+    }
+    output
+}
+
+#[test]
+fn whole_numbers_have_their_definition() {
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+        for threads in [1, 3] {
+            let context = Context::new(isa, Pool::new(threads));
+            for window in windows().into_iter().chain([Window::plain([130, 6, 6], [6, 6])]) {
+                let batch = 3;
+                // Few numbers have ties; the ends of the range saturate nothing.
+                let few = rng.random::<bool>();
+                let number = |rng: &mut ChaCha8Rng| if few { rng.random_range(-3..3) } else { rng.random::<i8>() };
+                let bytes: Vec<i8> = (0..batch * window.input_len()).map(|_| number(&mut rng)).collect();
+                let words: Vec<i16> = bytes.iter().map(|byte| i16::from(*byte) * if few { 1 } else { 256 }).collect();
+                for mean in [None, Some(Mean::Rounded), Some(Mean::Truncated)] {
+                    let len = batch * window.output_len();
+                    let (mut small, mut large) = (vec![0i8; len], vec![0i16; len]);
+                    match mean {
+                        None => {
+                            max_pool_integers(&window, batch, &bytes, &mut small, &context);
+                            max_pool_integers(&window, batch, &words, &mut large, &context);
+                        }
+                        Some(mean) => {
+                            avg_pool_integers(&window, batch, &bytes, mean, &mut small, &context);
+                            avg_pool_integers(&window, batch, &words, mean, &mut large, &context);
+                        }
+                    }
+                    let want = |input: &[i16]| -> Vec<i16> {
+                        let each = window.input_len();
+                        input.chunks_exact(each).flat_map(|input| defined(&window, input, mean)).collect()
+                    };
+                    assert_eq!(large, want(&words), "{isa:?} {window:?} {mean:?}");
+                    let wide: Vec<i16> = bytes.iter().map(|byte| i16::from(*byte)).collect();
+                    let want: Vec<i16> = want(&wide).into_iter().map(|value| value.max(-128)).collect();
+                    let small: Vec<i16> = small.iter().map(|byte| i16::from(*byte)).collect();
+                    assert_eq!(small, want, "{isa:?} {window:?} {mean:?}");
+                }
+            }
+        }
+    }
+}

@@ -25,10 +25,13 @@
 //! # Numerics
 //! Exact: every instruction set gives the bits of [`mod@reference`] (`tests.rs`).
 
+mod floats;
 pub mod reference;
 mod rows;
 
-pub(crate) use rows::{Output, requantize_rows, requantize_rows_wide};
+pub use floats::Scale;
+pub use rows::Output;
+pub(crate) use rows::{requantize_rows, requantize_rows_wide};
 
 pub use plexus_micro::{Multiplier, ShiftRounding};
 

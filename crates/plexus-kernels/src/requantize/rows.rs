@@ -7,7 +7,7 @@
 use super::{Mode, Multiplier, Requantize, RequantizeWide, ShiftRounding, reference};
 
 /// A type of output: results are limited to its range and then fit.
-pub(crate) trait Output: Copy + Send + Sync + 'static {
+pub trait Output: Copy + Send + Sync + 'static {
     /// The least value.
     const LOW: i32;
     /// The largest value.

@@ -1,6 +1,7 @@
 //! The roundings against other forms of themselves, and the rows against the definition.
 
 use super::*;
+use crate::isa::Isa;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
@@ -223,4 +224,42 @@ fn an_output_shift_beyond_the_range_is_refused() {
 #[should_panic(expected = "too large")]
 fn a_scale_too_large_for_a_multiplier_is_refused() {
     Multiplier::from_scale(2f64.powi(31));
+}
+
+#[test]
+fn values_become_the_nearest_numbers() {
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+        for (scale, zero_point) in [(0.5f32, 0), (0.013, -128), (1.0, 127), (2f32.powi(-15), 0), (3e-12, 5), (1e12, -7)]
+        {
+            let scale = Scale { scale, zero_point };
+            let mut values = vec![0.0, -0.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 1e-45];
+            // Halves, and the numbers beside them.
+            for half in -300..300 {
+                let half = half as f32 * 0.5 * scale.scale;
+                values.extend([half, half.next_up(), half.next_down()]);
+            }
+            values.extend((0..500).map(|_| rng.random_range(-400.0f32..400.0) * scale.scale));
+            let want = |low: i32, high: i32| -> Vec<i32> {
+                let number = |value: &f32| {
+                    let number = (f64::from(*value) / f64::from(scale.scale)).round() + f64::from(zero_point);
+                    if number.is_nan() { zero_point } else { number.clamp(f64::from(low), f64::from(high)) as i32 }
+                };
+                values.iter().map(number).collect()
+            };
+            let (mut bytes, mut words) = (vec![0i8; values.len()], vec![0i16; values.len()]);
+            scale.quantize(&values, &mut bytes, isa);
+            scale.quantize(&values, &mut words, isa);
+            assert_eq!(bytes.iter().map(|byte| i32::from(*byte)).collect::<Vec<i32>>(), want(-128, 127), "{scale:?}");
+            assert_eq!(
+                words.iter().map(|word| i32::from(*word)).collect::<Vec<i32>>(),
+                want(-32768, 32767),
+                "{scale:?}"
+            );
+            let mut back = vec![0.0; bytes.len()];
+            scale.dequantize(&bytes, &mut back, isa);
+            let value = |byte: &i8| (i32::from(*byte) - zero_point) as f32 * scale.scale;
+            assert_eq!(back, bytes.iter().map(value).collect::<Vec<f32>>());
+        }
+    }
 }

@@ -4,12 +4,10 @@
 //! stand for. The arithmetic is exactly that of `plexus-micro`, which microcontrollers run: the same numbers give the same bits
 //! everywhere. Here the products run on the kernels of the machine.
 
-mod patches;
 mod product;
 
-pub(crate) use patches::Patches;
 pub use product::Product;
-pub(crate) use product::{Outputs, Rows, Sizes};
+pub(crate) use product::Sizes;
 
 use crate::layer::{Forward, LayerKind, Mismatch, ParamSpec, Prepare};
 use crate::prepared::Prepared;
@@ -333,8 +331,11 @@ impl Integers {
     }
 }
 
-/// The packed weights of a layer, made now where no plan did.
-pub(crate) fn with_product<L: LayerKind>(layer: &L, cx: Forward<'_>, run: impl FnOnce(&Product, Forward<'_>)) {
+/// Runs a layer with its packed weights, made now where no plan did.
+pub(crate) fn multiply<L: LayerKind>(layer: &L, cx: Forward<'_>) {
+    let run = |product: &Product, cx: Forward<'_>| {
+        product.run(cx.inputs[0], cx.output, cx.rows, &mut cx.scratch.integer, cx.context);
+    };
     if let Some(Prepared::Integer(product)) = cx.prepared {
         return run(product, cx);
     }

@@ -1,14 +1,15 @@
-//! Products of whole numbers on the kernels of the machine.
+//! Products of whole numbers on the kernels of the machine: of rows, and of the windows of maps.
 
 use super::{Arithmetic, Integers, Rounding, WeightType, multiplier};
 use crate::layer::ParamSpec;
 use crate::scratch::IntegerScratch;
-use crate::view::{DType, Quant};
+use crate::view::{DType, Quant, View, ViewMut};
 use plexus_kernels::Context;
 use plexus_kernels::buffer::{Buffer, MatrixMut};
 use plexus_kernels::gemm_i8::{self, GemmI8, Offsets, gemm_i8};
 use plexus_kernels::gemm_i16::{self, GemmI16, gemm_i16};
 use plexus_kernels::requantize::{Requantize, RequantizeWide, shift_bias};
+use plexus_kernels::windows::{Maps, Windows};
 use plexus_micro::{Multiplier, ShiftRounding, Shifts, accumulator_bound};
 use plexus_micro::{fully_connected_q7_q15_wide, fully_connected_q7_wide, fully_connected_q15_wide};
 
@@ -30,6 +31,8 @@ pub struct Product {
     inputs: usize,
     /// What stands for zero among the inputs.
     zero: i32,
+    /// Of a convolution.
+    windows: Option<Windows>,
     /// The weight as it was given, which cannot be had back from the packed one, and the tensors behind it.
     weight: Plain,
     behind: Buffer,
@@ -49,40 +52,52 @@ enum Matrix {
     Words(gemm_i16::Packed, Requantize),
     Wide(gemm_i16::Packed, RequantizeWide),
     /// 64-bit sums that may go so far that only the plain loops are right.
-    Plain {
-        weight: Buffer<i16>,
-        bias: Buffer<i16>,
-        shifts: Shifts,
-        narrow: bool,
-        clamp: [i32; 2],
-    },
+    Plain(PlainMatrix),
+}
+
+#[derive(Clone, Debug)]
+struct PlainMatrix {
+    weight: Buffer<i16>,
+    bias: Buffer<i16>,
+    shifts: Shifts,
+    narrow: bool,
+    clamp: [i32; 2],
 }
 
 /// The numbers that enter a product.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Rows<'a> {
-    I8(&'a [i8]),
-    I16(&'a [i16]),
+enum Rows<'a> {
+    I8(gemm_i8::Input<'a>),
+    I16(gemm_i16::Input<'a>),
 }
 
 /// Where its outputs go.
 #[derive(Debug)]
-pub(crate) enum Outputs<'a> {
+enum Outputs<'a> {
     I8(&'a mut [i8]),
     I16(&'a mut [i16]),
 }
 
+/// The most bytes of windows that are written out at a time: they stay in the second-level cache.
+const MOST: usize = 1 << 18;
+
 impl Product {
-    /// Packs the weight `[groups · outputs, inputs]`, with a bias or none, and the scales of the weights in the affine scheme.
+    /// Packs the weight `[groups · outputs, inputs]`, with a bias or none, and the scales of the weights in the affine scheme. Where inputs
+    /// are windows of maps, their numbers are in the order of a window.
     pub(crate) fn new(
         integers: &Integers,
         input: Quant,
-        sizes: Sizes,
+        (sizes, windows): (Sizes, Option<Windows>),
         (weight, bias, scales): (&[f32], Option<&[f32]>, &[f32]),
         plain: &[f32],
         context: &Context,
     ) -> Self {
         let Sizes { groups, outputs, inputs } = sizes;
+        let filled = windows.as_ref().map(|windows| windows.fill_up(weight));
+        let (weight, inputs) = match (&filled, &windows) {
+            (Some(filled), Some(windows)) => (&filled[..], windows.len()),
+            _ => (weight, inputs),
+        };
         let matrix = |group: usize| {
             let weight = &weight[group * outputs * inputs..][..outputs * inputs];
             let bias = bias.map(|bias| &bias[group * outputs..][..outputs]);
@@ -90,24 +105,14 @@ impl Product {
             let reals: Vec<f64> = scales.iter().map(|scale| integers.real_scale(input, *scale)).collect();
             Matrix::new(integers, input, (outputs, inputs), (weight, bias, &reals), context)
         };
-        let (first, behind) = plain.split_at(weight.len());
+        let (first, behind) = plain.split_at(groups * outputs * sizes.inputs);
         let first = match integers.weight {
             WeightType::I16 => Plain::I16(Buffer::from_slice(&whole::<i16>(first))),
             _ => Plain::I8(Buffer::from_slice(&whole::<i8>(first))),
         };
         let matrices = (0..groups).map(matrix).collect();
         let behind = Buffer::from_slice(behind);
-        Product { groups: matrices, outputs, inputs, zero: input.zero_point, weight: first, behind }
-    }
-
-    /// What stands for zero among the inputs.
-    pub(crate) fn zero(&self) -> i32 {
-        self.zero
-    }
-
-    /// Outputs of all groups.
-    pub(crate) fn outputs(&self) -> usize {
-        self.groups.len() * self.outputs
+        Product { groups: matrices, outputs, inputs, zero: input.zero_point, windows, weight: first, behind }
     }
 
     /// Bytes that a product of tensors will take, about: the numbers twice, once as they are and once packed.
@@ -121,7 +126,7 @@ impl Product {
         let packed = |matrix: &Matrix| match matrix {
             Matrix::Bytes(packed, _) => packed.bytes(),
             Matrix::Words(packed, _) | Matrix::Wide(packed, _) => packed.bytes(),
-            Matrix::Plain { weight, bias, .. } => 2 * (weight.len() + bias.len()),
+            Matrix::Plain(PlainMatrix { weight, bias, .. }) => 2 * (weight.len() + bias.len()),
         };
         let weight = match &self.weight {
             Plain::I8(weight) => size_of_val(&weight[..]),
@@ -140,9 +145,50 @@ impl Product {
         weights
     }
 
+    /// Multiplies the rows of a batch, or the windows of its maps.
+    pub(crate) fn run(
+        &self,
+        input: View<'_>,
+        mut output: ViewMut<'_>,
+        batch: usize,
+        scratch: &mut IntegerScratch,
+        context: &Context,
+    ) {
+        let Some(windows) = &self.windows else {
+            let (rows, outputs) = match input.dtype {
+                DType::I8 => (Rows::I8(gemm_i8::Input::I8(input.i8())), Outputs::I8(output.into_i8())),
+                _ => (Rows::I16(gemm_i16::Input::Rows(input.i16())), Outputs::I16(output.into_i16())),
+            };
+            return self.multiply(0, rows, outputs, scratch, context);
+        };
+        let together = (MOST / (windows.bytes() * input.dtype.size()).max(1)).clamp(1, batch.max(1));
+        let (sample, outputs) = (windows.input_len(), windows.count() * self.groups.len() * self.outputs);
+        for first in (0..batch).step_by(together) {
+            let samples = together.min(batch - first);
+            let (from, to) = (first * sample..(first + samples) * sample, first * outputs..(first + samples) * outputs);
+            for group in 0..self.groups.len() {
+                let (rows, outputs) = match input.dtype {
+                    DType::I8 => {
+                        let (values, outside) = (&input.i8()[from.clone()], self.zero as i8);
+                        let maps = Maps { windows, values, samples, group, outside };
+                        let to = &mut output.again().into_i8()[to.clone()];
+                        (Rows::I8(gemm_i8::Input::Windows(maps)), Outputs::I8(to))
+                    }
+                    _ => {
+                        let (values, outside) = (&input.i16()[from.clone()], self.zero as i16);
+                        let maps = Maps { windows, values, samples, group, outside };
+                        let to = &mut output.again().into_i16()[to.clone()];
+                        (Rows::I16(gemm_i16::Input::Windows(maps)), Outputs::I16(to))
+                    }
+                };
+                self.multiply(group, rows, outputs, scratch, context);
+            }
+        }
+    }
+
     /// Multiplies rows of inputs by the weight of one group: outputs `[rows, groups · outputs]`, of which those of the group are
     /// written.
-    pub(crate) fn multiply(
+    fn multiply(
         &self,
         group: usize,
         rows: Rows<'_>,
@@ -151,64 +197,78 @@ impl Product {
         context: &Context,
     ) {
         let (stride, first) = (self.groups.len() * self.outputs, group * self.outputs);
-        let count = match rows {
-            Rows::I8(values) => values.len(),
-            Rows::I16(values) => values.len(),
-        };
         let len = match &outputs {
             Outputs::I8(values) => values.len(),
             Outputs::I16(values) => values.len(),
         };
-        let m = len.checked_div(stride).unwrap_or(0);
+        let (m, cols) = (len.checked_div(stride).unwrap_or(0), self.outputs);
         if m == 0 {
             return;
         }
-        debug_assert_eq!(count, m * self.inputs);
         match (&self.groups[group], rows, outputs) {
             (Matrix::Bytes(weight, requantize), Rows::I8(input), Outputs::I8(to)) => {
-                let to = MatrixMut { values: &mut to[first..], rows: m, cols: self.outputs, stride };
-                let input = gemm_i8::Input::I8(input);
+                let to = MatrixMut { values: &mut to[first..], rows: m, cols, stride };
                 let call = GemmI8 { input, weight, output: gemm_i8::Output::I8(to, requantize) };
                 gemm_i8(call, &mut scratch.gemm_i8, context);
             }
             (Matrix::Words(weight, requantize), Rows::I16(input), Outputs::I16(to)) => {
-                let to = MatrixMut { values: &mut to[first..], rows: m, cols: self.outputs, stride };
+                let to = MatrixMut { values: &mut to[first..], rows: m, cols, stride };
                 let call = GemmI16 { input, weight, output: gemm_i16::Output::I16(to, requantize) };
                 gemm_i16(call, &mut scratch.gemm_i16, context);
             }
             (Matrix::Wide(weight, requantize), Rows::I16(input), Outputs::I16(to)) => {
-                let to = MatrixMut { values: &mut to[first..], rows: m, cols: self.outputs, stride };
+                let to = MatrixMut { values: &mut to[first..], rows: m, cols, stride };
                 let call = GemmI16 { input, weight, output: gemm_i16::Output::I16FromWide(to, requantize) };
                 gemm_i16(call, &mut scratch.gemm_i16, context);
             }
-            (
-                Matrix::Plain { weight, bias, shifts, narrow, clamp: [low, high] },
-                Rows::I16(input),
-                Outputs::I16(to),
-            ) => {
-                let weights: Vec<i8> = if *narrow { narrowed(weight) } else { Vec::new() };
-                let biases: Vec<i8> = if *narrow { narrowed(bias) } else { Vec::new() };
-                for row in 0..m {
-                    let (input, to) = (&input[row * self.inputs..][..self.inputs], &mut to[row * stride + first..]);
-                    let to = &mut to[..self.outputs];
-                    match narrow {
-                        true => fully_connected_q7_q15_wide(input, &weights, &biases, *shifts, to),
-                        false => fully_connected_q15_wide(input, weight, bias, *shifts, to),
+            (Matrix::Plain(plain), Rows::I16(input), Outputs::I16(to)) => {
+                let mut written = Vec::new();
+                let rows = match input {
+                    gemm_i16::Input::Rows(values) => values,
+                    gemm_i16::Input::Windows(maps) => {
+                        written.resize(m * self.inputs, 0);
+                        maps.write_rows(&mut written);
+                        &written
                     }
-                    to.iter_mut().for_each(|to| *to = (*to).clamp(*low as i16, *high as i16));
+                };
+                for (row, to) in to.chunks_exact_mut(stride).enumerate() {
+                    plain.words(&rows[row * self.inputs..][..self.inputs], &mut to[first..][..cols]);
                 }
             }
-            (Matrix::Plain { weight, bias, shifts, clamp: [low, high], .. }, Rows::I8(input), Outputs::I8(to)) => {
-                let (weights, biases) = (narrowed(weight), narrowed(bias));
-                for row in 0..m {
-                    let (input, to) = (&input[row * self.inputs..][..self.inputs], &mut to[row * stride + first..]);
-                    let to = &mut to[..self.outputs];
-                    fully_connected_q7_wide(input, &weights, &biases, *shifts, to);
-                    to.iter_mut().for_each(|to| *to = (*to).clamp(*low as i8, *high as i8));
+            (Matrix::Plain(plain), Rows::I8(input), Outputs::I8(to)) => {
+                let mut written = Vec::new();
+                let rows = match input {
+                    gemm_i8::Input::I8(values) => values,
+                    gemm_i8::Input::Windows(maps) => {
+                        written.resize(m * self.inputs, 0);
+                        maps.write_rows(&mut written);
+                        &written
+                    }
+                    gemm_i8::Input::U8(_) => unreachable!("values of layers are signed"),
+                };
+                for (row, to) in to.chunks_exact_mut(stride).enumerate() {
+                    plain.bytes(&rows[row * self.inputs..][..self.inputs], &mut to[first..][..cols]);
                 }
             }
             _ => unreachable!("the network check compared the types"),
         }
+    }
+}
+
+impl PlainMatrix {
+    fn words(&self, row: &[i16], to: &mut [i16]) {
+        match self.narrow {
+            true => fully_connected_q7_q15_wide(row, &narrowed(&self.weight), &narrowed(&self.bias), self.shifts, to),
+            false => fully_connected_q15_wide(row, &self.weight, &self.bias, self.shifts, to),
+        }
+        let [low, high] = self.clamp;
+        to.iter_mut().for_each(|to| *to = (*to).clamp(low as i16, high as i16));
+    }
+
+    fn bytes(&self, row: &[i8], to: &mut [i8]) {
+        fully_connected_q7_wide(row, &narrowed(&self.weight), &narrowed(&self.bias), self.shifts, to);
+        let [low, high] = self.clamp;
+        to.iter_mut().for_each(|to| *to = (*to).clamp(low as i8, high as i8));
     }
 }
 
@@ -288,13 +348,13 @@ impl Matrix {
                             requantize,
                         );
                     }
-                    return Matrix::Plain {
+                    return Matrix::Plain(PlainMatrix {
                         weight: Buffer::from_slice(&whole::<i16>(weight)),
                         bias: Buffer::from_slice(&bias.map(whole::<i16>).unwrap_or_default()),
                         shifts: Shifts::new(bias_shift, out_shift, rounding),
                         narrow,
                         clamp: [low, high],
-                    };
+                    });
                 }
                 let bias: Option<Vec<i32>> = bias.map(|bias| shift_bias(whole::<i32>(bias), bias_shift));
                 let requantize = Requantize::power_of_two(out_shift, rounding).with_clamp(low..=high);

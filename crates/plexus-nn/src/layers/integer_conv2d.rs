@@ -1,6 +1,6 @@
 //! Convolution of whole numbers.
 
-use crate::integer::{Integers, Patches, Product, Sizes, no_gradient, with_product};
+use crate::integer::{Integers, Product, Sizes, multiply, no_gradient};
 use crate::layer::{Backward, Cost, Entering, Forward, LayerKind, Maps, Mismatch, ParamSpec, Prepare};
 use crate::layers::Conv2d;
 use crate::layers::formula::{Steps, channel_of_group, outside, places};
@@ -12,6 +12,7 @@ use crate::view::{Quant, transpose};
 use crate::window::Slide;
 use plexus_kernels::Context;
 use plexus_kernels::conv::Geometry;
+use plexus_kernels::windows::Windows;
 use serde::{Deserialize, Serialize};
 
 /// Slides filters of whole numbers over maps of whole numbers.
@@ -115,6 +116,7 @@ impl LayerKind for IntegerConv2d {
         let Sizes { groups, outputs, inputs } = sizes;
         let (weight, bias, scales) = split((groups * outputs * inputs, groups * outputs, self.of.bias), cx.weights);
         let last = self.channels_last(cx.inputs[0], weight);
+        let sizes = (sizes, Some(Windows::new(&geometry)));
         let product = Product::new(&self.integers, input, sizes, (&last, bias, scales), cx.weights, cx.context);
         Some(Prepared::Integer(Box::new(product)))
     }
@@ -124,11 +126,7 @@ impl LayerKind for IntegerConv2d {
     }
 
     fn forward(&self, cx: Forward<'_>) {
-        with_product(self, cx, |product, cx| {
-            let (input, scratch) = (cx.inputs[0], &mut cx.scratch.integer);
-            let patches = Patches::new(&self.of.geometry(input.shape));
-            patches.convolve(product, input, cx.output, cx.rows, scratch, cx.context);
-        });
+        multiply(self, cx);
     }
 
     fn backward(&self, _cx: Backward<'_, '_>) {

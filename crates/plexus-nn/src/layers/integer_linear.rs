@@ -1,12 +1,12 @@
 //! Fully connected layer of whole numbers.
 
-use crate::integer::{Integers, Outputs, Product, Rows, Sizes, no_gradient, with_product};
+use crate::integer::{Integers, Product, Sizes, multiply, no_gradient};
 use crate::layer::{Backward, Cost, Entering, Forward, LayerKind, Mismatch, ParamSpec, Prepare};
 use crate::layers::Linear;
 use crate::layers::formula::Steps;
 use crate::prepared::Prepared;
 use crate::shape::Shape;
-use crate::view::{DType, Quant};
+use crate::view::Quant;
 use plexus_kernels::Context;
 use serde::{Deserialize, Serialize};
 
@@ -91,7 +91,7 @@ impl LayerKind for IntegerLinear {
     fn prepare(&self, cx: Prepare<'_>) -> Option<Prepared> {
         let (sizes, input) = (self.sizes(cx.inputs[0]), cx.quants[0]?);
         let parts = split((sizes.outputs * sizes.inputs, sizes.outputs, self.of.bias), cx.weights);
-        let product = Product::new(&self.integers, input, sizes, parts, cx.weights, cx.context);
+        let product = Product::new(&self.integers, input, (sizes, None), parts, cx.weights, cx.context);
         Some(Prepared::Integer(Box::new(product)))
     }
 
@@ -100,14 +100,7 @@ impl LayerKind for IntegerLinear {
     }
 
     fn forward(&self, cx: Forward<'_>) {
-        with_product(self, cx, |product, cx| {
-            let input = cx.inputs[0];
-            let (rows, outputs) = match input.dtype {
-                DType::I8 => (Rows::I8(input.i8()), Outputs::I8(cx.output.into_i8())),
-                _ => (Rows::I16(input.i16()), Outputs::I16(cx.output.into_i16())),
-            };
-            product.multiply(0, rows, outputs, &mut cx.scratch.integer, cx.context);
-        });
+        multiply(self, cx);
     }
 
     fn backward(&self, _cx: Backward<'_, '_>) {

@@ -1,14 +1,13 @@
 //! Poolings of whole numbers. The outputs stand for what the inputs do.
 
-use crate::integer::{each_sample, integers, no_gradient};
+use crate::integer::{integers, no_gradient};
 use crate::layer::{Backward, Forward, LayerKind, Maps, Mismatch};
 use crate::layers::formula::Steps;
 use crate::layers::{AvgPool2d, MaxPool2d};
 use crate::shape::Shape;
 use crate::view::{DType, Quant};
 use crate::window::Slide;
-use plexus_kernels::pool;
-use plexus_micro::{avg_pool_q7, avg_pool_s8, avg_pool_s16, max_pool};
+use plexus_kernels::pool::{self, Mean, avg_pool_integers, max_pool_integers};
 use serde::{Deserialize, Serialize};
 
 /// Takes the largest number of each window of each map, as [`MaxPool2d`].
@@ -111,14 +110,10 @@ impl LayerKind for IntegerMaxPool2d {
     }
 
     fn forward(&self, cx: Forward<'_>) {
-        let (input, window) = (cx.inputs[0], self.window(cx.inputs[0].shape));
+        let (input, window) = (cx.inputs[0], self.of.window(cx.inputs[0].shape));
         match input.dtype {
-            DType::I8 => each_sample(input.i8(), cx.output.into_i8(), cx.rows, cx.context, |from, to| {
-                max_pool(from, &window, [i8::MIN, i8::MAX], to);
-            }),
-            _ => each_sample(input.i16(), cx.output.into_i16(), cx.rows, cx.context, |from, to| {
-                max_pool(from, &window, [i16::MIN, i16::MAX], to);
-            }),
+            DType::I8 => max_pool_integers(&window, cx.rows, input.i8(), cx.output.into_i8(), cx.context),
+            _ => max_pool_integers(&window, cx.rows, input.i16(), cx.output.into_i16(), cx.context),
         }
     }
 
@@ -166,19 +161,11 @@ impl LayerKind for IntegerAvgPool2d {
     }
 
     fn forward(&self, cx: Forward<'_>) {
-        let (input, window) = (cx.inputs[0], self.window(cx.inputs[0].shape));
+        let (input, window) = (cx.inputs[0], self.of.window(cx.inputs[0].shape));
+        let mean = if self.truncate { Mean::Truncated } else { Mean::Rounded };
         match input.dtype {
-            DType::I8 if self.truncate => {
-                each_sample(input.i8(), cx.output.into_i8(), cx.rows, cx.context, |from, to| {
-                    avg_pool_q7(from, &window, to);
-                });
-            }
-            DType::I8 => each_sample(input.i8(), cx.output.into_i8(), cx.rows, cx.context, |from, to| {
-                avg_pool_s8(from, &window, [i8::MIN, i8::MAX], to);
-            }),
-            _ => each_sample(input.i16(), cx.output.into_i16(), cx.rows, cx.context, |from, to| {
-                avg_pool_s16(from, &window, [i16::MIN, i16::MAX], to);
-            }),
+            DType::I8 => avg_pool_integers(&window, cx.rows, input.i8(), mean, cx.output.into_i8(), cx.context),
+            _ => avg_pool_integers(&window, cx.rows, input.i16(), mean, cx.output.into_i16(), cx.context),
         }
     }
 

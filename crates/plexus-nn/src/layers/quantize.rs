@@ -122,13 +122,13 @@ impl LayerKind for Quantize {
     }
 
     fn forward(&self, cx: Forward<'_>) {
-        let (input, quant) = (cx.input(), self.output);
-        match quant.dtype {
+        let (input, scale, isa) = (cx.input(), self.output.scale(), cx.context.isa());
+        match self.output.dtype {
             DType::I8 => in_pieces(cx.output.into_i8(), cx.context, |first, to| {
-                to.iter_mut().zip(&input[first..]).for_each(|(to, value)| *to = quant.number(*value) as i8);
+                scale.quantize(&input[first..][..to.len()], to, isa);
             }),
             _ => in_pieces(cx.output.into_i16(), cx.context, |first, to| {
-                to.iter_mut().zip(&input[first..]).for_each(|(to, value)| *to = quant.number(*value) as i16);
+                scale.quantize(&input[first..][..to.len()], to, isa);
             }),
         }
     }
@@ -169,13 +169,14 @@ impl LayerKind for Dequantize {
 
     fn forward(&self, cx: Forward<'_>) {
         let (input, to) = (cx.inputs[0], cx.output.into_f32());
-        let quant = input.quant.expect("its input is of whole numbers");
+        let scale = input.quant.expect("its input is of whole numbers").scale();
+        let isa = cx.context.isa();
         match input.dtype {
             DType::I8 => in_pieces(to, cx.context, |first, to| {
-                to.iter_mut().zip(&input.i8()[first..]).for_each(|(to, x)| *to = quant.value(i32::from(*x)));
+                scale.dequantize(&input.i8()[first..][..to.len()], to, isa);
             }),
             _ => in_pieces(to, cx.context, |first, to| {
-                to.iter_mut().zip(&input.i16()[first..]).for_each(|(to, x)| *to = quant.value(i32::from(*x)));
+                scale.dequantize(&input.i16()[first..][..to.len()], to, isa);
             }),
         }
     }

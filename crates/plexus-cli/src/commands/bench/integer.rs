@@ -84,7 +84,7 @@ fn prepare_i16(kernel: &'static gemm_i16::Kernel, size: Size, context: &Context)
     let call = move || {
         let output = MatrixMut { values: &mut output[..], rows: batch, cols: outputs, stride: outputs };
         let output = gemm_i16::Output::I16FromWide(output, &requantize);
-        gemm_i16(GemmI16 { input: &input, weight: &packed, output }, &mut scratch, &context);
+        gemm_i16(GemmI16 { input: gemm_i16::Input::Rows(&input), weight: &packed, output }, &mut scratch, &context);
     };
     Prepared {
         call: Box::new(call),

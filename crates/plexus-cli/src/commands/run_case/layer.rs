@@ -282,7 +282,11 @@ impl Case {
             Scale::Narrow(requantize) => gemm_i16::Output::I16(output, requantize),
             Scale::Wide(requantize) => gemm_i16::Output::I16FromWide(output, requantize),
         };
-        gemm_i16::gemm_i16(GemmI16 { input: x, weight: &packed, output }, &mut Default::default(), context);
+        gemm_i16::gemm_i16(
+            GemmI16 { input: gemm_i16::Input::Rows(x), weight: &packed, output },
+            &mut Default::default(),
+            context,
+        );
         y.into_iter().map(i64::from).collect()
     }
 }
