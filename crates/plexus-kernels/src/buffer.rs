@@ -246,6 +246,27 @@ impl<'a, T> MatrixMut<'a, T> {
     }
 }
 
+/// Writes as many of some numbers as there is room for.
+#[inline(always)]
+pub(crate) fn write<T: Copy, const N: usize>(from: &[T; N], to: &mut [T]) {
+    if let Ok(whole) = <&mut [T; N]>::try_from(&mut *to) {
+        *whole = *from;
+        return;
+    }
+    // In pieces of a size that is known: calling a function to copy a few bytes takes longer.
+    let (mut from, mut to) = (&from[..to.len()], to);
+    macro_rules! pieces {
+        ($($size:literal)*) => { $(
+            if let Some((piece, rest)) = from.split_first_chunk::<$size>()
+                && let Some((place, behind)) = std::mem::take(&mut to).split_first_chunk_mut::<$size>()
+            {
+                (*place, from, to) = (*piece, rest, behind);
+            }
+        )* };
+    }
+    pieces!(32 16 8 4 2 1);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,6 +299,16 @@ mod tests {
         let mut values = [0.0; 5];
         let matrix = MatrixMut { values: &mut values, rows: 2, cols: 3, stride: 3 };
         for_each_tile(matrix, (1, 1), &Pool::single(), |_, _, _| {});
+    }
+
+    #[test]
+    fn as_many_are_written_as_there_is_room_for() {
+        let from: [u16; 64] = std::array::from_fn(|at| at as u16 + 1);
+        for len in 0..=64 {
+            let mut to = vec![0; len];
+            write(&from, &mut to);
+            assert_eq!(to, from[..len]);
+        }
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! The body of every row: which products, and what happens to their sums.
 
 use super::{PackedValues, Start, Target, Task};
-use crate::buffer::OnStack;
+use crate::buffer::{OnStack, write};
 use crate::gemm_i8::body::{self, Accumulator, Cut, Finish, HELD, HELD_SEVERAL, HELD_SMALL, Product};
 use crate::gemm_i8::products::{self, TILE};
 use crate::gemm_i8::tiles::{FEW, StreamedPairs, Sums, WIDENED, WidenedPairs, Words, requantized};
 use crate::isa::{SimdInt, VectorizedInt};
-use crate::requantize::requantize_rows_wide;
+use crate::requantize::{RowsOfSums, requantize_rows_wide};
 use std::marker::PhantomData;
 
 /// Quads in one stretch: the sum of 504 products of an i16 and an i8, or of half as many of an i16 and a byte 0..=255,
@@ -199,21 +199,17 @@ impl<const NR: usize> Finish<i64, NR> for Store<'_, '_> {
         match &mut self.target {
             Target::I16FromWide(tile, requantize, biases) => {
                 let width = NR.min(tile.cols() - col);
-                let biases = &biases[first + col..][..NR];
-                requantize_rows_wide::<i16, NR>(
-                    requantize,
-                    first + col,
-                    sums.len(),
-                    |row| finished(&sums[row], biases),
-                    |row, out| tile.row(row)[col..col + width].copy_from_slice(&out[..width]),
-                );
+                let from = WideSums { sums, start: biases[first + col..].first_chunk().expect("whole panels") };
+                requantize_rows_wide::<i16, NR>(requantize, first + col, sums.len(), &from, |row, out| {
+                    write(out, &mut tile.row(row)[col..col + width]);
+                });
             }
             Target::WideSums(tile, biases) => {
-                let biases = &biases[first + col..][..NR];
-                for (row, sums) in sums.iter().enumerate() {
+                let from = WideSums { sums, start: biases[first + col..].first_chunk().expect("whole panels") };
+                for row in 0..sums.len() {
                     let to = &mut tile.row(row)[col..];
                     let width = NR.min(to.len());
-                    to[..width].copy_from_slice(&finished(sums, biases)[..width]);
+                    to[..width].copy_from_slice(&from.row(row)[..width]);
                 }
             }
             Target::I16(..) | Target::Sums(..) => unreachable!("the entry compared the widths"),
@@ -221,12 +217,19 @@ impl<const NR: usize> Finish<i64, NR> for Store<'_, '_> {
     }
 }
 
-/// Sums with their biases.
-#[inline(always)]
-fn finished<const NR: usize>(sums: &[i64; NR], biases: &[i64]) -> [i64; NR] {
-    let mut sums = *sums;
-    for (sum, &bias) in sums.iter_mut().zip(biases) {
-        *sum = sum.wrapping_add(bias);
+/// The sums of one panel, and the biases.
+struct WideSums<'a, const NR: usize> {
+    sums: &'a [[i64; NR]],
+    start: &'a [i64; NR],
+}
+
+impl<const NR: usize> RowsOfSums<i64, NR> for WideSums<'_, NR> {
+    #[inline(always)]
+    fn row(&self, row: usize) -> [i64; NR] {
+        let mut sums = self.sums[row];
+        for (sum, start) in sums.iter_mut().zip(self.start) {
+            *sum = sum.wrapping_add(*start);
+        }
+        sums
     }
-    sums
 }

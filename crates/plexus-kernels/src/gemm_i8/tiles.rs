@@ -4,9 +4,9 @@ use super::body::{self, Cut, Finish, HELD, HELD_SEVERAL, HELD_SMALL, Product};
 use super::pack::stride;
 use super::products::{self, TILE};
 use super::{BLOCK_QUADS, Form, Target, Task};
-use crate::buffer::{OnStack, TileMut};
+use crate::buffer::{OnStack, TileMut, write};
 use crate::isa::{Isa, SimdInt, VectorizedInt};
-use crate::requantize::{self, Requantize, requantize_rows};
+use crate::requantize::{self, Requantize, RowsOfSums, requantize_rows};
 
 /// Rows that go by nibbles at most.
 pub(crate) const FEW: usize = 4;
@@ -297,10 +297,9 @@ pub(crate) struct Sums<'a, const NR: usize> {
     pub x: Words<'a>,
 }
 
-impl<const NR: usize> Sums<'_, NR> {
-    /// The finished sums of a row.
+impl<const NR: usize> RowsOfSums<i32, NR> for Sums<'_, NR> {
     #[inline(always)]
-    pub(crate) fn row(&self, row: usize) -> [i32; NR] {
+    fn row(&self, row: usize) -> [i32; NR] {
         let term = self.x.term(row);
         let mut sums = self.sums[row];
         for (sum, start) in sums.iter_mut().zip(self.start) {
@@ -320,17 +319,7 @@ pub(crate) fn requantized<O: requantize::Output, const NR: usize>(
     tile: &mut TileMut<'_, O>,
 ) {
     let width = NR.min(tile.cols() - col);
-    requantize_rows::<O, NR>(
-        requantize,
-        first + col,
-        from.sums.len(),
-        |row| from.row(row),
-        |row, out| {
-            let to = &mut tile.row(row)[col..col + width];
-            match <&mut [O; NR]>::try_from(&mut *to) {
-                Ok(whole) => *whole = *out,
-                Err(_) => to.copy_from_slice(&out[..width]),
-            }
-        },
-    );
+    requantize_rows::<O, NR>(requantize, first + col, from.sums.len(), from, |row, out| {
+        write(out, &mut tile.row(row)[col..col + width])
+    });
 }

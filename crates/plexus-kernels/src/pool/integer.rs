@@ -1,28 +1,34 @@
 //! Poolings of whole numbers; the windows and shapes of [`max_pool`](super::max_pool).
 
+// Loops over lanes are written with indices: their bounds are constants, so they become vectors.
+#![allow(clippy::needless_range_loop)]
+
+use super::window::Inside;
 use super::{Window, check};
 use crate::Context;
+use crate::buffer::write;
 use crate::isa::{SimdInt, VectorizedInt};
 use crate::map::pieces::{self, Rows};
+use crate::requantize::whole;
 
 /// A whole number of a map.
-pub trait Integer: Copy + Ord + Into<i64> + Send + Sync + 'static {
+pub trait Integer: Copy + Ord + Into<i32> + Send + Sync + 'static {
     /// The least.
     const LEAST: Self;
     /// The same number, which fits.
-    fn of(mean: i64) -> Self;
+    fn of(mean: i32) -> Self;
 }
 
 impl Integer for i8 {
     const LEAST: i8 = i8::MIN;
-    fn of(mean: i64) -> i8 {
+    fn of(mean: i32) -> i8 {
         mean as i8
     }
 }
 
 impl Integer for i16 {
     const LEAST: i16 = i16::MIN;
-    fn of(mean: i64) -> i16 {
+    fn of(mean: i32) -> i16 {
         mean as i16
     }
 }
@@ -52,6 +58,18 @@ pub enum Mean {
     Rounded,
     /// Towards zero.
     Truncated,
+}
+
+impl Mean {
+    /// What is added to a sum before the division.
+    #[inline(always)]
+    fn half(self, positive: bool, count: i64) -> i64 {
+        match self {
+            Mean::Rounded if positive => count / 2,
+            Mean::Rounded => -(count / 2),
+            Mean::Truncated => 0,
+        }
+    }
 }
 
 /// Takes the mean of each window, of the numbers that are inside the map; zero where there are none.
@@ -110,57 +128,11 @@ fn each_row<T: Integer>(
     });
 }
 
-/// The numbers of all channels at each element of the window that is inside the map.
-#[inline(always)]
-fn taps<'a, T>(window: &'a Window, input: &'a [T], y: usize, x: usize) -> impl Iterator<Item = &'a [T]> {
-    let ([down, across], channels) = ([window.inside(0, y), window.inside(1, x)], window.channels);
-    let [rows, cols] = window.dilation;
-    (0..down.count).flat_map(move |i| {
-        let row = &input[(down.first + i * rows) * window.width * channels..][..window.width * channels];
-        (0..across.count).map(move |j| &row[(across.first + j * cols) * channels..][..channels])
-    })
-}
-
 struct MaxRow<'a, T> {
     window: &'a Window,
     input: &'a [T],
     y: usize,
     output: &'a mut [T],
-}
-
-impl<T: Integer> VectorizedInt for MaxRow<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: SimdInt>(self, _: S) {
-        let MaxRow { window, input, y, output } = self;
-        for (x, output) in output.chunks_exact_mut(window.channels).enumerate() {
-            let mut taps = taps(window, input, y, x);
-            match taps.next() {
-                Some(first) => output.copy_from_slice(first),
-                None => output.fill(T::LEAST),
-            }
-            for tap in taps {
-                for (to, x) in output.iter_mut().zip(tap) {
-                    *to = (*to).max(*x);
-                }
-            }
-        }
-    }
-}
-
-/// The mean of so many numbers with a sum, as [`avg_pool_integers`] says.
-///
-/// By a division of 64-bit floats, of which there are vectors: sums below 2^52 are exact there, and a quotient that is no whole number is
-/// further from the next one, `1 / count`, than rounding takes it.
-#[inline(always)]
-fn quotient(mean: Mean, sum: i64, count: i64) -> i64 {
-    let half = match mean {
-        Mean::Rounded if sum > 0 => count / 2,
-        Mean::Rounded => -(count / 2),
-        Mean::Truncated => 0,
-    };
-    ((sum + half) as f64 / count.max(1) as f64) as i64
 }
 
 struct MeanRow<'a, T> {
@@ -171,8 +143,69 @@ struct MeanRow<'a, T> {
     output: &'a mut [T],
 }
 
-/// Channels whose sums are held at a time.
+/// Channels whose largest numbers are held at a time.
 const CHANNELS: usize = 64;
+
+/// The same where there are few, and of sums.
+const FEW: usize = 16;
+
+/// Numbers whose sum, with half of as many added, fits into 32 bits.
+const MOST: usize = 1 << 15;
+
+/// Goes through the elements of a window that are inside the map: `B` channels from `channel` on. Behind the last channel follow numbers of
+/// other places, which the caller ignores.
+#[inline(always)]
+fn taps<T: Integer, const B: usize>(
+    (window, input): (&Window, &[T]),
+    (down, across): (Inside, Inside),
+    channel: usize,
+    mut take: impl FnMut(&[T; B]),
+) {
+    let ([rows, cols], channels) = (window.dilation, window.channels);
+    for i in 0..down.count {
+        let row = ((down.first + i * rows) * window.width + across.first) * channels + channel;
+        for j in 0..across.count {
+            let from = &input[row + j * cols * channels..];
+            match from.first_chunk() {
+                Some(block) => take(block),
+                None => {
+                    let mut block = [T::LEAST; B];
+                    block[..from.len()].copy_from_slice(from);
+                    take(&block);
+                }
+            }
+        }
+    }
+}
+
+impl<T: Integer> VectorizedInt for MaxRow<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: SimdInt>(self, _: S) {
+        if self.window.channels > FEW { self.blocks::<CHANNELS>() } else { self.blocks::<FEW>() }
+    }
+}
+
+impl<T: Integer> MaxRow<'_, T> {
+    #[inline(always)]
+    fn blocks<const B: usize>(self) {
+        let MaxRow { window, input, y, output } = self;
+        let down = window.inside(0, y);
+        for (x, output) in output.chunks_exact_mut(window.channels).enumerate() {
+            let across = window.inside(1, x);
+            for (block, output) in output.chunks_mut(B).enumerate() {
+                let mut largest = [T::LEAST; B];
+                taps::<T, B>((window, input), (down, across), block * B, |tap| {
+                    for b in 0..B {
+                        largest[b] = largest[b].max(tap[b]);
+                    }
+                });
+                write(&largest, output);
+            }
+        }
+    }
+}
 
 impl<T: Integer> VectorizedInt for MeanRow<'_, T> {
     type Output = ();
@@ -180,18 +213,39 @@ impl<T: Integer> VectorizedInt for MeanRow<'_, T> {
     #[inline(always)]
     fn run<S: SimdInt>(self, _: S) {
         let MeanRow { window, input, y, mean, output } = self;
+        let down = window.inside(0, y);
         for (x, output) in output.chunks_exact_mut(window.channels).enumerate() {
-            for (block, output) in output.chunks_mut(CHANNELS).enumerate() {
-                let (mut sums, mut count) = ([0i64; CHANNELS], 0);
-                for tap in taps(window, input, y, x) {
-                    for (sum, x) in sums[..output.len()].iter_mut().zip(&tap[block * CHANNELS..]) {
-                        *sum += (*x).into();
+            let across = window.inside(1, x);
+            let count = down.count * across.count;
+            for (block, output) in output.chunks_mut(FEW).enumerate() {
+                let mut means = [T::LEAST; FEW];
+                if count > MOST {
+                    let mut sums = [0i64; FEW];
+                    taps::<T, FEW>((window, input), (down, across), block * FEW, |tap| {
+                        for b in 0..FEW {
+                            sums[b] += i64::from(tap[b].into());
+                        }
+                    });
+                    for b in 0..FEW {
+                        let sum = sums[b] + mean.half(sums[b] > 0, count as i64);
+                        means[b] = T::of((sum / count as i64) as i32);
                     }
-                    count += 1;
+                } else {
+                    let mut sums = [0i32; FEW];
+                    taps::<T, FEW>((window, input), (down, across), block * FEW, |tap| {
+                        for b in 0..FEW {
+                            sums[b] += tap[b].into();
+                        }
+                    });
+                    let divisor = count.max(1) as f64;
+                    for b in 0..FEW {
+                        // Sums are exact in 64 bits, and a quotient that is no whole number is further from the next one than rounding
+                        // takes it: cut off, it is that of whole numbers.
+                        let sum = sums[b] + mean.half(sums[b] > 0, count as i64) as i32;
+                        means[b] = T::of(whole((f64::from(sum) / divisor).trunc()));
+                    }
                 }
-                for (to, sum) in output.iter_mut().zip(sums) {
-                    *to = T::of(quotient(mean, sum, count));
-                }
+                write(&means, output);
             }
         }
     }

@@ -72,6 +72,10 @@ impl Window {
         let size = if axis == 0 { self.height } else { self.width };
         let (before, dilation) = (self.padding[axis], self.dilation[axis]);
         let start = at * self.stride[axis];
+        if start >= before && start - before + (self.kernel[axis] - 1) * dilation < size {
+            // Without a division: most windows are whole.
+            return Inside { first: start - before, count: self.kernel[axis] };
+        }
         let skipped = before.saturating_sub(start).div_ceil(dilation).min(self.kernel[axis]);
         let first = (start + skipped * dilation).saturating_sub(before);
         let fitting = size.saturating_sub(first).div_ceil(dilation);

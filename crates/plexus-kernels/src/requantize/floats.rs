@@ -1,6 +1,7 @@
 //! Between floats and whole numbers.
 
 use super::Output;
+use super::rows::nearest_from_zero;
 use crate::isa::{Isa, SimdInt, VectorizedInt};
 
 /// What whole numbers stand for: `value = (number − zero_point) · scale`.
@@ -20,13 +21,11 @@ impl Scale {
     /// ```
     #[inline(always)]
     pub fn number(self, value: f32, [low, high]: [i32; 2]) -> i32 {
-        // Whatever is further off is limited below. Then the quotient is a small number, and adding the largest number below a half
-        // and cutting off rounds it.
+        // Whatever is further off is limited below.
         const FAR: f64 = 1e8;
-        const HALF: f64 = 0.499_999_999_999_999_94;
+        let value = if value.is_nan() { 0.0 } else { value };
         let quotient = (f64::from(value) / f64::from(self.scale)).clamp(-FAR, FAR);
-        let rounded = (quotient + HALF.copysign(quotient)) as i32;
-        (rounded + self.zero_point).clamp(low, high)
+        (nearest_from_zero(quotient) + self.zero_point).clamp(low, high)
     }
 
     /// Writes the numbers that stand for values; those of a NaN are the zero point.

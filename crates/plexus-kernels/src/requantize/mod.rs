@@ -31,7 +31,7 @@ mod rows;
 
 pub use floats::Scale;
 pub use rows::Output;
-pub(crate) use rows::{requantize_rows, requantize_rows_wide};
+pub(crate) use rows::{RowsOfSums, requantize_rows, requantize_rows_wide, whole};
 
 pub use plexus_micro::{Multiplier, ShiftRounding};
 

@@ -48,6 +48,31 @@ fn limits<O: Output>(low: i32, high: i32) -> (i32, i32) {
     (low.clamp(O::LOW, O::HIGH), high.clamp(O::LOW, O::HIGH))
 }
 
+/// The nearest whole number, halves to even, of a number below 2²² in size.
+///
+/// Added to 1.5 · 2²³ it is rounded to a whole number, which stands in the low bits of the sum: compilers make vectors of that, and not of
+/// conversions that care for NaN and large numbers.
+#[inline(always)]
+fn nearest(y: f32) -> i32 {
+    const FAR: f32 = 12_582_912.0;
+    ((y + FAR).to_bits() as i32).wrapping_sub(FAR.to_bits() as i32)
+}
+
+/// The nearest whole number, halves away from zero, of a number below 2³⁰ in size.
+#[inline(always)]
+pub(super) fn nearest_from_zero(y: f64) -> i32 {
+    // The largest number below a half: what is nearer to the number before does not reach the next one.
+    const HALF: f64 = 0.499_999_999_999_999_94;
+    whole((y + HALF.copysign(y)).trunc())
+}
+
+/// A whole number below 2³⁰ in size, from the low bits of its sum with 1.5 · 2⁵².
+#[inline(always)]
+pub(crate) fn whole(y: f64) -> i32 {
+    const FAR: f64 = 6_755_399_441_055_744.0;
+    (y + FAR).to_bits() as i32
+}
+
 /// Scales of `NR` channels from `channel` on; the one scale where there is only one; `fill` beyond the last.
 #[inline(always)]
 fn scales<T, U: Copy, const NR: usize>(all: &[T], channel: usize, fill: U, of: impl Fn(&T) -> U) -> [U; NR] {
@@ -61,13 +86,20 @@ fn scales<T, U: Copy, const NR: usize>(all: &[T], channel: usize, fill: U, of: i
     scales
 }
 
+/// Rows of finished sums. A trait and no closure: compilers leave closures outside of the function that is compiled for an instruction
+/// set.
+pub(crate) trait RowsOfSums<A, const NR: usize> {
+    /// Those of one row.
+    fn row(&self, row: usize) -> [A; NR];
+}
+
 /// Requantizes rows of `NR` sums whose first channel is `channel`; `write(row, outputs)` gets each.
 #[inline(always)]
 pub(crate) fn requantize_rows<O: Output, const NR: usize>(
     requantize: &Requantize,
     channel: usize,
     rows: usize,
-    sums: impl Fn(usize) -> [i32; NR],
+    from: &impl RowsOfSums<i32, NR>,
     mut write: impl FnMut(usize, &[O; NR]),
 ) {
     let (low, high) = limits::<O>(requantize.low, requantize.high);
@@ -82,7 +114,7 @@ pub(crate) fn requantize_rows<O: Output, const NR: usize>(
                 ShiftRounding::Floor => 0,
             };
             for row in 0..rows {
-                let sums = sums(row);
+                let sums = from.row(row);
                 for j in 0..NR {
                     let y = sums[j].wrapping_add(half) >> out_shift;
                     out[j] = O::narrow(y.clamp(low, high) + zero);
@@ -96,7 +128,7 @@ pub(crate) fn requantize_rows<O: Output, const NR: usize>(
             let right: [u32; NR] = scales(all, channel, 0, |scale: &Multiplier| (-scale.shift()).max(0) as u32);
             let mask = right.map(|right| (1u32 << right).wrapping_sub(1) as i32);
             for row in 0..rows {
-                let sums = sums(row);
+                let sums = from.row(row);
                 for j in 0..NR {
                     let shifted = sums[j] << left[j];
                     let high31 = ((i64::from(shifted) * i64::from(multiplier[j]) + (1 << 30)) >> 31) as i32;
@@ -113,7 +145,7 @@ pub(crate) fn requantize_rows<O: Output, const NR: usize>(
             let right: [u32; NR] = scales(all, channel, 31, |scale: &Multiplier| (31 - scale.shift()) as u32);
             let half = right.map(|right| 1i64 << (right - 1));
             for row in 0..rows {
-                let sums = sums(row);
+                let sums = from.row(row);
                 for j in 0..NR {
                     let y = (i64::from(sums[j]) * i64::from(multiplier[j]) + half[j]) >> right[j];
                     out[j] = O::narrow(y.clamp(i64::from(low), i64::from(high)) as i32 + zero);
@@ -124,11 +156,11 @@ pub(crate) fn requantize_rows<O: Output, const NR: usize>(
         Mode::Float64(all) => {
             let scale: [f64; NR] = scales(all, channel, 0.0, |scale: &f64| *scale);
             for row in 0..rows {
-                let sums = sums(row);
+                let sums = from.row(row);
                 for j in 0..NR {
                     // Limits are whole numbers: clamping first gives the same, and the result fits.
                     let y = (f64::from(sums[j]) * scale[j]).clamp(f64::from(low), f64::from(high));
-                    out[j] = O::narrow(y.round() as i32 + zero);
+                    out[j] = O::narrow(nearest_from_zero(y) + zero);
                 }
                 write(row, &out);
             }
@@ -136,10 +168,10 @@ pub(crate) fn requantize_rows<O: Output, const NR: usize>(
         Mode::Float32(all) => {
             let scale: [f32; NR] = scales(all, channel, 0.0, |scale: &f32| *scale);
             for row in 0..rows {
-                let sums = sums(row);
+                let sums = from.row(row);
                 for j in 0..NR {
                     let y = (sums[j] as f32 * scale[j]).clamp(low as f32, high as f32);
-                    out[j] = O::narrow(y.round_ties_even() as i32 + zero);
+                    out[j] = O::narrow(nearest(y) + zero);
                 }
                 write(row, &out);
             }
@@ -153,7 +185,7 @@ pub(crate) fn requantize_rows_wide<O: Output, const NR: usize>(
     requantize: &RequantizeWide,
     channel: usize,
     rows: usize,
-    sums: impl Fn(usize) -> [i64; NR],
+    from: &impl RowsOfSums<i64, NR>,
     mut write: impl FnMut(usize, &[O; NR]),
 ) {
     let (low, high) = limits::<O>(requantize.low, requantize.high);
@@ -163,7 +195,7 @@ pub(crate) fn requantize_rows_wide<O: Output, const NR: usize>(
     let right: [u32; NR] = scales(all, channel, 14, |scale: &Multiplier| (14 - scale.shift()) as u32);
     let mut out = [O::narrow(0); NR];
     for row in 0..rows {
-        let sums = sums(row);
+        let sums = from.row(row);
         for j in 0..NR {
             let y = (sums[j].wrapping_mul(multiplier[j]) >> right[j]) as i32;
             out[j] = O::narrow((y.wrapping_add(1) >> 1).clamp(low, high));

@@ -153,21 +153,24 @@ pub(crate) fn every_mode(rng: &mut ChaCha8Rng, channels: usize) -> Vec<Requantiz
     all
 }
 
+/// Rows as they are.
+struct Given<'a, A>(&'a [[A; 16]]);
+
+impl<A: Copy> RowsOfSums<A, 16> for Given<'_, A> {
+    fn row(&self, row: usize) -> [A; 16] {
+        self.0[row]
+    }
+}
+
 #[test]
 fn rows_are_the_definition() {
     fn check<O: Output + Into<i32>>(requantize: &Requantize, channel: usize, rows: &[[i32; 16]], width: usize) {
-        requantize_rows::<O, 16>(
-            requantize,
-            channel,
-            rows.len(),
-            |row| rows[row],
-            |row, out| {
-                for j in 0..width {
-                    let want = requantize.apply(rows[row][j], channel + j).clamp(O::LOW, O::HIGH);
-                    assert_eq!(out[j].into(), want, "{requantize:?} {} {j}", rows[row][j]);
-                }
-            },
-        );
+        requantize_rows::<O, 16>(requantize, channel, rows.len(), &Given(rows), |row, out| {
+            for j in 0..width {
+                let want = requantize.apply(rows[row][j], channel + j).clamp(O::LOW, O::HIGH);
+                assert_eq!(out[j].into(), want, "{requantize:?} {} {j}", rows[row][j]);
+            }
+        });
     }
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     for requantize in every_mode(&mut rng, 21) {
@@ -193,18 +196,12 @@ fn wide_rows_are_the_definition() {
     ] {
         let rows: Vec<[i64; 16]> =
             (0..300).map(|_| [(); 16].map(|()| rng.random::<i64>() >> rng.random_range(0..63))).collect();
-        requantize_rows_wide::<i16, 16>(
-            &requantize,
-            0,
-            rows.len(),
-            |row| rows[row],
-            |row, out| {
-                for j in 0..16 {
-                    let want = requantize.apply(rows[row][j], j).clamp(-32768, 32767);
-                    assert_eq!(i32::from(out[j]), want, "{requantize:?} {} {j}", rows[row][j]);
-                }
-            },
-        );
+        requantize_rows_wide::<i16, 16>(&requantize, 0, rows.len(), &Given(&rows), |row, out| {
+            for j in 0..16 {
+                let want = requantize.apply(rows[row][j], j).clamp(-32768, 32767);
+                assert_eq!(i32::from(out[j]), want, "{requantize:?} {} {j}", rows[row][j]);
+            }
+        });
     }
 }
 

@@ -339,7 +339,39 @@ where
     type Output = ();
 
     #[inline(always)]
-    fn run<S: SimdInt>(mut self, _: S) {
+    fn run<S: SimdInt>(self, _: S) {
+        // Short stretches are many: with a length that is known each is a few instructions.
+        match self.windows.quads() {
+            1 => self.write(|from, to| stretch::<T, L, W, 1>(from, to)),
+            2 => self.write(|from, to| stretch::<T, L, W, 2>(from, to)),
+            3 => self.write(|from, to| stretch::<T, L, W, 3>(from, to)),
+            _ => self.write(|from, to| {
+                for (from, to) in from.as_chunks::<QUAD>().0.iter().zip(to) {
+                    *to = L::words(*from);
+                }
+            }),
+        }
+    }
+}
+
+/// A stretch of so many quads.
+#[inline(always)]
+fn stretch<T: Copy, L: Layout<T, W>, const W: usize, const QUADS: usize>(from: &[T], to: &mut [[i32; W]]) {
+    let (Some(from), Some(to)) = (from.as_chunks::<QUAD>().0.first_chunk::<QUADS>(), to.first_chunk_mut::<QUADS>())
+    else {
+        return;
+    };
+    for quad in 0..QUADS {
+        to[quad] = L::words(from[quad]);
+    }
+}
+
+impl<T, L: Layout<T, W>, const W: usize> Write<'_, '_, T, L, W>
+where
+    T: Copy + Into<i32>,
+{
+    #[inline(always)]
+    fn write(mut self, stretch: impl Fn(&[T], &mut [[i32; W]])) {
         let Windows { rows, cols, own, .. } = self.windows;
         let (outputs, quads) = (cols.first.len(), self.windows.quads());
         let (row_len, map_len) = (cols.places() * own, self.windows.padded());
@@ -350,9 +382,7 @@ where
             let words = words.as_chunks_mut::<W>().0;
             for (place, to) in words.chunks_exact_mut(quads.max(1)).enumerate() {
                 let from = &from[place * row_len..][..quads * QUAD];
-                for (from, to) in from.as_chunks::<QUAD>().0.iter().zip(&mut *to) {
-                    *to = L::words(*from);
-                }
+                stretch(from, to);
                 if let Some(term) = self.term {
                     terms[place] = term.of(from);
                 }
