@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod flags;
+mod npz;
 mod output;
 mod pictures;
 mod progress;

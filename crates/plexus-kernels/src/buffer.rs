@@ -264,7 +264,10 @@ pub(crate) fn write<T: Copy, const N: usize>(from: &[T; N], to: &mut [T]) {
             }
         )* };
     }
-    pieces!(32 16 8 4 2 1);
+    pieces!(32 16 8 4 2);
+    if let ([last], [place]) = (from, to) {
+        *place = *last;
+    }
 }
 
 #[cfg(test)]

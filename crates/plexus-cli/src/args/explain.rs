@@ -312,14 +312,23 @@ Examples:
   plexus diff runs/digits-1 runs/digits-2
   plexus diff before.safetensors after.safetensors --data digits    the first layer whose outputs differ
   plexus diff vgg16.safetensors conv.safetensors --data images:photos --tolerance 1e-4 --json
+  plexus diff digits-int8.safetensors --reference recorded.npz     which rounding the outputs of another program follow
 
 Layers belong together by their names; where no names are the same but the kinds are, by their order. With --data both models run
-layer by layer on the same rows, as their files describe them.")]
+layer by layer on the same rows, as their files describe them.
+
+A reference is a file of numpy.savez with an array for the input, named as the input of the model or \"input\", and arrays for outputs:
+\"output\", or the names of layers. The first axis is that of the rows; maps may have their channels first or last. Arrays of int8 and
+int16 are the whole numbers themselves, others the reals that they stand for.")]
 pub struct DiffArgs {
     /// A model file, or a run folder
     pub a: PathBuf,
     /// Another
-    pub b: PathBuf,
+    #[arg(required_unless_present = "reference")]
+    pub b: Option<PathBuf>,
+    /// Instead of another model, what another program recorded: says which rounding of whole numbers it follows
+    #[arg(long, value_name = "FILE.npz", conflicts_with_all = ["b", "data"])]
+    pub reference: Option<PathBuf>,
     /// Compare the values behind each layer on this data, as for evaluate: digits, csv:FILE, images:DIR and others
     #[arg(long, value_name = "DATA")]
     pub data: Option<String>,

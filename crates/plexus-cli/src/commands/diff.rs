@@ -1,13 +1,15 @@
-//! `plexus diff`: two models side by side.
+//! `plexus diff`: two models side by side, or a model and what another program recorded.
 
 use crate::Failure;
 use crate::args::DiffArgs;
 use crate::commands::rows::each_batch;
 use crate::commands::{csv_text, model_path};
+use crate::npz;
 use crate::output::{grouped, number, print_json, say, table, yellow};
-use plexus::explain::{Change, Diff, Gap, LayerDiff, TensorDiff, ValueDiff, Values, diff};
+use plexus::explain::{Change, Diff, Follows, Gap, LayerDiff, Recorded, TensorDiff, ValueDiff, Values, diff, follows};
 use plexus::{Chosen, Context, Model, Pool};
 use serde_json::json;
+use std::path::Path;
 
 /// Memory for the values of a batch.
 const MOST_BYTES: usize = 1 << 28;
@@ -16,7 +18,11 @@ const MOST_BYTES: usize = 1 << 28;
 pub fn run(args: DiffArgs) -> Result<(), Failure> {
     let context = Context::detect(Pool::new(args.threads));
     let open = |path| -> Result<Model, Failure> { Ok(Model::open(model_path(path)?, context.clone())?) };
-    let (a, b) = (open(&args.a)?, open(&args.b)?);
+    if let Some(reference) = &args.reference {
+        return print_reference(&args, &open(&args.a)?, reference);
+    }
+    let path_b = args.b.as_ref().expect("the parser wants it where there is no reference");
+    let (a, b) = (open(&args.a)?, open(path_b)?);
     let values = args.data.as_ref().map(|data| values(&args, data, &a, &b)).transpose()?;
     let found = diff(&a, &b);
     if args.print.json {
@@ -36,7 +42,7 @@ pub fn run(args: DiffArgs) -> Result<(), Failure> {
         say!("{}", csv(&found, values.as_ref()));
         return Ok(());
     }
-    print_structure(&args, [&a, &b], &found);
+    print_structure([(&args.a, &a), (path_b, &b)], &found);
     if let Some(values) = &values {
         print_values(values, args.tolerance);
     }
@@ -64,8 +70,55 @@ fn first_beyond(values: &Values, tolerance: f64) -> Option<&ValueDiff> {
     values.found().find(|value| value.gap.differing > 0 && value.gap.relative() > tolerance)
 }
 
-fn print_structure(args: &DiffArgs, models: [&Model; 2], found: &Diff) {
-    for (letter, path, model) in [("a", &args.a, models[0]), ("b", &args.b, models[1])] {
+/// Says which rounding recorded outputs follow.
+fn print_reference(args: &DiffArgs, model: &Model, path: &Path) -> Result<(), Failure> {
+    let arrays = npz::read(path).map_err(Failure::Input)?;
+    let recorded = arrays.into_iter().map(|array| {
+        let npz::Array { name, shape, numbers, whole } = array;
+        Recorded { name, shape, numbers, whole }
+    });
+    let found = follows(model, recorded.collect())?;
+    let exact: Vec<&str> = found.iter().filter(|way| way.differing() == 0).map(|way| way.rounding.as_str()).collect();
+    if args.print.json {
+        print_json(&json!({"roundings": found, "follows": exact}));
+        return Ok(());
+    }
+    // As the options of quantize have them.
+    let told = |name: &str| name.replace('_', "-");
+    let of = |way: &Follows| (way.differing(), way.compared(), way.first().unwrap_or_default().to_string());
+    if args.print.csv {
+        let rows = found.iter().map(|way| {
+            let (differing, compared, first) = of(way);
+            vec![way.rounding.clone(), way.is_own.to_string(), differing.to_string(), compared.to_string(), first]
+        });
+        say!("{}", csv_text(&["rounding", "is_own", "differing", "compared", "first"], rows));
+        return Ok(());
+    }
+    let mut rows = table(&["rounding", "numbers that differ", "largest", "first layer that differs"], &[1, 2]);
+    for way in &found {
+        let (differing, compared, first) = of(way);
+        let largest = way.layers.iter().map(|(_, gap)| gap.largest).fold(0.0, f64::max);
+        let name = told(&way.rounding) + if way.is_own { " (the model's)" } else { "" };
+        let shown = if differing == 0 { "0".to_string() } else { number(largest) };
+        rows.add_row([name, format!("{} of {}", grouped(differing), grouped(compared)), shown, first]);
+    }
+    say!("{rows}");
+    let own = told(found.iter().find(|way| way.is_own).map_or("", |way| way.rounding.as_str()));
+    let names: Vec<String> = exact.iter().map(|name| told(name)).collect();
+    let path = path.display();
+    if names.is_empty() {
+        let least = found.iter().min_by_key(|way| way.differing()).map_or_else(String::new, |way| told(&way.rounding));
+        say!("{path} follows none of them; {least} differs least. Scales, weights or other layers differ too.");
+    } else if names.contains(&own) {
+        say!("{path} follows {}, as the model.", names.join(" and "));
+    } else {
+        say!("{path} follows {}. The model says {own}: quantize it as the record was.", names.join(" and "));
+    }
+    Ok(())
+}
+
+fn print_structure(models: [(&Path, &Model); 2], found: &Diff) {
+    for (letter, (path, model)) in ["a", "b"].into_iter().zip(models) {
         let network = model.network();
         let (layers, weights) = (network.network().layers.len() as u64, network.layout().weights_len() as u64);
         say!("{letter} is {}: {} layers, {} parameters", path.display(), grouped(layers), grouped(weights));

@@ -107,7 +107,7 @@ impl Gap {
     }
 
     /// Adds pairs of numbers, rows of `width`, of which the first is row `first`.
-    fn add(&mut self, a: &[f32], b: &[f32], width: usize, first: u64) {
+    pub(super) fn add(&mut self, a: &[f32], b: &[f32], width: usize, first: u64) {
         for (at, (a, b)) in a.iter().zip(b).enumerate() {
             self.compared += 1;
             self.scale = self.scale.max(f64::from(a.abs()));

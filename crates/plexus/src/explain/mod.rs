@@ -7,7 +7,7 @@
 //! of a map depends on [`receptive_fields`]. Where the time goes says [`Model::profile`], and a sentence about it [`Speed::verdict`]. The values
 //! behind a layer gives `Model::latent`, one of its neurons `Model::neuron`. What the weights look like says
 //! `Model::inspect_weights`, and the values behind all layers, with the units that are dead, `Model::inspection`. Where two models
-//! differ says `diff`.
+//! differ says `diff`, and which rounding of whole numbers the records of another program follow, `follows`.
 
 mod connectivity;
 #[cfg(feature = "train")]
@@ -20,6 +20,8 @@ mod inspect;
 mod latent;
 #[cfg(feature = "train")]
 mod neuron;
+#[cfg(feature = "quant")]
+mod recorded;
 #[cfg(feature = "train")]
 mod statistics;
 mod words;
@@ -42,6 +44,8 @@ pub use plexus_nn::layer::Mismatch;
 pub use plexus_nn::profile::{Family, FamilyShare, Profile, ProfiledLayer, Speed};
 pub use plexus_nn::summary::{Summary, summary};
 pub use plexus_nn::window::{Field, receptive_fields};
+#[cfg(feature = "quant")]
+pub use recorded::{Follows, Recorded, follows};
 #[cfg(feature = "train")]
 pub use statistics::{Histogram, Statistics};
 pub use words::{Walk, WordError, layer, walk};
