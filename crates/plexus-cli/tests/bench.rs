@@ -162,7 +162,7 @@ fn what_cannot_be_measured_is_refused_with_a_reason() {
         ("alexnett --batch 1", "alexnet"),
         ("lenet --sweep", "--sweep"),
         ("train-lenet --batch 64 --samples 63", "--samples is 63"),
-        ("mlp --precision int8", "not available in this build for mlp"),
+        ("train-mlp --precision int8", "not available in this build for train-mlp"),
         ("linear-backward --precision int16", "there is highest"),
         ("train-mlp --precision weight-bf16", "not available in this build for train-mlp"),
         ("train-mlp --batch 64 --samples 63", "--samples is 63"),
@@ -203,8 +203,11 @@ fn every_precision_is_measured_or_refused() {
             assert!(told.stderr.contains("not available in this build"), "{}", told.stderr);
         }
     }
-    let told = bench("mlp --precision weight-int8 --seconds 0.01 --json").well().stdout;
-    assert!(told.contains("\"precision\":\"weight-int8\""), "{told}");
+    for line in ["mlp --precision weight-int8", "mlp --precision int8", "lenet --precision int16 --batch 3"] {
+        let told = bench(&format!("{line} --seconds 0.01 --json")).well().stdout;
+        let precision = line.split_whitespace().nth(2).unwrap();
+        assert!(told.contains(&format!("\"precision\":\"{precision}\"")), "{told}");
+    }
     for words in ["Usage: plexus bench", "Examples:", "Tasks:", "--shapes", "--sweep"] {
         assert!(help.contains(words), "{words}:\n{help}");
     }

@@ -2,6 +2,7 @@
 
 use super::thread_count;
 use clap::{Args as ClapArgs, ValueEnum};
+use plexus::quant::Scheme;
 use plexus_kernels::gemm::Precision;
 use plexus_kernels::weight_only::{Format, Group};
 use std::path::PathBuf;
@@ -46,7 +47,8 @@ pub struct BenchArgs {
     /// Width of an output row of the layer [default: 1024]
     #[arg(long, value_name = "N", value_parser = size)]
     pub outputs: Option<usize>,
-    /// Number types of the product; f32 is another word for highest. In networks, weight-… is for the fully connected layers
+    /// Number types of the product; f32 is another word for highest. In networks, weight-… is for the fully connected layers, and int8 and
+    /// int16 are the schemes int8-per-channel and int16x8 of quantize
     /// [default: highest; of networks standard; in the report: all]
     #[arg(long, value_enum)]
     pub precision: Option<PrecisionArg>,
@@ -195,6 +197,15 @@ impl PrecisionArg {
             PrecisionArg::WeightInt8 => Some(Format::Int8(Group::Of32)),
             PrecisionArg::WeightInt4 => Some(Format::Int4(Group::Of32)),
             PrecisionArg::WeightInt4G128 => Some(Format::Int4(Group::Of128)),
+            _ => None,
+        }
+    }
+
+    /// The scheme of a network of whole numbers.
+    pub fn scheme(self) -> Option<Scheme> {
+        match self {
+            PrecisionArg::Int8 => Some(Scheme::Int8PerChannel),
+            PrecisionArg::Int16 => Some(Scheme::Int16x8),
             _ => None,
         }
     }

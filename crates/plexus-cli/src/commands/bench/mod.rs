@@ -20,8 +20,8 @@ pub(crate) use measure::numbers;
 use measure::{Times, measure};
 use network::{SAMPLES, Which};
 use plexus::{Context, Pool};
-use plexus_kernels::conv;
 use plexus_kernels::gemm::{Kernel, Precision};
+use plexus_kernels::{conv, gemm_i8, gemm_i16};
 use serde::Serialize;
 use std::io::BufRead;
 
@@ -143,7 +143,7 @@ fn not_available(precision: PrecisionArg, task: BenchTask) -> Failure {
     let available = PrecisionArg::all().filter(|&other| match task {
         BenchTask::Linear => !linear::rows(other).is_empty(),
         BenchTask::LinearBackward => other.of_floats().is_some(),
-        _ => other.of_floats().is_some() || other.of_weights().is_some() && !Which::of(task).trains(task),
+        _ => other.of_floats().is_some() || !Which::of(task).trains(task),
     });
     let available: Vec<&str> = available.map(PrecisionArg::name).collect();
     Failure::Input(format!(
@@ -179,6 +179,7 @@ fn whole(args: &BenchArgs, task: BenchTask, which: Which, context: &Context) -> 
     let precision = args.precision.unwrap_or(PrecisionArg::Standard);
     let context = match (precision.of_floats(), precision.of_weights()) {
         (Some(floats), _) => context.clone().with_precision(floats),
+        (None, None) if !which.trains(task) => context.clone(),
         // A step of training reads and changes the weights as they are.
         (None, weights @ Some(_)) if !which.trains(task) => {
             context.clone().with_precision(Precision::Standard).with_weights(weights)
@@ -190,11 +191,13 @@ fn whole(args: &BenchArgs, task: BenchTask, which: Which, context: &Context) -> 
     let size = Size { batch, inputs: which.inputs(), outputs: which.outputs() };
     check(size)?;
     let kernel = match which {
+        _ if precision == PrecisionArg::Int8 => gemm_i8::Kernel::for_isa(context.isa()).name,
+        _ if precision == PrecisionArg::Int16 => gemm_i16::Kernel::for_isa(context.isa()).name,
         Which::Mlp => Kernel::for_isa(context.isa()).name,
         _ => conv::Kernel::for_isa(context.isa()).name,
     };
     if !which.trains(task) {
-        let times = network::infer(which, batch, args.task_seconds(), context)?;
+        let times = network::infer(which, batch, precision.scheme(), args.task_seconds(), context)?;
         let line = line(args, task, size, times, kernel, context);
         let speed = format!("{} rows/s", grouped((batch as f64 / times.median_us * 1e6) as u64));
         return print(args, &line, &speed);

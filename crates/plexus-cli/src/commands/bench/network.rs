@@ -3,6 +3,7 @@
 use super::measure::{Times, measure, numbers};
 use crate::Failure;
 use crate::args::{BenchTask, OptimizerArg};
+use plexus::quant::{Options, Scheme};
 use plexus::{Context, Model, Task, Workspace};
 use plexus_kernels::map::Function;
 use plexus_nn::zoo::{self, AlexNet, LeNet5, UNet, Vgg};
@@ -106,12 +107,25 @@ fn network(which: Which) -> Result<Arc<CheckedNetwork>, Failure> {
     Ok(Arc::new(network.expect("it reads such images").check()?))
 }
 
-/// Times the logits of a batch, through the model that users open.
-pub fn infer(which: Which, batch: usize, seconds: f64, context: &Context) -> Result<Times, Failure> {
+/// Rows that a network of whole numbers takes its ranges from.
+const CALIBRATION: usize = 8;
+
+/// Times the logits of a batch, through the model that users open; with a scheme, of the network of whole numbers.
+pub fn infer(
+    which: Which,
+    batch: usize,
+    scheme: Option<Scheme>,
+    seconds: f64,
+    context: &Context,
+) -> Result<Times, Failure> {
     let network = network(which)?;
     let params = Params::initialize(&network, 0);
     let task = Task::Classification { classes: (0..which.outputs()).map(|class| class.to_string()).collect() };
-    let model = Model::new(network, &params, task, context.clone())?;
+    let mut model = Model::new(network, &params, task, context.clone())?;
+    if let Some(scheme) = scheme {
+        let rows = numbers(CALIBRATION * which.inputs());
+        model = model.quantize(&[&rows], CALIBRATION, &Options::new(scheme))?.model;
+    }
     let (input, mut workspace) = (numbers(batch * which.inputs()), Workspace::default());
     // The width is asked about once here, so that a wrong one is an error and not a panic below.
     model.scores(&input, batch, &mut workspace)?;
