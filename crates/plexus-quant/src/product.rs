@@ -39,6 +39,18 @@ pub struct Rounded {
     pub widened: bool,
 }
 
+impl Rounded {
+    /// What a weight stands for.
+    pub fn value(&self, at: usize, output: usize) -> f32 {
+        let scale = match (&self.weight_scale, self.integers.arithmetic) {
+            (Some(scales), _) => scales[if scales.len() > 1 { output } else { 0 }],
+            (None, Arithmetic::PowerOfTwo { weight_fraction, .. }) => 2f32.powi(-weight_fraction),
+            (None, _) => 1.0,
+        };
+        self.weight[at] * scale
+    }
+}
+
 /// Rounds a layer.
 pub fn round(float: &Float<'_>, scheme: Scheme, options: &Options) -> Result<Rounded, QuantError> {
     match scheme.is_power_of_two() {

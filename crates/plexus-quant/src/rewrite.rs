@@ -23,6 +23,8 @@ pub struct Written {
     pub params: Params,
     /// Layers of the float network with the values that they became: those of whole numbers, and those that stayed.
     pub values: Vec<(usize, ValueId, String)>,
+    /// What the weights of layers of the float network were rounded to, in their order there.
+    pub rounded: Vec<(usize, Vec<f32>)>,
     pub notes: Vec<String>,
 }
 
@@ -48,6 +50,7 @@ struct Rewriter<'a> {
     fused: HashSet<usize>,
     /// Flat values whose numbers stand channels last here, with the maps that they were.
     turned: HashMap<ValueId, [usize; 3]>,
+    rounded: Vec<(usize, Vec<f32>)>,
     notes: Vec<String>,
 }
 
@@ -73,6 +76,7 @@ pub fn rewrite(
         made: Vec::new(),
         fused: HashSet::new(),
         turned: HashMap::new(),
+        rounded: Vec::new(),
         notes: Vec::new(),
     };
     for (value, input) in network.values().zip(&network.network().inputs) {
@@ -454,7 +458,14 @@ impl Rewriter<'_> {
             means: &means,
             output: self.statistics.value(network.value_of(end)),
         };
-        let Rounded { integers, weight, bias, weight_scale, widened } = round(&float, scheme, self.options)?;
+        let rounded = round(&float, scheme, self.options)?;
+        let mut told: Vec<f32> = (0..rounded.weight.len()).map(|at| rounded.value(at, place(at)[0])).collect();
+        if let Some([channels, height, width]) = self.turned.get(&read).copied() {
+            // The way back: a row of channels last has as many channels as that of channels first has pixels.
+            told = turned(&told, height * width, channels);
+        }
+        let Rounded { integers, weight, bias, weight_scale, widened } = rounded;
+        self.rounded.push((index, told));
         if widened {
             self.notes.push(format!("{}: 32-bit sums could wrap, so its sums have 64 bits.", network.label(index)));
         }
@@ -497,7 +508,7 @@ impl Rewriter<'_> {
         let params = Params::from_tensors(&network, &self.tensors).map_err(refused)?;
         let value = |name: &str| network.value(name).expect("the layer was written");
         let values = self.made.into_iter().map(|(end, name)| (end, value(&name), name)).collect();
-        Ok(Written { network, params, values, notes: self.notes })
+        Ok(Written { network, params, values, rounded: self.rounded, notes: self.notes })
     }
 }
 

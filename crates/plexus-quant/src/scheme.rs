@@ -4,10 +4,10 @@ use crate::error::QuantError;
 use crate::range::Calibration;
 use plexus_nn::integer::{Rounding, ShiftRounding, WeightType};
 use plexus_nn::{CheckedNetwork, DType};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Whole numbers for weights and activations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Scheme {
