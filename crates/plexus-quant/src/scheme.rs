@@ -24,6 +24,7 @@ pub enum Scheme {
     /// The same of 16 bits.
     Q15,
     /// 8-bit weights, 16-bit activations, powers of two.
+    #[serde(rename = "q7q15")]
     Q7Q15,
     /// 4-bit weights with a scale for each output channel, 8-bit activations.
     Int4,

@@ -13,7 +13,7 @@ use crate::commands::newest_run;
 use crate::output::{print_json, program, quoted};
 use crate::progress::Streams;
 use announce::announce;
-use plexus::{Context, Finished, ImageFit, ImageForm, Model, Pool, Resume, Run, RunSpec};
+use plexus::{Context, Finished, ImageFit, ImageForm, Model, Pool, Resume, Run, RunSpec, WholeNumbers};
 use plexus_train::data::{self, DataOptions, DataSource};
 use report::report;
 use settings::{settings, target_scale};
@@ -129,6 +129,7 @@ fn start(
         from: args.from.clone(),
         freeze_until: args.freeze_until.clone(),
         classes: args.classes.map(|classes| classes as usize),
+        quantize: args.quantize.map(|scheme| WholeNumbers { scheme: scheme.into(), float_epochs: args.float_epochs }),
         settings,
         validation: args.learning.validation,
         standardize: !args.learning.no_standardize,
