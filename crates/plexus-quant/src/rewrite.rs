@@ -458,13 +458,12 @@ impl Rewriter<'_> {
             means: &means,
             output: self.statistics.value(network.value_of(end)),
         };
-        let rounded = round(&float, scheme, self.options)?;
-        let mut told: Vec<f32> = (0..rounded.weight.len()).map(|at| rounded.value(at, place(at)[0])).collect();
+        let Rounded { integers, weight, values, bias, weight_scale, widened } = round(&float, scheme, self.options)?;
+        let mut told = values;
         if let Some([channels, height, width]) = self.turned.get(&read).copied() {
             // The way back: a row of channels last has as many channels as that of channels first has pixels.
             told = turned(&told, height * width, channels);
         }
-        let Rounded { integers, weight, bias, weight_scale, widened } = rounded;
         self.rounded.push((index, told));
         if widened {
             self.notes.push(format!("{}: 32-bit sums could wrap, so its sums have 64 bits.", network.label(index)));
