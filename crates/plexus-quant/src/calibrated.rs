@@ -10,7 +10,8 @@ use plexus_nn::{CheckedNetwork, Params, ValueId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A float network with the ranges of its values.
+/// A float network with the ranges of its values. The scales of 4-bit weights, which are searched for, stay too: another scale rounds all
+/// weights of a row otherwise, and that would shake a training.
 ///
 /// # Examples
 /// ```
@@ -78,9 +79,10 @@ impl Calibrated {
         statistics::check(&network, samples)?;
         let folded = fold(&network, params);
         let statistics = Statistics::of(&Arc::new(folded.network.clone()), &folded.params, samples, context);
-        let calibrated = Calibrated::of(network, folded, statistics.needed_for(&options), options);
-        calibrated.quantize(params)?;
-        Ok(calibrated)
+        let statistics = statistics.needed_for(&options);
+        let plain = Arc::new(folded.network.clone());
+        let searched = rewrite(&plain, &folded.params, &statistics, &options)?.searched;
+        Ok(Calibrated::of(network, folded, statistics.with_weight_scales(searched), options))
     }
 
     /// With what was measured before, of the same network: [`Calibrated::statistics`].

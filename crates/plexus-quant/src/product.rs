@@ -25,6 +25,8 @@ pub struct Float<'a> {
     pub means: &'a [f64],
     /// Of its outputs, with what is fused.
     pub output: &'a ValueStatistics,
+    /// The scales of its weights, where they are not to be found anew.
+    pub weight_scale: Option<&'a [f32]>,
 }
 
 /// The same of whole numbers.
@@ -124,11 +126,16 @@ fn affine_product(
     let output = affine(dtype, options.calibration.range(float.output));
     let per_channel = scheme.per_channel();
     let groups = if per_channel { float.outputs } else { 1 };
-    let mut members: Vec<Vec<f32>> = vec![Vec::new(); groups];
-    for (output, weight) in outputs.iter().zip(float.weight) {
-        members[if per_channel { *output } else { 0 }].push(*weight);
-    }
-    let mut scales: Vec<f32> = members.iter().map(|weights| weight_scale(weights, width) as f32).collect();
+    let mut scales: Vec<f32> = match float.weight_scale {
+        Some(scales) if scales.len() == groups => scales.to_vec(),
+        _ => {
+            let mut members: Vec<Vec<f32>> = vec![Vec::new(); groups];
+            for (output, weight) in outputs.iter().zip(float.weight) {
+                members[if per_channel { *output } else { 0 }].push(*weight);
+            }
+            members.iter().map(|weights| weight_scale(weights, width) as f32).collect()
+        }
+    };
     // A bias has to fit beside the products; where all weights are tiny, their scale makes room for it.
     if dtype == DType::I8 {
         for (output, bias) in float.bias.unwrap_or_default().iter().enumerate() {

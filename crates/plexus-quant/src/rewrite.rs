@@ -6,6 +6,7 @@ use crate::range::{FRACTIONS, affine, best_fraction, power};
 use crate::scheme::{Options, Scheme};
 use crate::statistics::Statistics;
 use plexus_kernels::map::{Function, reference};
+use plexus_nn::integer::WeightType;
 use plexus_nn::layer::LayerKind;
 use plexus_nn::layers::{
     Activation, AvgPool2d, Dequantize, Flatten, IntegerAdd, IntegerAvgPool2d, IntegerClamp, IntegerConcat,
@@ -14,7 +15,7 @@ use plexus_nn::layers::{
 };
 use plexus_nn::{CheckedNetwork, DType, NamedLayer, Network, Params, Quant, Tensor, ValueId};
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// The integer network, and which of its values is which of the float one.
@@ -25,6 +26,8 @@ pub struct Written {
     pub values: Vec<(usize, ValueId, String)>,
     /// What the weights of layers of the float network were rounded to, in their order there.
     pub rounded: Vec<(usize, Vec<f32>)>,
+    /// The scales of weights of few bits, which are searched for.
+    pub searched: BTreeMap<usize, Vec<f32>>,
     pub notes: Vec<String>,
 }
 
@@ -51,6 +54,7 @@ struct Rewriter<'a> {
     /// Flat values whose numbers stand channels last here, with the maps that they were.
     turned: HashMap<ValueId, [usize; 3]>,
     rounded: Vec<(usize, Vec<f32>)>,
+    searched: BTreeMap<usize, Vec<f32>>,
     notes: Vec<String>,
 }
 
@@ -77,6 +81,7 @@ pub fn rewrite(
         fused: HashSet::new(),
         turned: HashMap::new(),
         rounded: Vec::new(),
+        searched: BTreeMap::new(),
         notes: Vec::new(),
     };
     for (value, input) in network.values().zip(&network.network().inputs) {
@@ -457,6 +462,7 @@ impl Rewriter<'_> {
             input,
             means: &means,
             output: self.statistics.value(network.value_of(end)),
+            weight_scale: self.statistics.weight_scale(index),
         };
         let Rounded { integers, weight, values, bias, weight_scale, widened } = round(&float, scheme, self.options)?;
         let mut told = values;
@@ -465,6 +471,9 @@ impl Rewriter<'_> {
             told = turned(&told, height * width, channels);
         }
         self.rounded.push((index, told));
+        if let Some(scales) = weight_scale.as_ref().filter(|_| integers.weight == WeightType::I4) {
+            self.searched.insert(index, scales.clone());
+        }
         if widened {
             self.notes.push(format!("{}: 32-bit sums could wrap, so its sums have 64 bits.", network.label(index)));
         }
@@ -507,7 +516,7 @@ impl Rewriter<'_> {
         let params = Params::from_tensors(&network, &self.tensors).map_err(refused)?;
         let value = |name: &str| network.value(name).expect("the layer was written");
         let values = self.made.into_iter().map(|(end, name)| (end, value(&name), name)).collect();
-        Ok(Written { network, params, values, rounded: self.rounded, notes: self.notes })
+        Ok(Written { network, params, values, rounded: self.rounded, searched: self.searched, notes: self.notes })
     }
 }
 

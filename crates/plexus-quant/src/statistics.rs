@@ -8,6 +8,7 @@ use plexus_kernels::Context;
 use plexus_nn::layer::{Layout, Maps};
 use plexus_nn::{CheckedNetwork, Params, Plan, PlanOptions, ValueId, View, Workspace};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Bars of a histogram.
@@ -41,6 +42,9 @@ impl ValueStatistics {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Statistics {
     values: Vec<ValueStatistics>,
+    /// The scales of weights of few bits, by layer, where they are to stay.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    weight_scales: BTreeMap<usize, Vec<f32>>,
 }
 
 /// Channels of a shape, and numbers of each that stand side by side, channels first.
@@ -87,7 +91,7 @@ impl Statistics {
             let numbers = network.len(value) * samples.rows / statistics.means.len().max(1);
             statistics.means.iter_mut().for_each(|mean| *mean /= numbers.max(1) as f64);
         }
-        Statistics { values }
+        Statistics { values, weight_scales: BTreeMap::new() }
     }
 
     /// What is needed of them for some options.
@@ -103,10 +107,23 @@ impl Statistics {
         self
     }
 
+    /// The same with scales of weights that stay as they are.
+    pub(crate) fn with_weight_scales(self, weight_scales: BTreeMap<usize, Vec<f32>>) -> Self {
+        Statistics { weight_scales, ..self }
+    }
+
+    /// The scales of the weights of a layer, where they stay as they are.
+    pub(crate) fn weight_scale(&self, layer: usize) -> Option<&[f32]> {
+        self.weight_scales.get(&layer).map(Vec::as_slice)
+    }
+
     /// Whether they can be those of a network.
     pub(crate) fn fit(&self, network: &CheckedNetwork) -> bool {
         let fits = |value: &ValueStatistics| value.min <= value.max && [0, BINS].contains(&value.histogram.len());
-        self.values.len() == network.values().count() && self.values.iter().all(fits)
+        let scales = self.weight_scales.values().flatten();
+        self.values.len() == network.values().count()
+            && self.values.iter().all(fits)
+            && scales.into_iter().all(|scale| scale.is_normal() && *scale > 0.0)
     }
 
     /// Those of a value.

@@ -161,7 +161,8 @@ pub struct LearningArgs {
     /// sgd, adam, adamw or rmsprop
     #[arg(long, value_name = "NAME", default_value = "adam")]
     pub optimizer: String,
-    /// Learning rate [default: 0.05 for sgd, 0.003 for adam and adamw (0.001 for tables), 0.001 for rmsprop]
+    /// Learning rate [default: 0.05 for sgd, 0.003 for adam and adamw (0.001 for tables), 0.001 for rmsprop; a tenth of it for
+    /// --quantize with --from]
     #[arg(long, value_name = "RATE")]
     pub lr: Option<f64>,
     /// Momentum of sgd and rmsprop [default: 0.9 for sgd, 0 for rmsprop]

