@@ -22,8 +22,11 @@ pub struct WholeNumbers {
 }
 
 impl WholeNumbers {
-    /// The rows that ranges are measured on.
-    pub const ROWS: u64 = 200;
+    /// The most rows that ranges are measured on. They stay to the end of the run, so that it pays to see more than a few: what lies
+    /// outside of them is cut off for good.
+    pub const ROWS: u64 = 1000;
+    /// Fewer where these would take more bytes than this: 64 MiB.
+    const BYTES: usize = 64 << 20;
 
     /// With the number of epochs, where it was not said.
     pub(crate) fn settled(self, epochs: u64, from_model: bool) -> Result<Self, Error> {
@@ -69,9 +72,16 @@ impl WholeNumbers {
         options
     }
 
+    /// How many rows ranges are measured on.
+    pub(crate) fn rows(loader: &Loader) -> u64 {
+        let numbers: usize = loader.source().inputs().iter().filter_map(|shape| shape.len()).sum();
+        let fit = WholeNumbers::BYTES / (numbers * size_of::<f32>()).max(1);
+        WholeNumbers::ROWS.min(fit as u64).max(100).min(loader.rows().len())
+    }
+
     /// Measures the ranges of a network in training.
     pub(crate) fn calibrated(self, trainer: &Trainer, loader: &Loader, context: &Context) -> Result<Calibrated, Error> {
-        let rows = spread(loader.rows());
+        let rows = spread(loader.rows(), WholeNumbers::rows(loader));
         let inputs = loader.inputs(&rows, context.pool())?;
         let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
         let samples = Samples { inputs: &inputs, rows: rows.len() };
@@ -91,8 +101,7 @@ pub(crate) fn begin(trainer: &mut Trainer, calibrated: Calibrated, context: &Con
 }
 
 /// Rows spread evenly over those that are learnt from.
-fn spread(rows: &Rows) -> Vec<u64> {
-    let count = WholeNumbers::ROWS.min(rows.len());
+fn spread(rows: &Rows, count: u64) -> Vec<u64> {
     (0..count).filter_map(|at| rows.get((u128::from(at) * u128::from(rows.len()) / u128::from(count)) as u64)).collect()
 }
 

@@ -377,6 +377,12 @@ impl Run {
         Ok(true)
     }
 
+    /// The rows that ranges of whole numbers are measured on.
+    #[cfg(feature = "quant")]
+    pub fn calibration_rows(&self) -> u64 {
+        crate::WholeNumbers::rows(&self.loader)
+    }
+
     /// Whether the run has gone over to whole numbers.
     pub fn has_whole_numbers(&self) -> bool {
         self.progress().twin_from.is_some()

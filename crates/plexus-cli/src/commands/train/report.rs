@@ -128,7 +128,8 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, args: &T
         None => say!("  {program} predict {model} --data {source} --row 0{}", data_options(run)),
     }
     say!("  {program} summary {model}");
-    if whole.is_some() {
+    // What stays float is not exported.
+    if whole.is_some() && finished.model.program(None).is_ok() {
         say!("  {program} export {model} --target c --out firmware");
     }
     Ok(())

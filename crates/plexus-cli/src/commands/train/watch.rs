@@ -2,7 +2,7 @@
 
 use crate::output::{accuracy, grouped, number, print_json};
 use crate::progress::{Bar, Part, Screen, clock, line};
-use plexus::{Run, Stepped, WholeNumbers};
+use plexus::{Run, Stepped};
 use plexus_train::data::Targets;
 use plexus_train::trainer::EpochRecord;
 use std::time::Duration;
@@ -155,14 +155,14 @@ impl<S: Screen> Watch<S> {
         let (Some(whole), epoch) = (run.spec().quantize, run.progress().epoch) else { return };
         if self.json {
             print_json(&serde_json::json!({
-                "event": "whole_numbers", "epoch": epoch, "scheme": whole.scheme, "calibration_rows": WholeNumbers::ROWS,
+                "event": "whole_numbers", "epoch": epoch, "scheme": whole.scheme, "calibration_rows": run.calibration_rows(),
             }));
             return;
         }
         if let Some(best) = self.unsaid_best.take() {
             self.print(&best);
         }
-        let rows = format!("ranges from {} rows", WholeNumbers::ROWS);
+        let rows = format!("ranges from {} rows", grouped(run.calibration_rows()));
         self.print(&[
             epoch_part(epoch, run.spec().settings.epochs),
             Part::fixed(format!("whole numbers from here on ({})", whole.scheme.name())),
