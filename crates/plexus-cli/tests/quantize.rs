@@ -367,6 +367,26 @@ fn a_run_ends_with_whole_numbers_and_its_model_is_exported() {
     assert_eq!(event("whole_numbers")["epoch"], 4);
     assert_eq!(event("whole_numbers")["calibration_rows"], 1000);
     assert!(event("finished")["float_model"].as_str().expect("a path").ends_with("float.safetensors"));
+    // A number that was learnt on a scale of its own is exported with the way back to its unit.
+    write(&at.join("houses.csv"), houses(240));
+    let line = "train houses.csv --target price --epochs 60 --seed 0 --quantize int16x8 --out houses --quiet";
+    run(at, line).well();
+    run(at, "export houses --target c --out price").well();
+    let readme = std::fs::read_to_string(at.join("price/README.md")).expect("it was exported");
+    let line = readme.lines().find(|line| line.starts_with("float value = (float)(output[0] - (0)) * "));
+    let numbers = line.expect("it tells the value").split_once(" * ").expect("a product").1.trim_end_matches("f);");
+    let (scale, offset) = numbers.split_once("f + (").expect("and an offset");
+    let [scale, offset]: [f64; 2] = [scale, offset].map(|number| number.parse().expect("it is a number"));
+    let told = golden(at, "price");
+    let said = run(at, "predict houses houses.csv --out answers.csv").well();
+    let answers = std::fs::read_to_string(at.join("answers.csv")).expect("it was written") + &said.stdout;
+    for vector in told["vectors"].as_array().expect("a list") {
+        let last = vector["steps"].as_array().expect("a list").last().expect("there are steps");
+        let value = last[0].as_f64().expect("a number") * scale + offset;
+        // The same digits as a prediction of that row, but for the last ones.
+        let near = answers.lines().skip(1).filter_map(|line| line.rsplit(',').next()?.parse::<f64>().ok());
+        assert!(near.into_iter().any(|answer| (answer - value).abs() < 1e-3 * value.abs()), "{value}: {answers}");
+    }
     // The model is of whole numbers, to be exported as it is; the other one is of floats.
     let summary = run(at, "summary tuned").well().stdout;
     assert!(summary.contains("integer_linear"), "{summary}");
@@ -384,7 +404,10 @@ fn a_run_ends_with_whole_numbers_and_its_model_is_exported() {
             ("train --quantize int8 --epochs 1 --out no", &["--epochs is 1", "at least 2"]),
             ("train --quantize int8 --epochs 4 --float-epochs 4 --out no", &["--float-epochs is 4", "less than the 4"]),
             ("train --quantize int8 --epochs 4 --float-epochs 0 --out no", &["--float-epochs is 0", "at least 1"]),
-            ("train --from tuned --quantize int8 --epochs 1 --out no", &["Start from the float model"]),
+            (
+                "train --from tuned/model.safetensors --quantize int8 --epochs 1 --out no",
+                &["Start from the float model"],
+            ),
             (
                 "train --from tuned/float.safetensors --freeze-until layers.1 --quantize int8 --epochs 1 --out no",
                 &["--quantize is int8, with layers that stay as they are"],

@@ -129,7 +129,7 @@ impl Run {
                 return Err(Error::Setting {
                     name: "quantize",
                     got: format!("{}, with layers that stay as they are", whole.scheme.name()),
-                    expected: "left out then: the ranges of all layers move together".to_string(),
+                    expected: "left out there: rounding would change these layers too".to_string(),
                     remedy: None,
                 });
             }
