@@ -155,8 +155,7 @@ impl Run {
             prepare::starting_model(frozen, &trainer, &targets, &context)?.save(folder.join(Run::START))?;
         }
         let last_checkpoint = Instant::now();
-        #[cfg_attr(not(feature = "quant"), expect(unused_mut, reason = "whole numbers may begin at once"))]
-        let mut run = Run {
+        let run = Run {
             folder: folder.to_path_buf(),
             spec,
             source,
@@ -174,7 +173,11 @@ impl Run {
             _lock: lock,
         };
         #[cfg(feature = "quant")]
-        run.begin_whole_numbers()?;
+        let run = {
+            let mut run = run;
+            run.begin_whole_numbers()?;
+            run
+        };
         let settings = serde_json::to_vec_pretty(&run.spec).expect("plain data has a JSON form");
         files::write(&folder.join(Run::SPEC), &settings)?;
         run.write_checkpoint()?;
@@ -394,12 +397,14 @@ impl Run {
     /// [`Error::NotFinite`] when the loss is no number; [`Error::Io`] when a checkpoint cannot be written.
     pub fn step(&mut self) -> Result<Stepped, Error> {
         let step = self.trainer.step(&mut self.loader)?;
-        let (mut epoch, mut whole_numbers) = (None, false);
+        let mut epoch = None;
         if step.epoch_ends {
             epoch = Some(self.trainer.end_epoch(&self.loader, &self.validation_rows)?);
-            #[cfg(feature = "quant")]
-            (whole_numbers |= self.begin_whole_numbers()?);
         }
+        #[cfg(feature = "quant")]
+        let whole_numbers = step.epoch_ends && self.begin_whole_numbers()?;
+        #[cfg(not(feature = "quant"))]
+        let whole_numbers = false;
         let due = match (self.checkpoint_every, step.epoch_ends) {
             (0, true) => self.last_checkpoint.elapsed() >= CHECKPOINT_PAUSE,
             (0, false) => self.last_checkpoint.elapsed() >= CHECKPOINT_PAUSE_IN_EPOCH,
