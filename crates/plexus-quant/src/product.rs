@@ -18,6 +18,8 @@ pub struct Float<'a> {
     pub bias: Option<&'a [f32]>,
     /// Output channels.
     pub outputs: usize,
+    /// The output channel of each weight.
+    pub output_of: &'a [usize],
     /// The output channel and the input channel of a weight, by its place.
     pub place: &'a dyn Fn(usize) -> [usize; 2],
     /// What its inputs stand for, and their means along the channels.
@@ -45,10 +47,9 @@ pub struct Rounded {
 
 /// Rounds a layer.
 pub fn round(float: &Float<'_>, scheme: Scheme, options: &Options) -> Result<Rounded, QuantError> {
-    let outputs: Vec<usize> = (0..float.weight.len()).map(|at| (float.place)(at)[0]).collect();
     match scheme.is_power_of_two() {
-        true => powers_of_two(float, &outputs, scheme, options),
-        false => affine_product(float, &outputs, scheme, options),
+        true => powers_of_two(float, scheme, options),
+        false => affine_product(float, scheme, options),
     }
 }
 
@@ -116,12 +117,8 @@ fn weight_scale(weights: &[f32], width: WeightType) -> f64 {
     best.map_or(most / high, |(_, scale)| scale)
 }
 
-fn affine_product(
-    float: &Float<'_>,
-    outputs: &[usize],
-    scheme: Scheme,
-    options: &Options,
-) -> Result<Rounded, QuantError> {
+fn affine_product(float: &Float<'_>, scheme: Scheme, options: &Options) -> Result<Rounded, QuantError> {
+    let outputs = float.output_of;
     let (width, dtype, input) = (scheme.weight(), scheme.activation(), float.input);
     let output = affine(dtype, options.calibration.range(float.output));
     let per_channel = scheme.per_channel();
@@ -190,12 +187,8 @@ fn first_beyond(
     })
 }
 
-fn powers_of_two(
-    float: &Float<'_>,
-    outputs: &[usize],
-    scheme: Scheme,
-    options: &Options,
-) -> Result<Rounded, QuantError> {
+fn powers_of_two(float: &Float<'_>, scheme: Scheme, options: &Options) -> Result<Rounded, QuantError> {
+    let outputs = float.output_of;
     let (width, dtype) = (scheme.weight(), scheme.activation());
     let narrow = if width == WeightType::I16 { DType::I16 } else { DType::I8 };
     let input_fraction = float.input.fraction_bits().unwrap_or(0);

@@ -445,6 +445,11 @@ impl Rewriter<'_> {
                 [output, group * own + at / taps % own]
             }
         };
+        let output_of: Vec<usize> = match transposed_groups {
+            Some(_) => (0..weight.len()).map(|at| place(at)[0]).collect(),
+            // Those of an output stand side by side.
+            None => (0..outputs).flat_map(|output| std::iter::repeat_n(output, own * taps)).collect(),
+        };
         let (input, from) = self.integer(read, scheme.activation());
         let (end, relu) = self.fuse(index);
         let mut means = Cow::Borrowed(&self.statistics.value(read).means);
@@ -458,6 +463,7 @@ impl Rewriter<'_> {
             weight: &weight,
             bias: of_role("bias"),
             outputs,
+            output_of: &output_of,
             place: &place,
             input,
             means: &means,
