@@ -19,7 +19,7 @@ pub struct Float<'a> {
     /// Output channels.
     pub outputs: usize,
     /// The output channel of each weight.
-    pub output_of: &'a [usize],
+    pub output_of: &'a [u32],
     /// The output channel and the input channel of a weight, by its place.
     pub place: &'a dyn Fn(usize) -> [usize; 2],
     /// What its inputs stand for, and their means along the channels.
@@ -128,7 +128,7 @@ fn affine_product(float: &Float<'_>, scheme: Scheme, options: &Options) -> Resul
         _ => {
             let mut members: Vec<Vec<f32>> = vec![Vec::new(); groups];
             for (output, weight) in outputs.iter().zip(float.weight) {
-                members[if per_channel { *output } else { 0 }].push(*weight);
+                members[if per_channel { *output as usize } else { 0 }].push(*weight);
             }
             members.iter().map(|weights| weight_scale(weights, width) as f32).collect()
         }
@@ -143,11 +143,11 @@ fn affine_product(float: &Float<'_>, scheme: Scheme, options: &Options) -> Resul
     let scale_of = |output: usize| f64::from(if per_channel { scales[output] } else { scales[0] });
     let [_, high] = width.range().map(f64::from);
     let weights = outputs.iter().zip(float.weight);
-    let number = |(output, weight): (&usize, &f32)| nearest(f64::from(*weight) / scale_of(*output), high) as f32;
+    let number = |(output, weight): (&u32, &f32)| nearest(f64::from(*weight) / scale_of(*output as usize), high) as f32;
     let weight: Vec<f32> = weights.map(number).collect();
-    let value = |(output, number): (&usize, &f32)| (f64::from(*number) * scale_of(*output)) as f32;
+    let value = |(output, number): (&u32, &f32)| (f64::from(*number) * scale_of(*output as usize)) as f32;
     let values = outputs.iter().zip(&weight).map(value).collect();
-    let bias = biases(float, options, |at| f64::from(weight[at]) * scale_of(outputs[at]));
+    let bias = biases(float, options, |at| f64::from(weight[at]) * scale_of(outputs[at] as usize));
     let bias: Option<Vec<f32>> = bias.map(|bias| {
         let whole = |(output, bias): (usize, f64)| (bias / (f64::from(input.scale) * scale_of(output))).round() as f32;
         bias.into_iter().enumerate().map(whole).collect()
@@ -168,7 +168,7 @@ fn affine_product(float: &Float<'_>, scheme: Scheme, options: &Options) -> Resul
 
 /// The first row whose sums may go beyond 32 bits, and how far.
 fn first_beyond(
-    (outputs, weight): (&[usize], &[f32]),
+    (outputs, weight): (&[u32], &[f32]),
     count: usize,
     bias: Option<&[f32]>,
     (bias_shift, half): (u32, i64),
@@ -176,7 +176,7 @@ fn first_beyond(
 ) -> Option<(usize, i64)> {
     let mut sums = vec![0i64; count];
     for (output, weight) in outputs.iter().zip(weight) {
-        sums[*output] += (*weight as i64).abs();
+        sums[*output as usize] += (*weight as i64).abs();
     }
     sums.into_iter().enumerate().find_map(|(row, sum)| {
         let bias = bias.map_or(0, |bias| (bias[row] as i64) << bias_shift);

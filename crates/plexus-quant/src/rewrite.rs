@@ -445,10 +445,10 @@ impl Rewriter<'_> {
                 [output, group * own + at / taps % own]
             }
         };
-        let output_of: Vec<usize> = match transposed_groups {
-            Some(_) => (0..weight.len()).map(|at| place(at)[0]).collect(),
+        let output_of: Vec<u32> = match transposed_groups {
+            Some(_) => (0..weight.len()).map(|at| place(at)[0] as u32).collect(),
             // Those of an output stand side by side.
-            None => (0..outputs).flat_map(|output| std::iter::repeat_n(output, own * taps)).collect(),
+            None => (0..outputs as u32).flat_map(|output| std::iter::repeat_n(output, own * taps)).collect(),
         };
         let (input, from) = self.integer(read, scheme.activation());
         let (end, relu) = self.fuse(index);
