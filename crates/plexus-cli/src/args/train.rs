@@ -33,8 +33,8 @@ pub struct TrainArgs {
     /// With --from: put a new last layer for this many classes in the place of the old one
     #[arg(long, value_name = "N", requires = "from", value_parser = clap::value_parser!(u32).range(1..))]
     pub classes: Option<u32>,
-    /// End with whole numbers: the last third of the epochs (all with --from) learns with what they compute, and the model is of
-    /// them. plexus quantize --help describes the schemes
+    /// End with whole numbers: int8, int8-per-channel, int16x8, int16, q7, q15, q7q15 or int4, as plexus quantize --help describes
+    /// them. The last third of the epochs (all with --from) learns with what they compute, and the model is of them
     #[arg(long, value_enum, value_name = "SCHEME", hide_possible_values = true)]
     pub quantize: Option<SchemeArg>,
     /// With --quantize: epochs with floats before [default: two thirds, none with --from]
@@ -118,7 +118,7 @@ Examples:
   plexus train --data mnist:DIR --network lenet5 --augment --epochs 20
   plexus train iris.csv --network net.toml --optimizer sgd --lr 0.1 --schedule one_cycle
   plexus train --data images:birds --from flowers.safetensors --freeze-until pool5 --classes 12
-  plexus train --data mnist:DIR --network lenet5 --epochs 9 --quantize int4        a model of whole numbers, learnt as such
+  plexus train --data mnist:DIR --network lenet5 --epochs 9 --quantize int4
   plexus train --data mnist:DIR --from runs/mnist-1/model.safetensors --epochs 3 --quantize int4
   plexus train --resume                            go on where the newest run stopped
 
