@@ -351,6 +351,73 @@ fn sums_that_could_wrap_are_named_with_their_row() {
 }
 
 #[test]
+fn a_run_ends_with_whole_numbers_and_its_model_is_exported() {
+    let folder = here();
+    let at = folder.path();
+    let line = "train --data digits --network mlp:16 --epochs 6 --seed 0 --quantize int4 --out";
+    let told = run(at, &format!("{line} tuned")).well().stdout;
+    for words in ["Numbers   whole ones as int4, from epoch 5 on", "whole numbers from here on (int4)", "plexus export"]
+    {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let told = run(at, &format!("{line} again --json")).well().stdout;
+    let events: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    let event = |name: &str| events.iter().find(|event| event["event"] == name).expect("it was told");
+    assert_eq!(event("start")["quantize"], json!({ "scheme": "int4", "float_epochs": 4 }));
+    assert_eq!(event("whole_numbers")["epoch"], 4);
+    assert_eq!(event("whole_numbers")["calibration_rows"], 1000);
+    assert!(event("finished")["float_model"].as_str().expect("a path").ends_with("float.safetensors"));
+    // A number that was learnt on a scale of its own is exported with the way back to its unit.
+    write(&at.join("houses.csv"), houses(240));
+    let line = "train houses.csv --target price --epochs 60 --seed 0 --quantize int16x8 --out houses --quiet";
+    run(at, line).well();
+    run(at, "export houses --target c --out price").well();
+    let readme = std::fs::read_to_string(at.join("price/README.md")).expect("it was exported");
+    let line = readme.lines().find(|line| line.starts_with("float value = (float)(output[0] - (0)) * "));
+    let numbers = line.expect("it tells the value").split_once(" * ").expect("a product").1.trim_end_matches("f);");
+    let (scale, offset) = numbers.split_once("f + (").expect("and an offset");
+    let [scale, offset]: [f64; 2] = [scale, offset].map(|number| number.parse().expect("it is a number"));
+    let told = golden(at, "price");
+    let said = run(at, "predict houses houses.csv --out answers.csv").well();
+    let answers = std::fs::read_to_string(at.join("answers.csv")).expect("it was written") + &said.stdout;
+    for vector in told["vectors"].as_array().expect("a list") {
+        let last = vector["steps"].as_array().expect("a list").last().expect("there are steps");
+        let value = last[0].as_f64().expect("a number") * scale + offset;
+        // The same digits as a prediction of that row, but for the last ones.
+        let near = answers.lines().skip(1).filter_map(|line| line.rsplit(',').next()?.parse::<f64>().ok());
+        assert!(near.into_iter().any(|answer| (answer - value).abs() < 1e-3 * value.abs()), "{value}: {answers}");
+    }
+    // The model is of whole numbers, to be exported as it is; the other one is of floats.
+    let summary = run(at, "summary tuned").well().stdout;
+    assert!(summary.contains("integer_linear"), "{summary}");
+    run(at, "export tuned --target c --out net").well();
+    run(at, "quantize tuned/float.safetensors --out whole.safetensors").well();
+    let on =
+        run(at, "train --data digits --from tuned/float.safetensors --quantize q7 --epochs 1 --seed 0 --out on").well();
+    assert!(on.stdout.contains("Numbers   whole ones as q7, all epochs"), "{}", on.stdout);
+    assert!(on.stdout.contains("learning rate 0.0003"), "a tenth of the usual: {}", on.stdout);
+    refused(
+        at,
+        &[
+            ("train --quantize int3 --out no", &["int3", "possible values: int8, int8-per-channel"]),
+            ("train --float-epochs 3 --out no", &["--quantize"]),
+            ("train --quantize int8 --epochs 1 --out no", &["--epochs is 1", "at least 2"]),
+            ("train --quantize int8 --epochs 4 --float-epochs 4 --out no", &["--float-epochs is 4", "less than the 4"]),
+            ("train --quantize int8 --epochs 4 --float-epochs 0 --out no", &["--float-epochs is 0", "at least 1"]),
+            (
+                "train --from tuned/model.safetensors --quantize int8 --epochs 1 --out no",
+                &["Start from the float model"],
+            ),
+            (
+                "train --from tuned/float.safetensors --freeze-until layers.1 --quantize int8 --epochs 1 --out no",
+                &["--quantize is int8, with layers that stay as they are"],
+            ),
+            ("train --resume tuned --quantize int8", &["--resume", "--quantize"]),
+        ],
+    );
+}
+
+#[test]
 fn what_cannot_be_quantized_is_refused() {
     let folder = here();
     let at = folder.path();

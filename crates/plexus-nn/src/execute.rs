@@ -28,12 +28,34 @@ impl<F: FnMut(ValueId, View<'_>)> Observer for F {
     }
 }
 
+/// Writes other values in the place of those that a network computes in training, and looks at their gradients.
+pub trait Overwrite {
+    /// Called when a value is known and nothing has read it yet. Values that only give another one other axes are not told.
+    fn value(&mut self, value: ValueId, numbers: ViewMut<'_>);
+
+    /// Called when the gradient of a value is known and nothing has read it yet: in the layout that the value was told in.
+    fn gradient(&mut self, value: ValueId, grad: ViewMut<'_>);
+}
+
+/// Who is told of values.
+pub(crate) enum Watch<'a> {
+    Nobody,
+    Observer(&'a mut dyn Observer),
+    Overwrite(&'a mut dyn Overwrite),
+}
+
+impl<'a> From<Option<&'a mut dyn Observer>> for Watch<'a> {
+    fn from(observer: Option<&'a mut dyn Observer>) -> Self {
+        observer.map_or(Watch::Nobody, Watch::Observer)
+    }
+}
+
 /// The numbers of a network, as a program reads them.
 pub(crate) enum Numbers<'a> {
     /// Prepared; statistics are the running ones.
     Prediction { weights: &'a [Weights], layout: &'a ParamLayout, state: &'a [f32] },
     /// As they are, with the random numbers of the step.
-    Training { params: &'a mut Params, random: RandomKey },
+    Training { params: &'a mut Params, random: RandomKey, settled: bool },
 }
 
 /// What operations run with, besides memory.
@@ -157,9 +179,9 @@ impl Executor<'_> {
     }
 
     /// Runs the way forward.
-    pub fn forward(&mut self, numbers: &mut Numbers<'_>, mut observer: Option<&mut dyn Observer>) {
+    pub fn forward(&mut self, numbers: &mut Numbers<'_>, mut watch: Watch<'_>) {
         let Frame { program, network, batch, .. } = self.frame;
-        if let Some(observer) = observer.as_deref_mut() {
+        if let Watch::Observer(observer) = &mut watch {
             for (value, input) in network.values().zip(&network.network().inputs) {
                 let view = View::of(&input.shape, Layout::ChannelsFirst, batch.input(value.index()));
                 observer.after(value, view);
@@ -173,8 +195,10 @@ impl Executor<'_> {
                     } else {
                         self.layer_forward::<MANY>(op, numbers);
                     }
-                    if let Some(observer) = observer.as_deref_mut() {
-                        observer.after(output.value, self.view(*output));
+                    match &mut watch {
+                        Watch::Nobody => {}
+                        Watch::Observer(observer) => observer.after(output.value, self.view(*output)),
+                        Watch::Overwrite(overwrite) => overwrite.value(output.value, self.view_mut(*output)),
                     }
                 }
                 Op::Reorder { from, to } => self.reorder(*from, *to),
@@ -184,7 +208,13 @@ impl Executor<'_> {
     }
 
     /// Runs the way back. The derivatives with respect to the outputs are in their places.
-    pub fn backward(&mut self, params: &Params, random: RandomKey, grad_weights: &mut GradWeights<'_>) {
+    pub fn backward(
+        &mut self,
+        params: &Params,
+        (random, settled): (RandomKey, bool),
+        grad_weights: &mut GradWeights<'_>,
+        mut overwrite: Option<&mut dyn Overwrite>,
+    ) {
         let program = self.frame.program;
         if !grad_weights.accumulate {
             for &layer in &program.idle {
@@ -192,11 +222,14 @@ impl Executor<'_> {
             }
         }
         for op in &program.ops[program.forward..] {
+            if let (Some(overwrite), Op::Backward { output, grad_output, .. }) = (&mut overwrite, op) {
+                overwrite.gradient(output.value, self.view_mut(*grad_output));
+            }
             match op {
                 Op::Backward { reads, .. } if reads.len() <= FEW_INPUTS => {
-                    self.layer_backward::<FEW>(op, params, random, grad_weights);
+                    self.layer_backward::<FEW>(op, params, (random, settled), grad_weights);
                 }
-                Op::Backward { .. } => self.layer_backward::<MANY>(op, params, random, grad_weights),
+                Op::Backward { .. } => self.layer_backward::<MANY>(op, params, (random, settled), grad_weights),
                 Op::Reorder { from, to } => self.reorder(*from, *to),
                 Op::Function { function, output, grad } => {
                     let context = self.frame.context;
@@ -218,6 +251,12 @@ impl Executor<'_> {
     pub fn view(&self, port: Port) -> View<'_> {
         let range = self.frame.program.range(port.tensor, self.frame.batch.rows());
         self.frame.view(port, &self.arena[range])
+    }
+
+    /// The same, to be written.
+    fn view_mut(&mut self, port: Port) -> ViewMut<'_> {
+        let range = self.frame.program.range(port.tensor, self.frame.batch.rows());
+        self.frame.view_mut(port, &mut self.arena[range])
     }
 
     /// One tensor to be read and one to be written.
@@ -309,7 +348,7 @@ impl Executor<'_> {
                     }
                 }
             }
-            Numbers::Training { params, random } => {
+            Numbers::Training { params, random, settled } => {
                 let layout = params.layout().clone();
                 let Params { weights, state, .. } = &mut **params;
                 let saved = match saved {
@@ -321,7 +360,8 @@ impl Executor<'_> {
                     None => ViewMut::of(output.shape, output.layout, &mut []),
                 };
                 let random = RandomKey { layer: *layer as u64, ..*random };
-                let pass = Pass::Training { state: &mut state[layout.state_of(*layer)], saved, random };
+                let (state, settled) = (&mut state[layout.state_of(*layer)], *settled);
+                let pass = Pass::Training { state, saved, random, settled };
                 (&weights[layout.weights_of(*layer)], None, pass)
             }
         };
@@ -343,7 +383,7 @@ impl Executor<'_> {
         &mut self,
         op: &Op,
         params: &Params,
-        random: RandomKey,
+        (random, settled): (RandomKey, bool),
         grad_weights: &mut GradWeights<'_>,
     ) {
         let Op::Backward { layer, reads, output, saved, grad_output, grads } = op else {
@@ -396,6 +436,7 @@ impl Executor<'_> {
             state: &params.state[layout.state_of(index)],
             saved: View::of_bytes(output.shape, output.layout, dtype, pieces[count + 2]),
             random: RandomKey { layer: index as u64, ..random },
+            settled,
             scratch: self.scratch,
             context: frame.context,
         });

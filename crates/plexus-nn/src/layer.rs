@@ -236,6 +236,8 @@ pub enum Pass<'a> {
         saved: ViewMut<'a>,
         /// For dropout.
         random: RandomKey,
+        /// Statistics are the running ones, which stay as they are.
+        settled: bool,
     },
     /// Statistics are the running ones; nothing is changed.
     Inference {
@@ -289,8 +291,8 @@ impl<'a> Forward<'a> {
             output: self.output.again(),
             weights: self.weights,
             pass: match &mut self.pass {
-                Pass::Training { state, saved, random } => {
-                    Pass::Training { state, saved: saved.again(), random: *random }
+                Pass::Training { state, saved, random, settled } => {
+                    Pass::Training { state, saved: saved.again(), random: *random, settled: *settled }
                 }
                 Pass::Inference { state } => Pass::Inference { state },
             },
@@ -336,6 +338,8 @@ pub struct Backward<'a, 'g> {
     pub saved: View<'a>,
     /// For dropout: the key that forward had.
     pub random: RandomKey,
+    /// Whether forward took the running statistics.
+    pub settled: bool,
     /// Memory for kernels.
     pub scratch: &'a mut Scratch,
     /// Instruction set, threads and precision.

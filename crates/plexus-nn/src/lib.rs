@@ -50,7 +50,7 @@ pub mod zoo;
 pub use check::{CheckedBatch, CheckedNetwork, ShapeError, ValueId};
 pub use custom::{CustomLayer, register};
 pub use cut::Parts;
-pub use execute::Observer;
+pub use execute::{Observer, Overwrite};
 pub use graph::{Graph, GraphError, Node};
 pub use init::Init;
 pub use network::{INPUT, Input, NamedLayer, Network};

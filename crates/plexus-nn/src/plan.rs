@@ -379,7 +379,7 @@ impl Plan {
         executor.grow();
         let layout: &ParamLayout = network.layout();
         let mut numbers = Numbers::Prediction { weights, layout, state };
-        flush_denormals(|| executor.forward(&mut numbers, observer));
+        flush_denormals(|| executor.forward(&mut numbers, observer.into()));
         self.output(workspace, 0)
     }
 

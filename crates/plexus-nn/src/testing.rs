@@ -57,7 +57,7 @@ impl Engine for Library {
         grad_weights: &mut [f32],
         times: usize,
     ) -> (Vec<f32>, Vec<f32>) {
-        let options = TrainOptions { input_gradients: true };
+        let options = TrainOptions::default().with_input_gradients(true);
         let mut training = TrainPlan::with(network.clone(), options, Context::single());
         training.forward(params, batch, KEY);
         let outputs = 0..network.outputs().len();

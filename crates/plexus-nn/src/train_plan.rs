@@ -1,7 +1,7 @@
 //! A network in training: forward with everything that is needed for the way back, and back.
 
 use crate::check::{CheckedBatch, CheckedNetwork};
-use crate::execute::{Executor, Frame, GradWeights, Numbers, Observer};
+use crate::execute::{Executor, Frame, GradWeights, Numbers, Observer, Overwrite, Watch};
 use crate::layer::RandomKey;
 use crate::params::Params;
 use crate::program::{Port, Program, Purpose};
@@ -18,13 +18,29 @@ use std::sync::Arc;
 pub struct TrainOptions {
     /// Also computes the derivatives with respect to the inputs.
     pub input_gradients: bool,
+    /// Runs each layer by itself: all values are computed and told, none is fused into another.
+    pub one_by_one: bool,
+    /// Layers behave as in a prediction, with a way back: running statistics are used and stay as they are, and nothing is dropped.
+    pub settled: bool,
 }
 
 impl TrainOptions {
     /// The same with this [`input_gradients`](TrainOptions::input_gradients).
     #[must_use]
     pub fn with_input_gradients(self, input_gradients: bool) -> Self {
-        TrainOptions { input_gradients }
+        TrainOptions { input_gradients, ..self }
+    }
+
+    /// The same with this [`one_by_one`](TrainOptions::one_by_one).
+    #[must_use]
+    pub fn with_one_by_one(self, one_by_one: bool) -> Self {
+        TrainOptions { one_by_one, ..self }
+    }
+
+    /// The same with this [`settled`](TrainOptions::settled).
+    #[must_use]
+    pub fn with_settled(self, settled: bool) -> Self {
+        TrainOptions { settled, ..self }
     }
 }
 
@@ -33,6 +49,7 @@ impl TrainOptions {
 pub struct TrainPlan {
     network: Arc<CheckedNetwork>,
     program: Program,
+    settled: bool,
     arena: Buffer<u8>,
     scratch: Scratch,
     context: Context,
@@ -54,11 +71,11 @@ impl TrainPlan {
     /// As [`TrainPlan::new`].
     pub fn with(network: Arc<CheckedNetwork>, options: TrainOptions, context: Context) -> Self {
         assert_eq!(network.without_gradient(), None, "a layer of the network has no way back");
-        let TrainOptions { input_gradients } = options;
-        let purpose = Purpose { training: true, input_gradients, ..Purpose::default() };
+        let TrainOptions { input_gradients, one_by_one, settled } = options;
+        let purpose = Purpose { training: true, input_gradients, one_by_one, settled, ..Purpose::default() };
         let program = Program::new(&network, &purpose);
         let (arena, scratch) = (Buffer::default(), Scratch::default());
-        TrainPlan { network, program, arena, scratch, context, rows: 0 }
+        TrainPlan { network, program, settled, arena, scratch, context, rows: 0 }
     }
 
     /// Bytes of memory for a batch, without the memory of kernels.
@@ -80,11 +97,28 @@ impl TrainPlan {
         random: RandomKey,
         observer: Option<&mut dyn Observer>,
     ) -> &[f32] {
+        self.run(params, batch, random, observer.into())
+    }
+
+    /// As [`TrainPlan::forward`], with someone who may write another value in the place of each that is computed: what comes after
+    /// reads that one, on the way back too.
+    pub fn forward_overwritten(
+        &mut self,
+        params: &mut Params,
+        batch: CheckedBatch<'_>,
+        random: RandomKey,
+        overwrite: &mut dyn Overwrite,
+    ) -> &[f32] {
+        self.run(params, batch, random, Watch::Overwrite(overwrite))
+    }
+
+    fn run(&mut self, params: &mut Params, batch: CheckedBatch<'_>, random: RandomKey, watch: Watch<'_>) -> &[f32] {
         self.rows = batch.rows();
+        let settled = self.settled;
         let mut executor = self.executor(batch);
         executor.grow();
-        let mut numbers = Numbers::Training { params, random };
-        flush_denormals(|| executor.forward(&mut numbers, observer));
+        let mut numbers = Numbers::Training { params, random, settled };
+        flush_denormals(|| executor.forward(&mut numbers, watch));
         self.output(0)
     }
 
@@ -125,9 +159,31 @@ impl TrainPlan {
         grad_weights: &mut [f32],
         accumulate: bool,
     ) {
-        let mut grad_weights = GradWeights { values: grad_weights, accumulate };
+        self.run_back(params, (batch, random), GradWeights { values: grad_weights, accumulate }, None);
+    }
+
+    /// As [`TrainPlan::backward`], with someone who may change the gradient of each value.
+    pub fn backward_overwritten(
+        &mut self,
+        params: &Params,
+        (batch, random): (CheckedBatch<'_>, RandomKey),
+        grad_weights: &mut [f32],
+        accumulate: bool,
+        overwrite: &mut dyn Overwrite,
+    ) {
+        self.run_back(params, (batch, random), GradWeights { values: grad_weights, accumulate }, Some(overwrite));
+    }
+
+    fn run_back(
+        &mut self,
+        params: &Params,
+        (batch, random): (CheckedBatch<'_>, RandomKey),
+        mut grad_weights: GradWeights<'_>,
+        overwrite: Option<&mut dyn Overwrite>,
+    ) {
+        let settled = self.settled;
         let mut executor = self.executor(batch);
-        flush_denormals(|| executor.backward(params, random, &mut grad_weights));
+        flush_denormals(|| executor.backward(params, (random, settled), &mut grad_weights, overwrite));
     }
 
     /// The derivative with respect to an input, after [`TrainPlan::backward`] with

@@ -157,8 +157,8 @@ impl Wrong {
                 output: ViewMut::of(place.output, layout, output),
                 weights: &weights,
                 pass: match &mut pass {
-                    Pass::Training { state, saved, random } => {
-                        Pass::Training { state, saved: saved.again(), random: *random }
+                    Pass::Training { state, saved, random, settled } => {
+                        Pass::Training { state, saved: saved.again(), random: *random, settled: *settled }
                     }
                     Pass::Inference { state } => Pass::Inference { state },
                 },
@@ -227,6 +227,7 @@ impl Wrong {
                 state: &params.state[place.state.clone()],
                 saved: ViewMut::saved(place.output, saved, place.rows, &mut run.saved[place.index]).into_view(),
                 random: RandomKey { layer: place.index as u64, ..KEY },
+                settled: false,
                 scratch: &mut Scratch::default(),
                 context: &Context::single(),
             });
@@ -302,6 +303,7 @@ impl Engine for Wrong {
                 state: &mut params.state[place.state.clone()],
                 saved: ViewMut::saved(place.output, saved, place.rows, &mut memory),
                 random: RandomKey { layer: place.index as u64, ..KEY },
+                settled: false,
             };
             let inputs: Vec<&[f32]> = place.reads.iter().map(|value| &run.values[value.index()][..]).collect();
             let output = self.forward(place, &inputs, &params.weights[place.weights.clone()], pass);

@@ -80,6 +80,15 @@ pub enum QuantError {
         /// What came.
         got: String,
     },
+    /// What was measured belongs to another network.
+    #[error("the ranges that were kept are not those of this network")]
+    Statistics,
+    /// Numbers were folded into weights when ranges were measured, and cannot be any more.
+    #[error(
+        "the scales and shifts beside the layers with weights cannot be folded into them any more, as when their ranges were measured: a \
+         weight or a scale is 0, or too close to it. Train with a lower learning rate or without weight decay"
+    )]
+    Folding,
     /// Sums of a row of weights could wrap.
     #[error("layer {layer}: the sums of row {row} may reach {bound}, and 32 bits end at 2147483647. {help}")]
     Wraps {

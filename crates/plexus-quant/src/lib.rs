@@ -12,12 +12,16 @@
 //! 6. the biases take up what the rounded weights do to the means (`product.rs`), where that is asked for;
 //! 7. both networks run on the samples, and are compared layer by layer (`report.rs`).
 //!
+//! [`Calibrated`] goes steps 1, 3 and 4 once, and then 5 for any numbers of the network: training does that after each update.
+//!
 //! The arithmetic of the integer layers is `plexus-micro`'s, described in [`plexus_nn::integer`].
 #![forbid(unsafe_code)]
 
+mod calibrated;
 mod equalize;
 mod error;
 pub mod firmware;
+mod follow;
 mod product;
 mod range;
 mod report;
@@ -25,16 +29,18 @@ mod rewrite;
 mod scheme;
 mod statistics;
 
+pub use calibrated::{Calibrated, Followed};
 pub use error::QuantError;
+pub use follow::Follower;
 pub use range::Calibration;
 pub use report::LayerReport;
 pub use scheme::{Options, Scheme};
+pub use statistics::Statistics;
 
 use plexus_kernels::Context;
 use plexus_nn::convert::{Conversion, ConvertOptions, convert};
 use plexus_nn::layers::Layer;
-use plexus_nn::{CheckedNetwork, Params};
-use statistics::Statistics;
+use plexus_nn::{CheckedNetwork, Params, ValueId};
 use std::sync::Arc;
 
 /// Samples for calibration: numbers of each input of the network, row after row.
@@ -108,13 +114,7 @@ pub fn quantize(
         return Err(QuantError::AlreadyInteger { layer: network.label(index) });
     }
     statistics::check(network, samples)?;
-    // Nothing to fold is no mistake here.
-    let folding = ConvertOptions::default().with_keep(columns(network));
-    let folded = convert(network, params, Conversion::Fold, &folding).ok();
-    let (network, mut params) = match folded {
-        Some(folded) => (folded.network, folded.params),
-        None => (network.clone(), params.clone()),
-    };
+    let Folded { network, mut params, .. } = fold(network, params);
     let network = Arc::new(network);
     let mut notes = Vec::new();
     if options.equalize {
@@ -125,6 +125,30 @@ pub fn quantize(
     let layers = report::compare((&network, &params), &written, samples, context);
     notes.extend(written.notes);
     Ok(Quantized { network: Arc::unwrap_or_clone(written.network), params: written.params, layers, notes })
+}
+
+/// A network without what only scales and shifts.
+struct Folded {
+    network: CheckedNetwork,
+    params: Params,
+    /// Values of the network before, and those with the same numbers here.
+    values: Vec<(ValueId, ValueId)>,
+}
+
+/// Folds what can be folded; nothing is no mistake.
+fn fold(network: &CheckedNetwork, params: &Params) -> Folded {
+    let folding = ConvertOptions::default().with_keep(columns(network));
+    match convert(network, params, Conversion::Fold, &folding) {
+        Ok(folded) => Folded { network: folded.network, params: folded.params, values: folded.values },
+        Err(_) => {
+            let values = network.values().filter(|value| network.layer_of(*value).is_some());
+            Folded {
+                network: network.clone(),
+                params: params.clone(),
+                values: values.map(|value| (value, value)).collect(),
+            }
+        }
+    }
 }
 
 /// Layers at the front that give each number of a row its own mean and scale. One scale serves the numbers behind them; those before,

@@ -6,6 +6,7 @@ use crate::range::{FRACTIONS, affine, best_fraction, power};
 use crate::scheme::{Options, Scheme};
 use crate::statistics::Statistics;
 use plexus_kernels::map::{Function, reference};
+use plexus_nn::integer::WeightType;
 use plexus_nn::layer::LayerKind;
 use plexus_nn::layers::{
     Activation, AvgPool2d, Dequantize, Flatten, IntegerAdd, IntegerAvgPool2d, IntegerClamp, IntegerConcat,
@@ -14,7 +15,7 @@ use plexus_nn::layers::{
 };
 use plexus_nn::{CheckedNetwork, DType, NamedLayer, Network, Params, Quant, Tensor, ValueId};
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// The integer network, and which of its values is which of the float one.
@@ -23,6 +24,10 @@ pub struct Written {
     pub params: Params,
     /// Layers of the float network with the values that they became: those of whole numbers, and those that stayed.
     pub values: Vec<(usize, ValueId, String)>,
+    /// What the weights of layers of the float network were rounded to, in their order there.
+    pub rounded: Vec<(usize, Vec<f32>)>,
+    /// The scales of weights of few bits, which are searched for.
+    pub searched: BTreeMap<usize, Vec<f32>>,
     pub notes: Vec<String>,
 }
 
@@ -48,6 +53,8 @@ struct Rewriter<'a> {
     fused: HashSet<usize>,
     /// Flat values whose numbers stand channels last here, with the maps that they were.
     turned: HashMap<ValueId, [usize; 3]>,
+    rounded: Vec<(usize, Vec<f32>)>,
+    searched: BTreeMap<usize, Vec<f32>>,
     notes: Vec<String>,
 }
 
@@ -73,6 +80,8 @@ pub fn rewrite(
         made: Vec::new(),
         fused: HashSet::new(),
         turned: HashMap::new(),
+        rounded: Vec::new(),
+        searched: BTreeMap::new(),
         notes: Vec::new(),
     };
     for (value, input) in network.values().zip(&network.network().inputs) {
@@ -436,6 +445,11 @@ impl Rewriter<'_> {
                 [output, group * own + at / taps % own]
             }
         };
+        let output_of: Vec<u32> = match transposed_groups {
+            Some(_) => (0..weight.len()).map(|at| place(at)[0] as u32).collect(),
+            // Those of an output stand side by side.
+            None => (0..outputs as u32).flat_map(|output| std::iter::repeat_n(output, own * taps)).collect(),
+        };
         let (input, from) = self.integer(read, scheme.activation());
         let (end, relu) = self.fuse(index);
         let mut means = Cow::Borrowed(&self.statistics.value(read).means);
@@ -449,12 +463,23 @@ impl Rewriter<'_> {
             weight: &weight,
             bias: of_role("bias"),
             outputs,
+            output_of: &output_of,
             place: &place,
             input,
             means: &means,
             output: self.statistics.value(network.value_of(end)),
+            weight_scale: self.statistics.weight_scale(index),
         };
-        let Rounded { integers, weight, bias, weight_scale, widened } = round(&float, scheme, self.options)?;
+        let Rounded { integers, weight, values, bias, weight_scale, widened } = round(&float, scheme, self.options)?;
+        let mut told = values;
+        if let Some([channels, height, width]) = self.turned.get(&read).copied() {
+            // The way back: a row of channels last has as many channels as that of channels first has pixels.
+            told = turned(&told, height * width, channels);
+        }
+        self.rounded.push((index, told));
+        if let Some(scales) = weight_scale.as_ref().filter(|_| integers.weight == WeightType::I4) {
+            self.searched.insert(index, scales.clone());
+        }
         if widened {
             self.notes.push(format!("{}: 32-bit sums could wrap, so its sums have 64 bits.", network.label(index)));
         }
@@ -497,7 +522,7 @@ impl Rewriter<'_> {
         let params = Params::from_tensors(&network, &self.tensors).map_err(refused)?;
         let value = |name: &str| network.value(name).expect("the layer was written");
         let values = self.made.into_iter().map(|(end, name)| (end, value(&name), name)).collect();
-        Ok(Written { network, params, values, notes: self.notes })
+        Ok(Written { network, params, values, rounded: self.rounded, searched: self.searched, notes: self.notes })
     }
 }
 

@@ -4,10 +4,10 @@ use crate::error::QuantError;
 use crate::range::Calibration;
 use plexus_nn::integer::{Rounding, ShiftRounding, WeightType};
 use plexus_nn::{CheckedNetwork, DType};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Whole numbers for weights and activations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Scheme {
@@ -24,6 +24,7 @@ pub enum Scheme {
     /// The same of 16 bits.
     Q15,
     /// 8-bit weights, 16-bit activations, powers of two.
+    #[serde(rename = "q7q15")]
     Q7Q15,
     /// 4-bit weights with a scale for each output channel, 8-bit activations.
     Int4,

@@ -2,9 +2,13 @@
 
 use crate::Samples;
 use crate::error::QuantError;
+use crate::range::Calibration;
+use crate::scheme::Options;
 use plexus_kernels::Context;
 use plexus_nn::layer::{Layout, Maps};
 use plexus_nn::{CheckedNetwork, Params, Plan, PlanOptions, ValueId, View, Workspace};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Bars of a histogram.
@@ -14,7 +18,7 @@ pub const BINS: usize = 2048;
 pub const BATCH: usize = 32;
 
 /// One value of the network.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ValueStatistics {
     /// The smallest and the largest number.
     pub min: f32,
@@ -33,10 +37,14 @@ impl ValueStatistics {
     }
 }
 
-/// All values of a network.
-#[derive(Clone, Debug)]
+/// What the values of a float network are like on some samples: where they begin and end, and what lies between. It can be kept and read
+/// again, to the same bits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Statistics {
     values: Vec<ValueStatistics>,
+    /// The scales of weights of few bits, by layer, where they are to stay.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    weight_scales: BTreeMap<usize, Vec<f32>>,
 }
 
 /// Channels of a shape, and numbers of each that stand side by side, channels first.
@@ -49,7 +57,7 @@ fn channels(axes: &[usize]) -> (usize, usize) {
 
 impl Statistics {
     /// Runs the network on the samples, twice: for the ends, and for what is between.
-    pub fn of(network: &Arc<CheckedNetwork>, params: &Params, samples: Samples<'_>, context: &Context) -> Self {
+    pub(crate) fn of(network: &Arc<CheckedNetwork>, params: &Params, samples: Samples<'_>, context: &Context) -> Self {
         let count = network.values().count();
         let empty = ValueStatistics { min: f32::INFINITY, max: f32::NEG_INFINITY, histogram: vec![], means: vec![] };
         let mut values = vec![empty; count];
@@ -83,16 +91,48 @@ impl Statistics {
             let numbers = network.len(value) * samples.rows / statistics.means.len().max(1);
             statistics.means.iter_mut().for_each(|mean| *mean /= numbers.max(1) as f64);
         }
-        Statistics { values }
+        Statistics { values, weight_scales: BTreeMap::new() }
+    }
+
+    /// What is needed of them for some options.
+    pub(crate) fn needed_for(mut self, options: &Options) -> Self {
+        for value in &mut self.values {
+            if !options.correct_bias {
+                value.means = Vec::new();
+            }
+            if !options.scheme.is_power_of_two() && options.calibration == Calibration::MinMax {
+                value.histogram = Vec::new();
+            }
+        }
+        self
+    }
+
+    /// The same with scales of weights that stay as they are.
+    pub(crate) fn with_weight_scales(self, weight_scales: BTreeMap<usize, Vec<f32>>) -> Self {
+        Statistics { weight_scales, ..self }
+    }
+
+    /// The scales of the weights of a layer, where they stay as they are.
+    pub(crate) fn weight_scale(&self, layer: usize) -> Option<&[f32]> {
+        self.weight_scales.get(&layer).map(Vec::as_slice)
+    }
+
+    /// Whether they can be those of a network.
+    pub(crate) fn fit(&self, network: &CheckedNetwork) -> bool {
+        let fits = |value: &ValueStatistics| value.min <= value.max && [0, BINS].contains(&value.histogram.len());
+        let scales = self.weight_scales.values().flatten();
+        self.values.len() == network.values().count()
+            && self.values.iter().all(fits)
+            && scales.into_iter().all(|scale| scale.is_normal() && *scale > 0.0)
     }
 
     /// Those of a value.
-    pub fn value(&self, value: ValueId) -> &ValueStatistics {
+    pub(crate) fn value(&self, value: ValueId) -> &ValueStatistics {
         &self.values[value.index()]
     }
 
     /// The first layer whose numbers are not finite.
-    pub fn first_not_finite(&self, network: &CheckedNetwork) -> Option<(usize, f32)> {
+    pub(crate) fn first_not_finite(&self, network: &CheckedNetwork) -> Option<(usize, f32)> {
         let layers = 0..network.network().layers.len();
         layers.into_iter().find_map(|index| {
             let ValueStatistics { min, max, .. } = self.value(network.value_of(index));

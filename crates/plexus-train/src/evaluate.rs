@@ -6,6 +6,7 @@ use crate::data::{Batch, GatherError, Rows, Source, TargetKind};
 use crate::loss::{Loss, LossSums, Objective, TargetBatch};
 use crate::metrics::{ConfusionMatrix, RegressionMetrics, argmax, middle, top_k_correct};
 use crate::trainer::scaled_targets;
+use crate::twin::TwinError;
 use plexus_kernels::Context;
 use plexus_kernels::softmax::IGNORED;
 use plexus_kernels::threads::flush_denormals;
@@ -151,6 +152,9 @@ pub enum MeasureError {
     /// A row cannot be had.
     #[error(transparent)]
     Gather(#[from] GatherError),
+    /// The twin of the network cannot take its numbers.
+    #[error(transparent)]
+    Twin(#[from] TwinError),
 }
 
 fn measure(

@@ -25,6 +25,7 @@ mod remedy;
 pub mod schedule;
 pub mod target;
 pub mod trainer;
+pub mod twin;
 
 #[cfg(feature = "table")]
 pub use error::{DataError, Place};

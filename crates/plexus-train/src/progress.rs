@@ -66,6 +66,9 @@ pub struct Progress {
     pub reductions: u64,
     /// The best epoch, from 1; zero before the first.
     pub best_epoch: u64,
+    /// Epochs that were finished when training began to see the values of a [twin](crate::twin).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub twin_from: Option<u64>,
     /// Whether the run is over.
     pub finished: bool,
     /// The finished epochs.

@@ -10,6 +10,7 @@ use crate::optim::{Adam, Optimizer, OptimizerState};
 use crate::progress::Judged;
 use crate::schedule::{Moment, Schedule};
 use crate::target::TargetScale;
+use crate::twin::{Beside, TwinError};
 use plexus_kernels::Context;
 use plexus_kernels::buffer::Buffer;
 use plexus_kernels::gemm::Precision;
@@ -213,6 +214,9 @@ pub enum StepError {
     /// A row cannot be had.
     #[error(transparent)]
     Gather(#[from] GatherError),
+    /// The twin of the network cannot take its numbers.
+    #[error(transparent)]
+    Twin(#[from] TwinError),
 }
 
 impl From<MeasureError> for StepError {
@@ -220,6 +224,7 @@ impl From<MeasureError> for StepError {
         match error {
             MeasureError::Unfit(error) => StepError::Unfit(error),
             MeasureError::Gather(error) => StepError::Gather(error),
+            MeasureError::Twin(error) => StepError::Twin(error),
         }
     }
 }
@@ -234,19 +239,21 @@ impl From<NotFinite> for StepError {
 #[derive(Debug)]
 pub struct Trainer {
     network: Arc<CheckedNetwork>,
-    settings: Settings,
+    pub(crate) settings: Settings,
     /// Those of the settings.
     objectives: Arc<[Objective]>,
     pub(crate) params: Params,
     pub(crate) best: Option<Params>,
     pub(crate) optimizer: OptimizerState,
     pub(crate) progress: Progress,
-    plan: TrainPlan,
+    pub(crate) plan: TrainPlan,
+    /// What training sees in the place of the network.
+    pub(crate) beside: Option<Beside>,
     /// For measurements, once there was one; its weights are those of the last.
     prediction: Option<(Plan, Workspace)>,
     grad: Buffer,
     scratch: Scratch,
-    context: Context,
+    pub(crate) context: Context,
 }
 
 /// Memory for losses.
@@ -273,6 +280,7 @@ impl Trainer {
         let optimizer = OptimizerState::new(&settings.optimizer, params.weights.len());
         Ok(Trainer {
             plan: TrainPlan::new(network.clone(), context.clone()),
+            beside: None,
             prediction: None,
             grad: Buffer::zeros(params.weights.len()),
             scratch: Scratch::default(),
@@ -410,10 +418,13 @@ impl Trainer {
         for (index, objective) in self.settings.objectives.iter().enumerate() {
             fit.check_targets(index, &objective.loss, batch.target(index))?;
         }
-        Ok(flush_denormals(|| self.update(batch, fit, epoch_rows))?)
+        flush_denormals(|| self.update(batch, fit, epoch_rows))
     }
 
-    fn update(&mut self, batch: &Batch, fit: &Fit, epoch_rows: u64) -> Result<StepReport, NotFinite> {
+    fn update(&mut self, batch: &Batch, fit: &Fit, epoch_rows: u64) -> Result<StepReport, StepError> {
+        if let Some(beside) = &mut self.beside {
+            beside.take(&self.params)?;
+        }
         let first = self.progress.position;
         let last = first + batch.rows() as u64;
         let objectives = self.objectives.clone();
@@ -433,21 +444,21 @@ impl Trainer {
             let random = RandomKey { seed: self.settings.seed, step: micro_batches, layer: 0 };
             let layer = self.micro_batch(batch, &mut terms, rows.clone(), random, start > 0);
             if let Some(bad) = terms.iter().find(|term| !term.sums.loss.loss.is_finite()) {
-                return Err(self.not_finite("the loss", bad.sums.loss.mean(), of_epoch, layer, epoch_rows));
+                return Err(self.not_finite("the loss", bad.sums.loss.mean(), of_epoch, layer, epoch_rows).into());
             }
             micro_batches += 1;
             start = rows.end;
         }
         let loss = weighted(&objectives, terms.iter().map(|term| term.sums.mean_loss()));
         if !loss.is_finite() {
-            return Err(self.not_finite("the loss", loss, first..last, None, epoch_rows));
+            return Err(self.not_finite("the loss", loss, first..last, None, epoch_rows).into());
         }
         if !reduce::all_finite(&self.grad, &self.context) {
             let index = reduce::first_not_finite(&self.grad, &self.context).unwrap_or_default();
             let entries = self.params.layout().entries().iter().filter(|entry| entry.trainable);
             let tensor = { entries }.find(|entry| entry.range.contains(&index)).map(|entry| entry.name.clone());
             let value = f64::from(self.grad[index]);
-            return Err(self.not_finite("the gradient", value, first..last, tensor, epoch_rows));
+            return Err(self.not_finite("the gradient", value, first..last, tensor, epoch_rows).into());
         }
         let gradient_norm = self.settings.clip_norm.map(|limit| {
             let norm = reduce::sum_of_squares_f64(&self.grad, &self.context).sqrt();
@@ -521,7 +532,13 @@ impl Trainer {
         let inputs: Vec<&[f32]> = inputs.map(|input| batch.input_rows(input, rows.clone())).collect();
         let checked: CheckedBatch<'_> =
             self.network.batches(&inputs, rows.len()).expect("the source was checked against the network");
-        self.plan.forward(&mut self.params, checked, random);
+        match &mut self.beside {
+            None => self.plan.forward(&mut self.params, checked, random),
+            Some(Beside { twin, seen, .. }) => {
+                twin.run(checked);
+                self.plan.forward_overwritten(seen, checked, random, &mut **twin)
+            }
+        };
         for (index, term) in terms.iter_mut().enumerate() {
             let (outputs, grad) = self.plan.output_and_grad(index);
             let of_batch =
@@ -531,7 +548,12 @@ impl Trainer {
         if terms.iter().any(|term| !term.sums.loss.loss.is_finite()) {
             return self.plan.first_not_finite(&self.params, checked, random);
         }
-        self.plan.backward(&self.params, checked, random, &mut self.grad, accumulate);
+        match &mut self.beside {
+            None => self.plan.backward(&self.params, checked, random, &mut self.grad, accumulate),
+            Some(Beside { twin, seen, .. }) => {
+                self.plan.backward_overwritten(seen, (checked, random), &mut self.grad, accumulate, &mut **twin);
+            }
+        }
         None
     }
 
@@ -590,11 +612,14 @@ impl Trainer {
         };
         let rises = outputs.len() == 1 && outputs[0].is_classes();
         progress.history.push(record.clone());
-        let now = Judged::of(&progress.history, self.settings.smoothing);
-        let best = progress.best_epoch.checked_sub(1).map(|index| &progress.history[..=index as usize]);
+        // Epochs are compared with those of the same network.
+        let since = progress.twin_from.unwrap_or(0).min(progress.epoch - 1);
+        let compared = &progress.history[since as usize..];
+        let now = Judged::of(compared, self.settings.smoothing);
+        let best = progress.best_epoch.checked_sub(since + 1).map(|index| &compared[..=index as usize]);
         let best = best.map(|history| Judged::of(history, self.settings.smoothing));
         // Before so many epochs there is nothing to average: the first full average is better than any of them.
-        let too_early = progress.best_epoch < self.settings.smoothing.min(progress.epoch);
+        let too_early = progress.best_epoch.saturating_sub(since) < self.settings.smoothing.min(progress.epoch - since);
         if too_early || best.is_none_or(|best| now.is_better_than(&best, rises)) {
             progress.best_epoch = record.epoch;
             progress.stale_epochs = 0;
@@ -615,11 +640,17 @@ impl Trainer {
     }
 
     /// Measures the present weights on some rows, with products in f32: as training, or of the default precision where
-    /// training takes a lower one.
+    /// training takes a lower one. With a [twin](Trainer::set_twin), measures that.
     ///
     /// # Errors
     /// [`MeasureError`] where the data does not fit the network or the losses, or a row cannot be had.
     pub fn evaluate(&mut self, source: &dyn Source, rows: &Rows) -> Result<Evaluation, MeasureError> {
+        if let Some(beside) = &mut self.beside {
+            beside.take(&self.params)?;
+            let plan = beside.twin.plan();
+            let fit = Fit::new(plan.network(), &self.settings.objectives, source)?;
+            return evaluate_plan(plan, &mut beside.workspace, &self.settings.objectives, &fit, source, rows);
+        }
         let fit = Fit::new(&self.network, &self.settings.objectives, source)?;
         let (plan, workspace) = match &mut self.prediction {
             Some((plan, workspace)) => {

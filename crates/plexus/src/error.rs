@@ -13,6 +13,7 @@ use plexus_train::{
     data::{GatherError, TaskKind},
     evaluate::MeasureError,
     trainer::{NotFinite, StepError},
+    twin::TwinError,
 };
 use std::fmt;
 use std::path::PathBuf;
@@ -76,6 +77,10 @@ pub enum Error {
     /// A network cannot be written in another form.
     #[error(transparent)]
     Convert(Box<plexus_nn::convert::ConvertError>),
+    /// The network beside the one that is trained cannot take its numbers.
+    #[cfg(feature = "train")]
+    #[error(transparent)]
+    Twin(Box<TwinError>),
     /// The network is not made one of whole numbers.
     #[cfg(feature = "quant")]
     #[error(transparent)]
@@ -245,7 +250,7 @@ macro_rules! from {
 from! { plexus_quant::QuantError => Quant, plexus_quant::firmware::ExportError => Export }
 from! { FormatError => Network, ShapeError => Shape, GraphError => Graph, plexus_nn::convert::ConvertError => Convert }
 #[cfg(feature = "train")]
-from! { Unfit => Unfit, GatherError => Gather }
+from! { Unfit => Unfit, GatherError => Gather, TwinError => Twin }
 #[cfg(feature = "table")]
 from! { plexus_train::DataError => Data }
 
@@ -255,6 +260,7 @@ impl From<MeasureError> for Error {
         match error {
             MeasureError::Unfit(error) => error.into(),
             MeasureError::Gather(error) => error.into(),
+            MeasureError::Twin(error) => error.into(),
         }
     }
 }
@@ -266,6 +272,7 @@ impl From<StepError> for Error {
             StepError::NotFinite(error) => Error::NotFinite(error),
             StepError::Unfit(error) => error.into(),
             StepError::Gather(error) => error.into(),
+            StepError::Twin(error) => error.into(),
         }
     }
 }

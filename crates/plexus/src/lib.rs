@@ -9,6 +9,8 @@ mod error;
 pub mod explain;
 #[doc(hidden)]
 pub mod files;
+#[cfg(all(feature = "quant", feature = "table"))]
+mod fine_tune;
 #[cfg(feature = "train")]
 mod fit;
 mod gray;
@@ -47,6 +49,8 @@ pub use model::Model;
 pub use predict::{Answers, Class, Workspace};
 pub use task::{OutputTask, Outputs, Task};
 
+#[cfg(all(feature = "quant", feature = "table"))]
+pub use fine_tune::WholeNumbers;
 #[cfg(feature = "quant")]
 pub use quantized::{QuantizedModel, Widening};
 

@@ -190,8 +190,22 @@ pub(crate) fn model(
     targets: &[TargetKind],
     context: &Context,
 ) -> Result<Model, Error> {
+    let learnt = match frozen.map(|frozen| frozen.joined(trainer.best_params())) {
+        Some((whole, params)) => (whole, Cow::Owned(params)),
+        None => (trainer.network().clone(), Cow::Borrowed(trainer.best_params())),
+    };
+    model_of(trainer, learnt, targets, context)
+}
+
+/// A network with the inputs and outputs of the one that was trained, as a model.
+pub(crate) fn model_of(
+    trainer: &Trainer,
+    learnt: (Arc<CheckedNetwork>, Cow<'_, Params>),
+    targets: &[TargetKind],
+    context: &Context,
+) -> Result<Model, Error> {
     let outputs = output_tasks(trainer.network(), targets, &trainer.settings().objectives);
-    let (network, params) = answering_network(trainer, frozen)?;
+    let (network, params) = answering_network(trainer, learnt)?;
     Model::new(network, &params, outputs, context.clone())
 }
 
@@ -208,16 +222,11 @@ pub(crate) fn starting_model(
     Model::new(network, &params, outputs, context.clone())
 }
 
-/// The network with the best weights; where a number was learnt on a scale of its own, with the layers that lead back
-/// to its unit.
+/// A network that was learnt; where a number was learnt on a scale of its own, with the layers that lead back to its unit.
 fn answering_network<'a>(
-    trainer: &'a Trainer,
-    frozen: Option<&Frozen>,
+    trainer: &Trainer,
+    (learnt, best): (Arc<CheckedNetwork>, Cow<'a, Params>),
 ) -> Result<(Arc<CheckedNetwork>, Cow<'a, Params>), Error> {
-    let (learnt, best) = match frozen.map(|frozen| frozen.joined(trainer.best_params())) {
-        Some((whole, params)) => (whole, Cow::Owned(params)),
-        None => (trainer.network().clone(), Cow::Borrowed(trainer.best_params())),
-    };
     let scales: Vec<TargetScale> =
         trainer.settings().objectives.iter().map(|objective| objective.target_scale).collect();
     if scales.iter().all(TargetScale::is_none) {

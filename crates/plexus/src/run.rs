@@ -2,6 +2,8 @@
 
 use crate::error::Error;
 use crate::files;
+#[cfg(feature = "quant")]
+use crate::fine_tune;
 use crate::model::Model;
 use crate::prepare::{self, Prepared, Scaling};
 use crate::spec::{NetworkSpec, RunSpec};
@@ -15,6 +17,8 @@ use plexus_train::data::{self, DataSource, Dataset, Loader, Rows, Samples, Sourc
 use plexus_train::evaluate::Evaluation;
 use plexus_train::loss::{Loss, Objective};
 use plexus_train::trainer::{EpochRecord, Progress, StepReport, Trainer};
+#[cfg(feature = "quant")]
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{BufReader, BufWriter, Write};
@@ -25,6 +29,8 @@ use std::time::{Duration, Instant};
 /// Keys of what the checkpoint keeps for us.
 const SPEC: &str = "run.spec";
 const FINGERPRINT: &str = "data.fingerprint";
+#[cfg(feature = "quant")]
+const RANGES: &str = "quantize.ranges";
 
 /// Epochs may end a hundred times a second; the disk is asked no more often than this.
 const CHECKPOINT_PAUSE: Duration = Duration::from_secs(2);
@@ -44,6 +50,9 @@ pub struct Run {
     /// Layers that stay as they are.
     frozen: Option<Frozen>,
     loader: Loader,
+    /// The ranges of the whole numbers, once it is their turn.
+    #[cfg(feature = "quant")]
+    calibrated: Option<plexus_quant::Calibrated>,
     extra: BTreeMap<String, String>,
     last_checkpoint: Instant,
     /// Steps between two checkpoints; with zero, time decides.
@@ -70,6 +79,8 @@ pub struct Stepped {
     pub step: StepReport,
     /// The epoch, where this was its last update.
     pub epoch: Option<EpochRecord>,
+    /// Whether the run goes on with whole numbers from here.
+    pub whole_numbers: bool,
 }
 
 /// The end of a run.
@@ -88,6 +99,8 @@ impl Run {
     pub const MODEL: &str = "model.safetensors";
     /// Name of the checkpoint in a run folder.
     pub const CHECKPOINT: &str = "checkpoint.plexus";
+    /// Name of the float model in the folder of a run that ends with whole numbers.
+    pub const FLOAT: &str = "float.safetensors";
     /// Name of the model that a run with frozen layers starts from, in its folder.
     pub const START: &str = "start.safetensors";
     /// Name of the table of epochs in a run folder.
@@ -109,6 +122,21 @@ impl Run {
         let scaling = Scaling { standardize: spec.standardize, target: spec.target_scale };
         let trainer = prepare::trainer(beginning, &*rows, &train_rows, scaling, spec.settings.clone(), &context)?;
         spec.settings = trainer.settings().clone();
+        let loader = trainer.loader(rows, train_rows)?;
+        #[cfg(feature = "quant")]
+        if let Some(whole) = spec.quantize {
+            if frozen.is_some() {
+                return Err(Error::Setting {
+                    name: "quantize",
+                    got: format!("{}, with layers that stay as they are", whole.scheme.name()),
+                    expected: "left out there: rounding would change these layers too".to_string(),
+                    remedy: None,
+                });
+            }
+            spec.quantize = Some(whole.settled(spec.settings.epochs, spec.from.is_some())?);
+            // What has no form of whole numbers is said now, not when it is their turn.
+            whole.calibrated(&trainer, &loader, &context)?;
+        }
         let lock = claim(folder)?;
         if folder.join(Run::CHECKPOINT).exists() {
             return Err(Error::Setting {
@@ -122,7 +150,6 @@ impl Run {
             (SPEC.to_string(), serde_json::to_string(&spec).expect("plain data has a JSON form")),
             (FINGERPRINT.to_string(), fingerprint),
         ]);
-        let loader = trainer.loader(rows, train_rows)?;
         if let Some(frozen) = &frozen {
             let targets = Source::targets(&*source.train);
             prepare::starting_model(frozen, &trainer, &targets, &context)?.save(folder.join(Run::START))?;
@@ -137,11 +164,19 @@ impl Run {
             trainer,
             frozen,
             loader,
+            #[cfg(feature = "quant")]
+            calibrated: None,
             extra,
             last_checkpoint,
             checkpoint_every: 0,
             context,
             _lock: lock,
+        };
+        #[cfg(feature = "quant")]
+        let run = {
+            let mut run = run;
+            run.begin_whole_numbers()?;
+            run
         };
         let settings = serde_json::to_vec_pretty(&run.spec).expect("plain data has a JSON form");
         files::write(&folder.join(Run::SPEC), &settings)?;
@@ -181,6 +216,10 @@ impl Run {
             settings.learning_rate = learning_rate.unwrap_or(settings.learning_rate);
             settings.clip_norm = clip_norm.or(settings.clip_norm);
             prepare::check_settings(&spec.settings)?;
+            #[cfg(feature = "quant")]
+            if let (Some(whole), None) = (spec.quantize, trainer.progress().twin_from) {
+                whole.check(spec.settings.epochs)?;
+            }
             trainer.set_learning_rate(spec.settings.learning_rate);
             trainer.set_clip_norm(spec.settings.clip_norm);
             if let Some(epochs) = epochs {
@@ -216,8 +255,13 @@ impl Run {
         }
         let (train_rows, validation_rows, split) = split(&spec, &mut source)?;
         // A checksum finds accidents; a file made on purpose may say anything.
-        let Progress { position, best_epoch, epoch, history, .. } = trainer.progress();
-        if *position > train_rows.len() as u64 || *best_epoch > history.len() as u64 || *epoch != history.len() as u64 {
+        let Progress { position, best_epoch, epoch, history, twin_from, .. } = trainer.progress();
+        let beyond = |epochs: u64| epochs > history.len() as u64;
+        if *position > train_rows.len() as u64
+            || beyond(*best_epoch)
+            || twin_from.is_some_and(beyond)
+            || *epoch != history.len() as u64
+        {
             return Err(refuse("its checkpoint contradicts itself about the position of the run".to_string()));
         }
         let (rows, frozen): (Arc<dyn Source>, _) = match &spec.freeze_until {
@@ -233,6 +277,18 @@ impl Run {
             None => (source.train.clone(), None),
         };
         let loader = trainer.loader(rows, train_rows)?;
+        #[cfg(feature = "quant")]
+        let calibrated = match (spec.quantize, trainer.progress().twin_from) {
+            (Some(whole), Some(_)) => {
+                let ranges = extra.get(RANGES).and_then(|text| serde_json::from_str(text).ok());
+                let ranges =
+                    ranges.ok_or_else(|| refuse("its checkpoint has no ranges for its whole numbers".to_string()))?;
+                let calibrated = whole.kept(&trainer, ranges)?;
+                fine_tune::begin(&mut trainer, calibrated.clone(), &context)?;
+                Some(calibrated)
+            }
+            _ => None,
+        };
         Ok(Run {
             folder: folder.to_path_buf(),
             spec,
@@ -242,6 +298,8 @@ impl Run {
             trainer,
             frozen,
             loader,
+            #[cfg(feature = "quant")]
+            calibrated,
             extra,
             last_checkpoint: Instant::now(),
             checkpoint_every: 0,
@@ -305,6 +363,34 @@ impl Run {
         self.checkpoint_every = steps;
     }
 
+    /// Goes over to whole numbers where it is time for them, or where patience with floats is at its end.
+    #[cfg(feature = "quant")]
+    fn begin_whole_numbers(&mut self) -> Result<bool, Error> {
+        let Progress { epoch, finished, twin_from, .. } = *self.progress();
+        let Some(whole) = self.spec.quantize.filter(|_| twin_from.is_none()) else { return Ok(false) };
+        let due = epoch >= whole.floats() || finished;
+        if !due || epoch >= self.spec.settings.epochs {
+            return Ok(false);
+        }
+        let calibrated = whole.calibrated(&self.trainer, &self.loader, &self.context)?;
+        let ranges = serde_json::to_string(calibrated.statistics()).expect("plain data has a JSON form");
+        fine_tune::begin(&mut self.trainer, calibrated.clone(), &self.context)?;
+        self.extra.insert(RANGES.to_string(), ranges);
+        self.calibrated = Some(calibrated);
+        Ok(true)
+    }
+
+    /// The rows that ranges of whole numbers are measured on.
+    #[cfg(feature = "quant")]
+    pub fn calibration_rows(&self) -> u64 {
+        crate::WholeNumbers::rows(&self.loader)
+    }
+
+    /// Whether the run has gone over to whole numbers.
+    pub fn has_whole_numbers(&self) -> bool {
+        self.progress().twin_from.is_some()
+    }
+
     /// Does one update; at the end of an epoch also measures and keeps the best weights. Saves from time to time.
     ///
     /// # Errors
@@ -315,6 +401,10 @@ impl Run {
         if step.epoch_ends {
             epoch = Some(self.trainer.end_epoch(&self.loader, &self.validation_rows)?);
         }
+        #[cfg(feature = "quant")]
+        let whole_numbers = step.epoch_ends && self.begin_whole_numbers()?;
+        #[cfg(not(feature = "quant"))]
+        let whole_numbers = false;
         let due = match (self.checkpoint_every, step.epoch_ends) {
             (0, true) => self.last_checkpoint.elapsed() >= CHECKPOINT_PAUSE,
             (0, false) => self.last_checkpoint.elapsed() >= CHECKPOINT_PAUSE_IN_EPOCH,
@@ -323,7 +413,7 @@ impl Run {
         if due {
             self.checkpoint()?;
         }
-        Ok(Stepped { step, epoch })
+        Ok(Stepped { step, epoch, whole_numbers })
     }
 
     /// Saves the run as it is now.
@@ -352,7 +442,8 @@ impl Run {
         })
     }
 
-    /// Measures the best weights on the test part and saves them as a model.
+    /// Measures the best weights on the test part and saves them as a model; of a run that ended with whole numbers the model of these,
+    /// and beside it that of the floats which they were made of.
     ///
     /// # Errors
     /// [`Error::Io`] where a file cannot be written.
@@ -361,6 +452,9 @@ impl Run {
         let test = (!self.source.test.is_empty()).then(|| model.evaluate(&self.source.test)).transpose()?;
         let model_path = self.folder.join(Run::MODEL);
         model.save(&model_path)?;
+        if self.has_whole_numbers() {
+            self.float_model()?.save(self.folder.join(Run::FLOAT))?;
+        }
         self.checkpoint()?;
         Ok(Finished { model, model_path, test })
     }
@@ -375,14 +469,38 @@ impl Run {
         }
         let path = self.folder.join(Run::MODEL);
         self.model()?.save(&path)?;
+        if self.has_whole_numbers() {
+            self.float_model()?.save(self.folder.join(Run::FLOAT))?;
+        }
         Ok(Some(path))
     }
 
-    /// The best weights so far, as a model.
+    /// The best weights so far, as a model: of whole numbers where it is their turn.
     ///
     /// # Errors
     /// None in practice: the run was checked when it began.
     pub fn model(&self) -> Result<Model, Error> {
+        #[cfg(feature = "quant")]
+        if let Some(calibrated) = &self.calibrated {
+            let whole = calibrated.quantize(self.trainer.best_params())?;
+            let targets = Source::targets(&*self.source.train);
+            let learnt = (whole.network, Cow::Owned(whole.params));
+            return Ok(self.described(prepare::model_of(&self.trainer, learnt, &targets, &self.context)?));
+        }
+        self.float_model()
+    }
+
+    /// The best weights so far, as a model of floats.
+    ///
+    /// # Errors
+    /// None in practice: the run was checked when it began.
+    pub fn float_model(&self) -> Result<Model, Error> {
+        let targets = Source::targets(&*self.source.train);
+        Ok(self.described(prepare::model(&self.trainer, self.frozen.as_ref(), &targets, &self.context)?))
+    }
+
+    /// A model with what it was trained on.
+    fn described(&self, model: Model) -> Model {
         let mut metadata = BTreeMap::from([("plexus.data".to_string(), self.source.train.name().to_string())]);
         if let Samples::U8(values) = self.source.train.samples() {
             let largest = values.iter().max().copied().unwrap_or(u8::MAX);
@@ -395,10 +513,8 @@ impl Run {
             // White is white, also where no picture is.
             metadata.insert(Model::PIXEL_MAX.to_string(), u8::MAX.to_string());
         }
-        let targets = Source::targets(&*self.source.train);
-        let model = prepare::model(&self.trainer, self.frozen.as_ref(), &targets, &self.context)?;
         let (columns, split) = (self.source.schema().cloned(), self.split.clone());
-        Ok(model.with_metadata(metadata).with_columns(columns).with_split(Some(split)))
+        model.with_metadata(metadata).with_columns(columns).with_split(Some(split))
     }
 }
 

@@ -119,6 +119,10 @@ pub struct RunSpec {
     /// The classes of the data, for which that model gets a new last layer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<usize>,
+    /// The whole numbers that the run ends with; `None` for floats to the end.
+    #[cfg(feature = "quant")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantize: Option<crate::WholeNumbers>,
     /// Optimizer, schedule, loss, sizes, seed.
     pub settings: Settings,
     /// The share of the training rows kept out for validation, in 0..1.

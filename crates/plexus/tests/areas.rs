@@ -22,6 +22,7 @@ fn spec(network: &Path, loss: Loss) -> RunSpec {
         from: None,
         freeze_until: None,
         classes: None,
+        quantize: None,
         settings: Settings::new(Loss::MeanSquaredError)
             .epochs(12)
             .batch(8)

@@ -81,6 +81,7 @@ fn spec(network: &Path, objectives: Vec<Objective>) -> RunSpec {
         from: None,
         freeze_until: None,
         classes: None,
+        quantize: None,
         settings: Settings::new(Loss::MeanSquaredError).epochs(40).batch(16).learning_rate(0.01).objectives(objectives),
         validation: 0.1,
         standardize: true,

@@ -71,6 +71,7 @@ fn spec(loss: Loss) -> RunSpec {
         from: None,
         freeze_until: None,
         classes: None,
+        quantize: None,
         settings: Settings::new(loss)
             .optimizer(Optimizer::named("sgd").expect("a row of the table"))
             .epochs(1)

@@ -1,6 +1,6 @@
 //! `plexus train`
 
-use super::{FloatPrecision, TableArgs, thread_count};
+use super::{FloatPrecision, SchemeArg, TableArgs, thread_count};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args as ClapArgs, Command, ValueEnum};
@@ -33,6 +33,13 @@ pub struct TrainArgs {
     /// With --from: put a new last layer for this many classes in the place of the old one
     #[arg(long, value_name = "N", requires = "from", value_parser = clap::value_parser!(u32).range(1..))]
     pub classes: Option<u32>,
+    /// End with whole numbers: int8, int8-per-channel, int16x8, int16, q7, q15, q7q15 or int4, as plexus quantize --help describes
+    /// them. The last third of the epochs (all with --from) learns with what they compute, and the model is of them
+    #[arg(long, value_enum, value_name = "SCHEME", hide_possible_values = true)]
+    pub quantize: Option<SchemeArg>,
+    /// With --quantize: epochs with floats before [default: two thirds, none with --from]
+    #[arg(long, value_name = "N", requires = "quantize")]
+    pub float_epochs: Option<u64>,
     /// The run folder [default: runs/NAME-N, the next free number]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -111,6 +118,8 @@ Examples:
   plexus train --data mnist:DIR --network lenet5 --augment --epochs 20
   plexus train iris.csv --network net.toml --optimizer sgd --lr 0.1 --schedule one_cycle
   plexus train --data images:birds --from flowers.safetensors --freeze-until pool5 --classes 12
+  plexus train --data mnist:DIR --network lenet5 --epochs 9 --quantize int4
+  plexus train --data mnist:DIR --from runs/mnist-1/model.safetensors --epochs 3 --quantize int4
   plexus train --resume                            go on where the newest run stopped
 
 Data sources:
@@ -152,7 +161,8 @@ pub struct LearningArgs {
     /// sgd, adam, adamw or rmsprop
     #[arg(long, value_name = "NAME", default_value = "adam")]
     pub optimizer: String,
-    /// Learning rate [default: 0.05 for sgd, 0.003 for adam and adamw (0.001 for tables), 0.001 for rmsprop]
+    /// Learning rate [default: 0.05 for sgd, 0.003 for adam and adamw (0.001 for tables), 0.001 for rmsprop; a tenth of it for
+    /// --quantize with --from]
     #[arg(long, value_name = "RATE")]
     pub lr: Option<f64>,
     /// Momentum of sgd and rmsprop [default: 0.9 for sgd, 0 for rmsprop]

@@ -68,8 +68,11 @@ pub(super) fn rewrite<'a>(
         }
         let Some((weight, bias)) = folded.remove(&index) else {
             to.keep(index);
+            to.same.push((network.value_of(index), named.name.clone()));
             continue;
         };
+        let fold = found.iter().find(|fold| fold.layer == index).expect("it has something folded into it");
+        to.same.push((fold.value(network), named.name.clone()));
         let layer = match &named.layer {
             Layer::Linear(linear) => linear.clone().with_bias(true).into(),
             Layer::Conv2d(conv) => conv.with_bias(true).into(),

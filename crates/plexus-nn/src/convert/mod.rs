@@ -18,7 +18,7 @@ mod to_linear;
 
 pub use error::ConvertError;
 
-use crate::check::CheckedNetwork;
+use crate::check::{CheckedNetwork, ValueId};
 use crate::layers::Order;
 use crate::params::Params;
 use rewrite::{Rewrite, Written};
@@ -138,6 +138,8 @@ pub struct Converted {
     pub params: Params,
     /// Each layer that is another now, that is new, or that is gone.
     pub changes: Vec<Change>,
+    /// Of [`Conversion::Fold`]: the values of the network as it was that have the same numbers here, and which those are.
+    pub values: Vec<(ValueId, ValueId)>,
     /// What else there is to say, a sentence each.
     pub notes: Vec<String>,
 }

@@ -52,6 +52,8 @@ pub(super) struct Rewrite<'a> {
     pub network: &'a CheckedNetwork,
     pub conversion: Conversion,
     pub notes: Vec<String>,
+    /// Values with the same numbers, and the names that they have now.
+    pub same: Vec<(ValueId, String)>,
     most_bytes: u64,
     layers: Vec<NamedLayer>,
     taken: HashSet<String>,
@@ -71,6 +73,7 @@ impl<'a> Rewrite<'a> {
             network,
             conversion,
             notes: Vec::new(),
+            same: Vec::new(),
             most_bytes,
             layers: Vec::new(),
             taken: inputs.collect(),
@@ -332,7 +335,9 @@ impl Written<'_> {
             }
         }
         let changes = rewrite.changes(&network);
-        Converted { network, params, changes, notes: rewrite.notes }
+        let value = |name: &str| network.value(name).expect("it was written");
+        let values = rewrite.same.iter().map(|(was, name)| (*was, value(name))).collect();
+        Converted { network, params, changes, values, notes: rewrite.notes }
     }
 }
 

@@ -147,7 +147,7 @@ impl<T: CustomLayer> LayerKind for Typed<T> {
         // Of numbers that a layer forgets to write, none is left from before.
         output.fill(0.0);
         let (training, state, saved, random) = match cx.pass {
-            Pass::Training { state, saved, random } => {
+            Pass::Training { state, saved, random, .. } => {
                 let saved = saved.into_f32();
                 saved.fill(0.0);
                 (true, StateTensors::Training(cut_mut(&specs, false, state)), saved, random)

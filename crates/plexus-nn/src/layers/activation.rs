@@ -104,7 +104,9 @@ impl LayerKind for Activation {
     }
 
     fn backward_reads(&self) -> Reads {
-        Reads { inputs: true, output: false }
+        // As where it is fused into another layer.
+        let output = self.activation.derivative_from_output();
+        Reads { inputs: !output, output }
     }
 
     fn forward(&self, cx: Forward<'_>) {
@@ -113,7 +115,11 @@ impl LayerKind for Activation {
 
     fn backward(&self, mut cx: Backward<'_, '_>) {
         if let Some(grad_input) = cx.grad_input() {
-            map::backward(self.activation, Saved::Input(cx.input()), cx.grad_output, grad_input, cx.context);
+            let saved = match self.activation.derivative_from_output() {
+                true => Saved::Output(cx.output.f32()),
+                false => Saved::Input(cx.input()),
+            };
+            map::backward(self.activation, saved, cx.grad_output, grad_input, cx.context);
         }
     }
 }

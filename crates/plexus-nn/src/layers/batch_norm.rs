@@ -20,7 +20,8 @@ use serde::{Deserialize, Serialize};
 ///                    · (grad_output[b, j] − (Σ_b grad_output[b, j] + x̂[b, j] · Σ_b grad_output[b, j] · x̂[b, j]) / batch)
 /// ```
 ///
-/// A batch of one row has no spread: its normalized values are zero (PyTorch refuses it).
+/// A batch of one row has no spread: its normalized values are zero (PyTorch refuses it). Training whose statistics are settled takes
+/// the running ones and leaves them; the second term of `grad_input` is then zero.
 ///
 /// # Shapes
 /// - `input`, `output`: `[features]`, or `[steps, features]`, whose steps count as rows of the batch, or
@@ -189,9 +190,15 @@ impl LayerKind for BatchNorm {
         let (weight, bias) = split_affine(cx.weights, cols, self.scale, self.center);
         let (input, output, epsilon) = (cx.inputs[0].f32(), cx.output.into_f32(), self.epsilon);
         match cx.pass {
-            Pass::Training { state, saved, .. } => {
+            Pass::Training { state, saved, settled, .. } => {
                 let (mean, rstd) = saved.into_f32().split_at_mut(cols);
                 let (running_mean, running_variance) = state.split_at_mut(cols);
+                if settled {
+                    mean.copy_from_slice(running_mean);
+                    norm::reciprocal_std(running_variance, epsilon, rstd);
+                    let call = norm::BatchNormInference { rows, cols, input, mean, rstd, weight, bias, output };
+                    return norm::batch_norm_inference(call, cx.context);
+                }
                 let running = norm::RunningStatistics {
                     mean: running_mean,
                     variance: running_variance,
@@ -221,7 +228,7 @@ impl LayerKind for BatchNorm {
         let call = norm::BatchNormBackward {
             rows,
             cols,
-            batch_statistics: true,
+            batch_statistics: !cx.settled,
             input,
             weight,
             mean,

@@ -170,6 +170,7 @@ impl LayerKind for MaskedLinear {
             state: &[],
             saved: cx.saved,
             random: cx.random,
+            settled: cx.settled,
             scratch: &mut *scratch,
             context: cx.context,
         });

@@ -66,7 +66,8 @@ fn layer(network: &CheckedNetwork, index: usize) -> &Layer {
 impl Builder<'_> {
     /// Whether a layer is left out; its shape may differ all the same.
     fn is_identity(&self, index: usize) -> bool {
-        self.folded[index].is_some() || layer(self.network, index).is_identity(self.purpose.training)
+        let Purpose { training, settled, .. } = *self.purpose;
+        self.folded[index].is_some() || layer(self.network, index).is_identity(training && !settled)
     }
 
     /// Finds roots and readers.

@@ -30,6 +30,8 @@ pub(crate) struct Purpose {
     pub input_gradients: bool,
     /// Nothing is fused: every layer is run by itself.
     pub one_by_one: bool,
+    /// In training: layers behave as in a prediction.
+    pub settled: bool,
     /// Values that someone looks at: they are computed, and kept to the end.
     pub keep: Vec<ValueId>,
     /// What is folded into the weights of layers.

@@ -51,10 +51,9 @@ pub(super) fn header(name: &str, program: &Program, readout: Option<&Readout>) -
         let own = identifier(&output.name).to_uppercase();
         _ = writeln!(
             text,
-            "/* Numbers of the output{}: (number - {}) * {:?} is the value that one stands for. */\n#define {upper}_{own}_LEN {}",
+            "/* Numbers of the output{}: {} is the value that one stands for. */\n#define {upper}_{own}_LEN {}",
             order(&output.shape),
-            output.quant.zero_point,
-            output.quant.scale,
+            output.formula(),
             output.place.len
         );
     }

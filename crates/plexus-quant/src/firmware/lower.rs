@@ -7,8 +7,9 @@ use plexus_micro::{Addition, Interleaved, Multiplier, Window};
 use plexus_nn::integer::{Arithmetic, Integers, Rounding, WeightType};
 use plexus_nn::layers::{
     Flatten, IntegerConv2d, IntegerConvTranspose2d, IntegerLinear, IntegerLookup, IntegerSoftmax, Layer, Order,
+    Standardize,
 };
-use plexus_nn::{CheckedNetwork, DType, Params, Plan, PlanOptions, Quant, ValueId, Workspace};
+use plexus_nn::{CheckedNetwork, DType, LayerParams, Params, Plan, PlanOptions, Quant, ValueId, Workspace};
 use std::sync::Arc;
 
 /// Constants of a program.
@@ -232,8 +233,10 @@ pub struct Output {
     pub name: String,
     /// Of one sample; maps are `[height, width, channels]`.
     pub shape: Vec<usize>,
-    /// What its whole numbers stand for.
+    /// What its whole numbers stand for, but for the offset.
     pub quant: Quant,
+    /// What is added to that: of numbers that were learnt on a scale of their own.
+    pub offset: f32,
     /// Where they are at the end.
     pub place: Place,
 }
@@ -366,6 +369,12 @@ impl Lowering<'_> {
                 self.read(index, 0).clone()
             }
             Layer::Dropout(_) => self.read(index, 0).clone(),
+            // From the scale that a number was learnt on to its unit: that is told with the output.
+            Layer::Standardize(Standardize { per_feature: false, .. })
+                if matches!(self.read(index, 0), Value::End(_)) =>
+            {
+                self.read(index, 0).clone()
+            }
             Layer::Flatten(Flatten { order, .. }) => self.renames(index, *order),
             Layer::Reshape(_) => self.renames(index, Order::ChannelsFirst),
             Layer::Unflatten(unflatten) => self.renames(index, unflatten.order),
@@ -650,10 +659,23 @@ impl Lowering<'_> {
         });
         let inputs = inputs.collect::<Result<Vec<Input>, ExportError>>()?;
         let outputs = ends.into_iter().map(|(value, number)| {
-            let index = network.layer_of(value).expect("it is a dequantize layer");
-            let quant = network.input_quants(index)[0].expect("it reads whole numbers");
+            let (mut at, mut scale, mut offset) = (value, 1.0, 0.0);
+            let quant = loop {
+                let index = network.layer_of(at).expect("it is a dequantize layer, or one behind it");
+                if let Some(quant) = network.input_quants(index)[0] {
+                    break quant;
+                }
+                if let (Layer::Standardize(_), [mean, factor]) =
+                    (&network.network().layers[index].layer, &*self.params.layer(index).1)
+                {
+                    scale *= f64::from(*factor);
+                    offset -= f64::from(*mean) * scale;
+                }
+                at = network.reads(index)[0];
+            };
+            let quant = Quant { scale: (f64::from(quant.scale) * scale) as f32, ..quant };
             let name = network.name(value).to_string();
-            Output { name, shape: shape(network, value), quant, place: places[number] }
+            Output { name, shape: shape(network, value), quant, offset: offset as f32, place: places[number] }
         });
         let outputs = outputs.collect();
         Ok(Program { inputs, steps, outputs, memory })

@@ -4,7 +4,7 @@ use super::Target;
 use super::lower::{Output, Program, Raw, Step};
 use super::names::{constants, identifier, scales, what};
 use super::readout::Readout;
-use plexus_nn::DType;
+use plexus_nn::{DType, Quant};
 
 /// Bytes of constants of a step.
 pub(super) fn constant_bytes(step: &Step) -> usize {
@@ -39,13 +39,12 @@ pub(super) fn page(name: &str, program: &Program, target: Target, readout: Optio
     });
     let outputs = program.outputs.iter().map(|output| {
         format!(
-            "- output `{}`: {} numbers {} {:?}; `(number - {}) * {:?}` is the value\n",
+            "- output `{}`: {} numbers {} {:?}; `{}` is the value\n",
             identifier(&output.name),
             output.place.len,
             output.place.dtype.name(),
             output.shape,
-            output.quant.zero_point,
-            output.quant.scale
+            output.formula()
         )
     });
     let calls = calls(name, program, target, readout.is_some());
@@ -96,6 +95,15 @@ pub(super) fn page(name: &str, program: &Program, target: Target, readout: Optio
     )
 }
 
+impl Output {
+    /// What a number stands for, as a formula.
+    pub(super) fn formula(&self) -> String {
+        let Quant { zero_point, scale, .. } = self.quant;
+        let offset = if self.offset == 0.0 { String::new() } else { format!(" + ({:?})", self.offset) };
+        format!("(number - {zero_point}) * {scale:?}{offset}")
+    }
+}
+
 /// How the program is called, and what is done with its outputs: a single number is an answer, several in a row are scores of classes,
 /// features are for the layer that learns.
 fn calls(name: &str, program: &Program, target: Target, learns: bool) -> String {
@@ -135,16 +143,22 @@ fn calls(name: &str, program: &Program, target: Target, learns: bool) -> String 
         };
         let of = if several { format!("{}_", own(output)) } else { String::new() };
         let (zero_point, scale, len) = (output.quant.zero_point, output.quant.scale, output.place.len);
+        let offset = |unit: &str| match output.offset {
+            0.0 => String::new(),
+            offset => format!(" + ({offset:?}{unit})"),
+        };
         text += &match target {
             Target::Rust if learns => {
                 format!("let mut readout = {name}::Readout::new();\nlet class = readout.classify({numbers});\n")
             }
             Target::C if learns => format!("size_t class = {name}_classify({numbers});\n"),
             Target::Rust if len == 1 => {
-                format!("let {of}value = (f32::from({numbers}[0]) - ({zero_point}.0)) * {scale:?};\n")
+                let offset = offset("");
+                format!("let {of}value = (f32::from({numbers}[0]) - ({zero_point}.0)) * {scale:?}{offset};\n")
             }
             Target::C if len == 1 => {
-                format!("float {of}value = (float)({numbers}[0] - ({zero_point})) * {scale:?}f;\n")
+                let offset = offset("f");
+                format!("float {of}value = (float)({numbers}[0] - ({zero_point})) * {scale:?}f{offset};\n")
             }
             Target::Rust if output.shape.len() == 1 => format!("let {of}class = {name}::largest({numbers});\n"),
             Target::C if output.shape.len() == 1 => format!("size_t {of}class = {name}_largest({numbers}, {len});\n"),

@@ -86,7 +86,7 @@ impl Program {
         let place = step.reads[0];
         self.steps.pop();
         let quant = Quant { dtype: place.dtype, scale: 1.0, zero_point };
-        self.outputs = vec![Output { name: "features".to_string(), shape: vec![features], quant, place }];
+        self.outputs = vec![Output { name: "features".to_string(), shape: vec![features], quant, offset: 0.0, place }];
         Ok(Readout { weight: weights, classes, features, zero_point, margin, kept: Vec::new() })
     }
 }

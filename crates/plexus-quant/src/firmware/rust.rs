@@ -36,14 +36,12 @@ pub(super) fn module(name: &str, program: &Program, readout: Option<&Readout>) -
         );
     }
     for output in &program.outputs {
-        let quant = output.quant;
         _ = writeln!(
             text,
-            "/// Numbers of the output `{}`{}: `(number - {}) * {:?}` is the value that one stands for.\npub const {}_LEN: usize = {};",
+            "/// Numbers of the output `{}`{}: `{}` is the value that one stands for.\npub const {}_LEN: usize = {};",
             output.name,
             order(&output.shape),
-            quant.zero_point,
-            quant.scale,
+            output.formula(),
             identifier(&output.name).to_uppercase(),
             output.place.len
         );

@@ -2,7 +2,7 @@
 
 use crate::flags;
 use crate::output::{grouped, number, print_json, program, quoted, say, table};
-use plexus::Run;
+use plexus::{Run, WholeNumbers};
 use plexus_train::data::{ColumnReport, FoundKind, Role, TableReport, Targets};
 use plexus_train::optim::{Adam, Optimizer, Sgd};
 use plexus_train::target::{ScaleKind, skewness};
@@ -26,6 +26,7 @@ pub(super) fn announce(run: &Run, json: bool) {
             "params": counted.total.params,
             "macs": counted.total.macs,
             "epochs": spec.settings.epochs,
+            "quantize": spec.quantize,
             "epochs_done": run.progress().epoch,
             "finished": run.progress().finished,
             "patience": spec.settings.patience,
@@ -91,6 +92,20 @@ pub(super) fn announce(run: &Run, json: bool) {
         settings.objectives.iter().map(|objective| objective.loss.name()).collect::<Vec<_>>().join(" + "),
         settings.seed
     );
+    if let Some(WholeNumbers { scheme, float_epochs }) = spec.quantize {
+        let from = match float_epochs.unwrap_or(0) {
+            0 => "all epochs".to_string(),
+            floats => format!("from epoch {} on", floats + 1),
+        };
+        let layers = network.network().layers.iter().map(|named| &named.layer);
+        let changes: Vec<&str> = [("dropout", "nothing is dropped"), ("batch_norm", "running statistics stay")]
+            .into_iter()
+            .filter(|(kind, _)| layers.clone().any(|layer| layer.kind() == *kind))
+            .map(|(_, what)| what)
+            .collect();
+        let changes = if changes.is_empty() { String::new() } else { format!("; {} then", changes.join(" and ")) };
+        say!("Numbers   whole ones as {}, {from}{changes}", scheme.name());
+    }
     if let Some(hint) = hint(run) {
         say!("Hint      {hint}");
     }

@@ -47,6 +47,7 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, args: &T
             "event": "finished",
             "model": finished.model_path,
             "folder": folder,
+            "float_model": run.has_whole_numbers().then(|| folder.join(Run::FLOAT)),
             "best_epoch": run.progress().best_epoch,
             "epochs": run.progress().epoch,
             "seconds": (seconds * 1000.0).round() / 1000.0,
@@ -108,6 +109,11 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, args: &T
         say!("Time      {seconds:.1} s");
     }
     say!("Model     {}", finished.model_path.display());
+    let whole = run.spec().quantize.filter(|_| run.has_whole_numbers());
+    if let Some(whole) = whole {
+        let float = folder.join(Run::FLOAT);
+        say!("Floats    {}: what the whole numbers ({}) were made of", float.display(), whole.scheme.name());
+    }
     if args.quiet {
         return Ok(());
     }
@@ -122,6 +128,10 @@ pub(super) fn report(run: &Run, finished: &Finished, elapsed: Duration, args: &T
         None => say!("  {program} predict {model} --data {source} --row 0{}", data_options(run)),
     }
     say!("  {program} summary {model}");
+    // What stays float is not exported.
+    if whole.is_some() && finished.model.program(None).is_ok() {
+        say!("  {program} export {model} --target c --out firmware");
+    }
     Ok(())
 }
 

@@ -68,6 +68,9 @@ impl<S: Screen> Watch<S> {
                 self.epoch(run, record);
             }
         }
+        if stepped.whole_numbers {
+            self.whole_numbers(run);
+        }
         if !self.json {
             self.bar.update(|| self.bar_parts(run));
         }
@@ -145,6 +148,26 @@ impl<S: Screen> Watch<S> {
                 None => {}
             }
         }
+    }
+
+    /// The run goes on with whole numbers.
+    fn whole_numbers(&mut self, run: &Run) {
+        let (Some(whole), epoch) = (run.spec().quantize, run.progress().epoch) else { return };
+        if self.json {
+            print_json(&serde_json::json!({
+                "event": "whole_numbers", "epoch": epoch, "scheme": whole.scheme, "calibration_rows": run.calibration_rows(),
+            }));
+            return;
+        }
+        if let Some(best) = self.unsaid_best.take() {
+            self.print(&best);
+        }
+        let rows = format!("ranges from {} rows", grouped(run.calibration_rows()));
+        self.print(&[
+            epoch_part(epoch, run.spec().settings.epochs),
+            Part::fixed(format!("whole numbers from here on ({})", whole.scheme.name())),
+            Part::new(rows, [(1, "")]),
+        ]);
     }
 
     fn print(&mut self, parts: &[Part]) {
