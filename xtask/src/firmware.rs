@@ -94,24 +94,12 @@ const TARGETS: &[Target] = &[
     },
 ];
 
-/// Loads the module, gives it `print`, and runs it.
-const RUN_WASM: &str = "\
-import { readFileSync } from 'node:fs';
-let memory;
-const put = (text, len) => process.stdout.write(Buffer.from(memory.buffer, text, len));
-const bytes = readFileSync(process.argv[2]);
-const { instance } = await WebAssembly.instantiate(bytes, { board: { put } });
-memory = instance.exports.memory;
-instance.exports.run();
-";
-
 /// Builds and runs all of them.
 pub fn run(options: &Options) -> Result<Outcome, TaskError> {
     let expected = expected()?;
     println!("this machine: hash {expected}");
     let folder = workspace::target()?.join(FIRMWARE);
     workspace::write(folder.join("cases.rs"), &cases()?)?;
-    workspace::write(folder.join("run.mjs"), RUN_WASM)?;
     let (mut passed, mut missing, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     let mut found = Vec::new();
     for target in TARGETS {
@@ -136,7 +124,7 @@ pub fn run(options: &Options) -> Result<Outcome, TaskError> {
     for (target, image) in images {
         let bytes = std::fs::metadata(&image).map_err(TaskError::file("read", &image))?.len();
         for board in target.boards {
-            let said = start(&board.way, &image, &folder)?;
+            let said = start(&board.way, &image)?;
             let line = said.lines().collect::<Vec<_>>().join(", ");
             println!("{:<12} {line} ({bytes} bytes of {})", board.name, target.triple);
             if said.lines().next() == Some(&format!("hash {expected}")) {
@@ -164,14 +152,14 @@ pub fn run(options: &Options) -> Result<Outcome, TaskError> {
 
 /// Runs the tests of `plexus-cli` that export networks, with compilers for boards in C and in Rust.
 fn exports(install: bool) -> Result<Result<(), Missing>, TaskError> {
-    for tool in [&ARM, &RISCV, &ARM_GCC, &RISCV_GCC] {
+    for tool in [&ARM, &RISCV, &ARM_GCC, &RISCV_GCC, &NODE] {
         if let Err(why) = tool.find(install)? {
             return Ok(Err(why));
         }
     }
     let mut command = cargo(&["test", "--workspace", "--test", "boards", "--", "--nocapture"]);
     let mut in_rust = true;
-    for triple in ["thumbv7em-none-eabi", "riscv32imac-unknown-none-elf"] {
+    for triple in ["thumbv7em-none-eabi", "riscv32imac-unknown-none-elf", "wasm32-unknown-unknown"] {
         match toolchain::standard_library(triple, install)? {
             Ok(standard) => standard.tell(&mut command, toolchain::CORE, triple)?,
             Err(why) => {
@@ -228,7 +216,7 @@ fn build(target: &Target, standard: &Standard, folder: &Path) -> Result<PathBuf,
 }
 
 /// Runs an image to its end; what it printed.
-fn start(way: &Way, image: &Path, folder: &Path) -> Result<String, TaskError> {
+fn start(way: &Way, image: &Path) -> Result<String, TaskError> {
     let mut command = match way {
         Way::Arm(machine) => {
             let mut command = Command::new(ARM.program);
@@ -254,7 +242,7 @@ fn start(way: &Way, image: &Path, folder: &Path) -> Result<String, TaskError> {
         }
         Way::Node => {
             let mut command = Command::new(NODE.program);
-            command.arg(folder.join("run.mjs"));
+            command.arg(Path::new(FIRMWARE).join("board").join("run.mjs"));
             command
         }
     };

@@ -183,6 +183,42 @@ fn a_lenet_gives_the_same_numbers_on_boards_and_a_fault_is_found() {
     }
 }
 
+#[test]
+fn exports_run_on_every_board_and_on_node() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = folder.path();
+    let run = |line: &str| plexus(at, line.split_whitespace());
+    let network = "input = [1, 8, 8]\n[[layer]]\nkind = \"conv2d\"\nout_channels = 6\nkernel_size = 3\npadding = 1\n[[layer]]\nkind = \"relu\"\n\
+                   [[layer]]\nkind = \"max_pool2d\"\nkernel_size = 2\n[[layer]]\nkind = \"flatten\"\n[[layer]]\nkind = \"linear\"\nout_features = 10\n";
+    write(&at.join("net.toml"), network);
+    run("train --data digits --network net.toml --epochs 2 --seed 0 --out run --quiet").well();
+    run("quantize run --out whole.safetensors").well();
+    for target in ["c", "rust"] {
+        run(&format!("export whole.safetensors --target {target} --out {target} --name net --golden 10")).well();
+    }
+    for board in ["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m55", "rv32"] {
+        let (compiler, emulator) = match board {
+            "rv32" => ("riscv64-unknown-elf-gcc", "qemu-system-riscv32"),
+            _ => ("arm-none-eabi-gcc", "qemu-system-arm"),
+        };
+        if has(compiler) && has(emulator) {
+            let told = run(&format!("verify c --via qemu --board {board} --json")).well().last_json();
+            println!("C on {board}: {}", told["measured"]);
+            assert_eq!((&told["same"], &told["inputs"]), (&true.into(), &10.into()), "{told}");
+        }
+    }
+    if std::env::var_os("PLEXUS_BOARDS_IN_RUST").is_none() {
+        println!("skipped: Rust on WebAssembly; cargo xtask firmware has a compiler for it");
+    } else if has("node") {
+        let told = run("verify rust --via node --json").well().last_json();
+        println!("Rust on Node: {} numbers", told["numbers"]);
+        assert_eq!((&told["same"], &told["inputs"]), (&true.into(), &10.into()), "{told}");
+    }
+    let told = run("verify c --via node");
+    assert_eq!(told.code, Some(2), "{told:?}");
+    assert!(told.stderr.contains("export with --target rust"), "{}", told.stderr);
+}
+
 /// Digits that the device is shown, and how many it knows.
 const SHOWN: usize = 20;
 const ASKED: usize = 300;

@@ -113,7 +113,14 @@ mod tests {
                 }
             )*};
         }
-        rows!(gemm, gemm_bf16, gemm_i8, gemm_i16, conv);
+        rows!(gemm, gemm_bf16, gemm_i16, conv);
+        // Of several of one instruction set, the number of outputs picks.
+        for kernel in crate::gemm_i8::KERNELS.iter().filter(|kernel| kernel.isa.is_available()) {
+            let picked = crate::gemm_i8::Kernel::for_outputs(kernel.isa, kernel.nr);
+            assert!(std::ptr::eq(picked, kernel), "{kernel:?}");
+            let many = crate::gemm_i8::Kernel::for_outputs(kernel.isa, 10 * kernel.nr);
+            assert!(std::ptr::eq(many, crate::gemm_i8::Kernel::for_isa(kernel.isa)), "{kernel:?}");
+        }
     }
 
     #[test]

@@ -81,6 +81,7 @@ pub enum InputArg {
 Examples:
   plexus verify digits --via qemu                   build it, run it on an emulated Cortex-M4, fill in the table of its README
   plexus verify digits --via qemu --board rv32
+  plexus verify digits-rust --via node              build an export in Rust as WebAssembly, run it with Node
   plexus verify digits --via serial:/dev/ttyACM0    read what a board writes (set its speed with stty)
   ./my-simulator | plexus verify digits --via stdin
 
@@ -88,11 +89,11 @@ The program on the board calls the verify function that was exported with it; it
 differs is named with both values, and the exit code is 1 then.
 
 --via qemu needs qemu-system-arm or qemu-system-riscv32, and for C arm-none-eabi-gcc or riscv64-unknown-elf-gcc, for Rust cargo with
-the target of the board (rustup target add thumbv7em-none-eabi).")]
+the target of the board (rustup target add thumbv7em-none-eabi). --via node needs Node and wasm32-unknown-unknown.")]
 pub struct VerifyArgs {
     /// The folder that export wrote
     pub folder: PathBuf,
-    /// Where the outputs come from: qemu, serial:PORT or stdin
+    /// Where the outputs come from: qemu, node (an export in Rust as WebAssembly), serial:PORT or stdin
     #[arg(long, value_name = "WAY", value_parser = via)]
     pub via: Via,
     /// With --via qemu: the processor
@@ -127,6 +128,8 @@ pub enum Via {
     Qemu,
     /// A serial port.
     Serial(PathBuf),
+    /// Node, for WebAssembly.
+    Node,
     /// What another program writes.
     Stdin,
 }
@@ -134,8 +137,9 @@ pub enum Via {
 fn via(text: &str) -> Result<Via, String> {
     match text.split_once(':') {
         None if text == "qemu" => Ok(Via::Qemu),
+        None if text == "node" => Ok(Via::Node),
         None if text == "stdin" => Ok(Via::Stdin),
         Some(("serial", port)) if !port.is_empty() => Ok(Via::Serial(port.into())),
-        _ => Err("expected qemu, stdin or serial:PORT, as serial:/dev/ttyACM0".to_string()),
+        _ => Err("expected qemu, node, stdin or serial:PORT, as serial:/dev/ttyACM0".to_string()),
     }
 }

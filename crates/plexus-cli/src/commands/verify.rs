@@ -1,5 +1,6 @@
 //! `plexus verify`: does a device compute what it should?
 
+mod node;
 mod qemu;
 
 use crate::Failure;
@@ -24,6 +25,7 @@ pub fn run(args: VerifyArgs) -> Result<(), Failure> {
             (text, None)
         }
         Via::Serial(port) => (serial(port)?, None),
+        Via::Node => (node::run(&args.folder, &golden)?, None),
         Via::Qemu => {
             let ran = qemu::run(&args.folder, &golden, args.board)?;
             (ran.said, Some(counts(&ran.measured)))

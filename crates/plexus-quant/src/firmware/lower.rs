@@ -12,6 +12,9 @@ use plexus_nn::layers::{
 use plexus_nn::{CheckedNetwork, DType, LayerParams, Params, Plan, PlanOptions, Quant, ValueId, Workspace};
 use std::sync::Arc;
 
+/// Numbers of 8 bits whose sum surely fits into 32.
+const MOST_OF_A_MEAN: usize = 1 << 24;
+
 /// Constants of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Numbers {
@@ -405,7 +408,14 @@ impl Lowering<'_> {
                 self.step(index, reads, op)
             }
             Layer::IntegerAvgPool2d(pool) => {
-                let op = Op::AvgPool { window: pool.window(shapes[0]), truncate: pool.truncate };
+                let window = pool.window(shapes[0]);
+                let [rows, cols] = window.kernel;
+                if rows.saturating_mul(cols) > MOST_OF_A_MEAN {
+                    let reason =
+                        format!("a mean of {rows} x {cols} numbers, and its sums take {MOST_OF_A_MEAN} at most");
+                    return Err(self.refuse(index, reason, "Use two poolings, one behind the other"));
+                }
+                let op = Op::AvgPool { window, truncate: pool.truncate };
                 let reads = vec![self.numbers(index, 0)?];
                 self.step(index, reads, op)
             }

@@ -16,7 +16,9 @@ fn byte(at: usize) -> u8 {
 
 /// u8 inputs and outputs with zero point 128, i8 weights, one scale for all: f32 scaling, halves to even.
 pub fn rows_i8() -> Vec<Row> {
-    let kernels = gemm_i8::KERNELS.iter().filter(|kernel| Isa::selected().runs(kernel.isa));
+    // One for each instruction set: layers of few outputs choose a narrow one themselves.
+    let widest = |kernel: &&gemm_i8::Kernel| std::ptr::eq(*kernel, gemm_i8::Kernel::for_isa(kernel.isa));
+    let kernels = gemm_i8::KERNELS.iter().filter(|kernel| Isa::selected().runs(kernel.isa)).filter(widest);
     let row = |kernel: &'static gemm_i8::Kernel| {
         let picked = std::ptr::eq(kernel, gemm_i8::Kernel::for_isa(Isa::selected()));
         Row::new(kernel.name, picked, move |size, context| prepare_i8(kernel, size, context))
@@ -38,7 +40,7 @@ fn prepare_i8(kernel: &'static gemm_i8::Kernel, size: Size, context: &Context) -
     let mut output = Buffer::<u8>::zeros(batch * outputs);
     let requantize = Requantize::float32(&[0.02]).with_zero_point(128);
     let mut scratch = gemm_i8::Scratch::default();
-    let weight_bytes = packed.bytes();
+    let (weight_bytes, name) = (packed.bytes(), packed.kernel().name);
     let call = move || {
         let output = MatrixMut { values: &mut output[..], rows: batch, cols: outputs, stride: outputs };
         let output = gemm_i8::Output::U8(output, &requantize);
@@ -46,7 +48,7 @@ fn prepare_i8(kernel: &'static gemm_i8::Kernel, size: Size, context: &Context) -
     };
     Prepared {
         call: Box::new(call),
-        kernel: kernel.name,
+        kernel: name,
         weight_bytes,
         other_bytes: size.other_bytes(1, 1, 0),
         macs: size.macs(),

@@ -85,7 +85,7 @@ pub(super) fn run(folder: &Path, golden: &Golden, which: BoardArg) -> Result<Ran
     Ok(Ran { said: said.pop().unwrap_or_default(), measured })
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or(path);
     std::fs::create_dir_all(folder)
         .map_err(|error| Failure::Input(format!("cannot make the folder {}: {error}", folder.display())))?;
@@ -97,7 +97,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// Runs a tool to its end; what it printed.
-fn tool(command: &mut Command, help: &str) -> Result<String, Failure> {
+pub(super) fn tool(command: &mut Command, help: &str) -> Result<String, Failure> {
     let name = command.get_program().to_string_lossy().into_owned();
     let done = command.output().map_err(|error| Failure::Input(format!("{name} cannot be run ({error}). {help}")))?;
     let [output, errors] = [&done.stdout, &done.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
@@ -186,17 +186,23 @@ fn build_rust(work: &Path, golden: &Golden, board: &Board, verify: bool) -> Resu
         .map(|flag| flag.to_string())
         .chain([format!("-Clink-arg=-T{}", script.display())])
         .collect();
-    let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", board.triple.to_uppercase().replace(['-', '.'], "_"));
+    cargo(&work, board.triple, &flags.join(" "))?;
+    Ok(work.join("target").join(board.triple).join("release/board"))
+}
+
+/// Builds a package for a target.
+pub(super) fn cargo(work: &Path, triple: &str, rustflags: &str) -> Result<(), Failure> {
+    let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", triple.to_uppercase().replace(['-', '.'], "_"));
     let mut command = Command::new("cargo");
-    command.args(["build", "--quiet", "--release", "--target", board.triple]).current_dir(&work);
-    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env(variable, flags.join(" "));
+    command.args(["build", "--quiet", "--release", "--target", triple]).current_dir(work);
+    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env(variable, rustflags);
     command.env("CARGO_TARGET_DIR", "target");
-    // Where the compiler in use has no library for the board: one that has its sources, and builds it.
+    // Where the compiler in use has no library for the target: one that has its sources, and builds it.
     if let (Some(rustc), Some(parts)) = (var_os("PLEXUS_BOARD_RUSTC"), var_os("PLEXUS_BOARD_BUILD_STD")) {
         command.env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1").env("CARGO_UNSTABLE_BUILD_STD", parts);
     }
-    tool(&mut command, &format!("The target has to be there: rustup target add {}", board.triple))?;
-    Ok(work.join("target").join(board.triple).join("release/board"))
+    tool(&mut command, &format!("The target has to be there: rustup target add {triple}"))?;
+    Ok(())
 }
 
 /// Runs an image to its end; what it printed.
