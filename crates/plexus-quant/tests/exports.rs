@@ -193,12 +193,15 @@ fn a_bit_of_one_weight_is_found_in_its_layer() {
 
 #[test]
 fn means_of_more_numbers_than_a_sum_holds_are_refused() {
-    use plexus_nn::layers::{AvgPool2d, IntegerAvgPool2d, Layer, Quantize};
+    use plexus_nn::layers::{AvgPool2d, Dequantize, IntegerAvgPool2d, Layer, Quantize};
     use plexus_nn::{DType, Network, Params, Quant};
     let quant = Quant { dtype: DType::I8, scale: 0.5, zero_point: 3 };
     let of = |rows: usize| {
-        let layers: Vec<Layer> =
-            vec![Quantize::new(quant).into(), IntegerAvgPool2d::new(AvgPool2d::new([rows, 4096])).into()];
+        let layers: Vec<Layer> = vec![
+            Quantize::new(quant).into(),
+            IntegerAvgPool2d::new(AvgPool2d::new([rows, 4096])).into(),
+            Dequantize::new().into(),
+        ];
         let network = Arc::new(Network::chain([1, rows, 4096], layers).check().unwrap());
         lower(&network, &Params::initialize(&network, 1), None)
     };
