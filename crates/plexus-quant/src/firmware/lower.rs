@@ -12,9 +12,6 @@ use plexus_nn::layers::{
 use plexus_nn::{CheckedNetwork, DType, LayerParams, Params, Plan, PlanOptions, Quant, ValueId, Workspace};
 use std::sync::Arc;
 
-/// Numbers of 8 bits whose sum surely fits into 32.
-const MOST_OF_A_MEAN: usize = 1 << 24;
-
 /// Constants of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Numbers {
@@ -410,9 +407,9 @@ impl Lowering<'_> {
             Layer::IntegerAvgPool2d(pool) => {
                 let window = pool.window(shapes[0]);
                 let [rows, cols] = window.kernel;
-                if rows.saturating_mul(cols) > MOST_OF_A_MEAN {
-                    let reason =
-                        format!("a mean of {rows} x {cols} numbers, and its sums take {MOST_OF_A_MEAN} at most");
+                // Sums of 8-bit numbers have 32 bits.
+                if rows.saturating_mul(cols) > 1 << 24 {
+                    let reason = format!("a mean of {rows} x {cols} numbers, more than 2^24");
                     return Err(self.refuse(index, reason, "Use two poolings, one behind the other"));
                 }
                 let op = Op::AvgPool { window, truncate: pool.truncate };
