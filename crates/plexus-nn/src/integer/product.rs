@@ -55,12 +55,12 @@ enum Matrix {
     Plain(PlainMatrix),
 }
 
+/// Weight and bias are of one type.
 #[derive(Clone, Debug)]
 struct PlainMatrix {
-    weight: Buffer<i16>,
-    bias: Buffer<i16>,
+    weight: Plain,
+    bias: Plain,
     shifts: Shifts,
-    narrow: bool,
     clamp: [i32; 2],
 }
 
@@ -106,10 +106,7 @@ impl Product {
             Matrix::new(integers, input, (outputs, inputs), (weight, bias, &reals), context)
         };
         let (first, behind) = plain.split_at(groups * outputs * sizes.inputs);
-        let first = match integers.weight {
-            WeightType::I16 => Plain::I16(Buffer::from_slice(&whole::<i16>(first))),
-            _ => Plain::I8(Buffer::from_slice(&whole::<i8>(first))),
-        };
+        let first = Plain::new(integers.weight, first);
         let matrices = (0..groups).map(matrix).collect();
         let behind = Buffer::from_slice(behind);
         Product { groups: matrices, outputs, inputs, zero: input.zero_point, windows, weight: first, behind }
@@ -126,13 +123,9 @@ impl Product {
         let packed = |matrix: &Matrix| match matrix {
             Matrix::Bytes(packed, _) => packed.bytes(),
             Matrix::Words(packed, _) | Matrix::Wide(packed, _) => packed.bytes(),
-            Matrix::Plain(PlainMatrix { weight, bias, .. }) => 2 * (weight.len() + bias.len()),
+            Matrix::Plain(PlainMatrix { weight, bias, .. }) => weight.bytes() + bias.bytes(),
         };
-        let weight = match &self.weight {
-            Plain::I8(weight) => size_of_val(&weight[..]),
-            Plain::I16(weight) => size_of_val(&weight[..]),
-        };
-        self.groups.iter().map(packed).sum::<usize>() + weight + size_of_val(&self.behind[..])
+        self.groups.iter().map(packed).sum::<usize>() + self.weight.bytes() + size_of_val(&self.behind[..])
     }
 
     /// The tensors of the layer as they were given.
@@ -255,25 +248,41 @@ impl Product {
     }
 }
 
+impl Plain {
+    fn new(weight: WeightType, values: &[f32]) -> Self {
+        match weight {
+            WeightType::I16 => Plain::I16(Buffer::from_slice(&whole::<i16>(values))),
+            _ => Plain::I8(Buffer::from_slice(&whole::<i8>(values))),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Plain::I8(values) => size_of_val(&values[..]),
+            Plain::I16(values) => size_of_val(&values[..]),
+        }
+    }
+}
+
 impl PlainMatrix {
     fn words(&self, row: &[i16], to: &mut [i16]) {
-        match self.narrow {
-            true => fully_connected_q7_q15_wide(row, &narrowed(&self.weight), &narrowed(&self.bias), self.shifts, to),
-            false => fully_connected_q15_wide(row, &self.weight, &self.bias, self.shifts, to),
+        match (&self.weight, &self.bias) {
+            (Plain::I8(weight), Plain::I8(bias)) => fully_connected_q7_q15_wide(row, weight, bias, self.shifts, to),
+            (Plain::I16(weight), Plain::I16(bias)) => fully_connected_q15_wide(row, weight, bias, self.shifts, to),
+            _ => unreachable!("weight and bias are of one type"),
         }
         let [low, high] = self.clamp;
         to.iter_mut().for_each(|to| *to = (*to).clamp(low as i16, high as i16));
     }
 
     fn bytes(&self, row: &[i8], to: &mut [i8]) {
-        fully_connected_q7_wide(row, &narrowed(&self.weight), &narrowed(&self.bias), self.shifts, to);
+        let (Plain::I8(weight), Plain::I8(bias)) = (&self.weight, &self.bias) else {
+            unreachable!("8-bit inputs have 8-bit weights")
+        };
+        fully_connected_q7_wide(row, weight, bias, self.shifts, to);
         let [low, high] = self.clamp;
         to.iter_mut().for_each(|to| *to = (*to).clamp(low as i8, high as i8));
     }
-}
-
-fn narrowed(values: &[i16]) -> Vec<i8> {
-    values.iter().map(|value| *value as i8).collect()
 }
 
 fn whole<T: TryFrom<i64>>(values: &[f32]) -> Vec<T> {
@@ -349,10 +358,9 @@ impl Matrix {
                         );
                     }
                     return Matrix::Plain(PlainMatrix {
-                        weight: Buffer::from_slice(&whole::<i16>(weight)),
-                        bias: Buffer::from_slice(&bias.map(whole::<i16>).unwrap_or_default()),
+                        weight: Plain::new(integers.weight, weight),
+                        bias: Plain::new(integers.weight, bias.unwrap_or_default()),
                         shifts: Shifts::new(bias_shift, out_shift, rounding),
-                        narrow,
                         clamp: [low, high],
                     });
                 }
